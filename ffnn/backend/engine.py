@@ -1,0 +1,132 @@
+"""What every engine can do: hold arrays, multiply matrices and run formulas over them.
+
+Layers, losses and optimizers speak only this interface, so they never know whether their arrays
+live in NumPy, in compiled loops or on a GPU.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from ffnn.backend.formula import Formula
+
+Array: TypeAlias = Any
+"""An array of the engine at hand: it has `shape`, `dtype`, `.T`, `reshape` and basic slices."""
+
+Kernel: TypeAlias = Callable[..., None]
+"""A formula made ready to run over arrays."""
+
+FLOATS = ("float32", "float64")
+
+
+class Engine(ABC):
+    """Arrays of one floating type, and the few operations that networks are made of.
+
+    Parameters
+    ----------
+    dtype : "float32" or "float64", default "float32"
+        Type of every floating array; float64 is for checks.
+
+    Notes
+    -----
+    Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column
+    sums a one-dimensional array beside two-dimensional ones holds one value a column; in row
+    kernels it holds one value a row. Constants are plain numbers. An output may be an input only
+    in `update`, whose targets are both.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, dtype: str = "float32") -> None:
+        if dtype not in FLOATS:
+            raise ValueError(f"dtype must be one of {', '.join(FLOATS)}; received {dtype!r}")
+        self.dtype = np.dtype(dtype)
+        self._kernels: dict[tuple[str, Formula], Kernel] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.dtype.name!r})"
+
+    # -- arrays ---------------------------------------------------------------------------------
+
+    @abstractmethod
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """An array with arbitrary contents; of the engine's floating type unless told otherwise."""
+
+    @abstractmethod
+    def array(self, values: Any, dtype: Any = None) -> Array:
+        """The engine's own copy of host values; of its floating type unless told otherwise."""
+
+    @abstractmethod
+    def host(self, array: Array) -> np.ndarray[Any, Any]:
+        """The values as a NumPy array; it may share memory with `array`, so copy it to keep it."""
+
+    def zeros(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        """An array of zeros."""
+        array = self.empty(shape, dtype)
+        array[...] = 0
+        return array
+
+    # -- fixed operations -----------------------------------------------------------------------
+
+    @abstractmethod
+    def matmul(self, a: Array, b: Array, out: Array) -> None:
+        """out = a @ b for matrices; `a` and `b` may be transposed views."""
+
+    @abstractmethod
+    def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        """out[i, labels[i]] = on, and `off` everywhere else."""
+
+    @abstractmethod
+    def argmax(self, matrix: Array) -> Array:
+        """Column of the largest value of each row; the first one where several are equal."""
+
+    @abstractmethod
+    def norm(self, array: Array) -> float:
+        """Euclidean norm of all values, as a Python float."""
+
+    @abstractmethod
+    def total(self, array: Array) -> float:
+        """Sum of all values, as a Python float, accumulated in float64."""
+
+    # -- formulas -------------------------------------------------------------------------------
+
+    def elementwise(self, formula: Formula) -> Kernel:
+        """Kernel `(outputs, inputs, constants)`: outputs = formula(*inputs, *constants)."""
+        return self._kernel("elementwise", formula)
+
+    def update(self, formula: Formula) -> Kernel:
+        """Kernel `(targets, inputs, constants)`: targets = formula(*targets, *inputs, *constants)."""
+        return self._kernel("update", formula)
+
+    def columns(self, formula: Formula) -> Kernel:
+        """Kernel `(outputs, inputs, constants)`: the formula's values summed down each column."""
+        return self._kernel("columns", formula)
+
+    def rows(self, formula: Formula) -> Kernel:
+        """Kernel `(outputs, inputs, constants)` of a formula that works on one row at a time.
+
+        The formula receives rows of the two-dimensional inputs, numbers for one-dimensional ones,
+        then rows to write of all outputs but the last, then the constants. It uses the `row_`
+        words and returns one number a row, which goes to the last output.
+        """
+        return self._kernel("rows", formula)
+
+    def gather(self, formula: Formula) -> Kernel:
+        """Kernel `(out, pool, indices, inputs)`: out[i] = formula(pool[indices[i]], *inputs).
+
+        `pool` keeps its own type (uint8 images); each value is converted when it is read. The
+        inputs are one-dimensional: one value a column.
+        """
+        return self._kernel("gather", formula)
+
+    def _kernel(self, kind: str, formula: Formula) -> Kernel:
+        key = (kind, formula)
+        if key not in self._kernels:
+            self._kernels[key] = self._build(kind, formula)
+        return self._kernels[key]
+
+    @abstractmethod
+    def _build(self, kind: str, formula: Formula) -> Kernel:
+        """Make the kernel of one of the five kinds above."""

@@ -1,0 +1,64 @@
+"""The fused engine: each formula compiled by Numba into one loop over preallocated arrays.
+
+Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend import numba_loops
+from ffnn.backend.engine import Array, Kernel
+from ffnn.backend.formula import Formula, bind, complete, fingerprint
+from ffnn.backend.numba_loops import ROW_WORDS, Helper
+from ffnn.backend.numba_math import WORDS, jit
+from ffnn.backend.numpy_engine import NumpyEngine
+
+
+class NumbaEngine(NumpyEngine):
+    """NumPy arrays and compiled loops: the default on a CPU. Parameters: see `Engine`.
+
+    Notes
+    -----
+    A kernel is compiled when it first runs and kept on disk beside the package (or where
+    `NUMBA_CACHE_DIR` points), under a name that holds a hash of the formula and of the loop.
+
+    Examples
+    --------
+    >>> engine = NumbaEngine("float64")
+    >>> def scaled_sum(a, b, factor):
+    ...     return factor * (a + b)
+    >>> out = engine.empty((3,))
+    >>> engine.elementwise(scaled_sum)((out,), (engine.array([1, 2, 3]), engine.array([1, 1, 1])), (10.0,))
+    >>> out
+    array([20., 30., 40.])
+    """
+
+    name = "numba"
+
+    def norm(self, array: Array) -> float:
+        return math.sqrt(self.total_of_squares(array))
+
+    def total_of_squares(self, array: Array) -> float:
+        flat = array.reshape(-1)
+        return float(np.dot(flat, flat))
+
+    def _build(self, kind: str, formula: Formula) -> Kernel:
+        loop = getattr(numba_loops, kind)
+        number = self.dtype.type
+        bound = jit(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
+        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}"
+        kernel = jit(complete(loop, name, formula=bound), cache=True)
+        if kind == "gather":
+            return kernel  # type: ignore[no-any-return]
+        return _with_numbers(kernel, number)
+
+
+def _with_numbers(kernel: Any, number: Any) -> Kernel:
+    """Hand constants over in the engine's number type, as a float64 would widen the whole loop; integers are counters and keys."""
+
+    def call(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...] = ()) -> None:
+        kernel(outputs, inputs, tuple([number(c) if type(c) is float else np.uint32(c) for c in constants]))
+
+    return call

@@ -1,0 +1,199 @@
+"""The loops of the fused engine: one per kind of kernel, each around a formula given later.
+
+`formula` is a name that `ffnn.backend.formula.complete` fills in before Numba compiles the loop.
+The helpers above the loops are chosen by type, once, while compiling.
+"""
+
+from typing import Any
+
+from numba.core import types
+from numba.extending import models, overload, register_model, typeof_impl
+from numba.core.imputils import lower_constant
+
+from ffnn.backend.numba_math import FASTMATH, jit, word
+
+formula: Any = None  # given a meaning for each kernel
+
+
+def chosen_by_type(choose: Any) -> Any:
+    """A function for compiled code whose body `choose` returns when told the arguments' types."""
+
+    def stub(*arguments: Any) -> Any: ...
+
+    overload(stub, strict=False, jit_options={"error_model": "numpy", "fastmath": set(FASTMATH)})(choose)
+    return stub
+
+
+@chosen_by_type
+def grid(a: Any) -> Any:
+    """Rows and columns; an array of one dimension is a single row."""
+    return (lambda a: (1, a.size)) if a.ndim == 1 else (lambda a: (a.shape[0], a.shape[1]))
+
+
+@chosen_by_type
+def pick(a: Any, i: Any, j: Any) -> Any:
+    """The value at row i, column j; an array of one dimension has one value a column."""
+    if not isinstance(a, types.Array):
+        return lambda a, i, j: a
+    return (lambda a, i, j: a[j]) if a.ndim == 1 else (lambda a, i, j: a[i, j])
+
+
+@chosen_by_type
+def take(t: Any, i: Any, j: Any) -> Any:
+    """`pick` from each member of a tuple."""
+    return (
+        lambda t, i, j: (),
+        lambda t, i, j: (pick(t[0], i, j),),
+        lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j)),
+        lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j)),
+        lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j), pick(t[3], i, j)),
+        lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j), pick(t[3], i, j), pick(t[4], i, j)),
+    )[len(t)]
+
+
+@chosen_by_type
+def lines(t: Any, i: Any) -> Any:
+    """Row i of each member of a tuple: a row of a matrix, a number of a vector."""
+    return (
+        lambda t, i: (),
+        lambda t, i: (t[0][i],),
+        lambda t, i: (t[0][i], t[1][i]),
+        lambda t, i: (t[0][i], t[1][i], t[2][i]),
+    )[len(t)]
+
+
+@chosen_by_type
+def put(a: Any, i: Any, j: Any, v: Any) -> Any:
+    """Write one value at row i, column j; returns nothing of use."""
+    if a.ndim == 1:
+
+        def write(a: Any, i: Any, j: Any, v: Any) -> Any:
+            a[j] = v
+    else:
+
+        def write(a: Any, i: Any, j: Any, v: Any) -> Any:
+            a[i, j] = v
+
+    return write
+
+
+@chosen_by_type
+def put_all(t: Any, i: Any, j: Any, v: Any) -> Any:
+    """`put` a formula's result, one value or a tuple of them, into as many arrays."""
+    if not isinstance(v, types.BaseTuple):
+        return lambda t, i, j, v: put(t[0], i, j, v)
+    return (
+        lambda t, i, j, v: (put(t[0], i, j, v[0]),),
+        lambda t, i, j, v: (put(t[0], i, j, v[0]), put(t[1], i, j, v[1])),
+        lambda t, i, j, v: (put(t[0], i, j, v[0]), put(t[1], i, j, v[1]), put(t[2], i, j, v[2])),
+    )[len(v) - 1]
+
+
+@chosen_by_type
+def add_all(t: Any, j: Any, v: Any) -> Any:
+    """Add a formula's result to column j of as many vectors."""
+    if not isinstance(v, types.BaseTuple):
+        return lambda t, j, v: put(t[0], 0, j, t[0][j] + v)
+    return (
+        lambda t, j, v: (put(t[0], 0, j, t[0][j] + v[0]),),
+        lambda t, j, v: (put(t[0], 0, j, t[0][j] + v[0]), put(t[1], 0, j, t[1][j] + v[1])),
+    )[len(v) - 1]
+
+
+def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
+    rows, columns = grid(outputs[0])
+    for i in range(rows):
+        for j in range(columns):
+            put_all(outputs, i, j, formula(*(take(inputs, i, j) + constants)))
+
+
+def update(targets: Any, inputs: Any, constants: Any) -> None:
+    # Targets are read and written through the same array: as separate arguments they would look
+    # like overlapping memory, and the loop would not be vectorised.
+    rows, columns = grid(targets[0])
+    for i in range(rows):
+        for j in range(columns):
+            put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + constants)))
+
+
+def columns(outputs: Any, inputs: Any, constants: Any) -> None:
+    for output in outputs:
+        output[:] = 0
+    height, width = grid(inputs[0])
+    for i in range(height):
+        for j in range(width):
+            add_all(outputs, j, formula(*(take(inputs, i, j) + constants)))
+
+
+def rows(outputs: Any, inputs: Any, constants: Any) -> None:
+    for i in range(len(outputs[-1])):
+        outputs[-1][i] = formula(*(lines(inputs, i) + lines(outputs[:-1], i) + constants))
+
+
+def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
+    for i in range(out.shape[0]):
+        source = pool[indices[i]]
+        for j in range(out.shape[1]):
+            out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
+
+
+class Helper:
+    """A compiled formula that may be handed to `row_sum` and `row_map`.
+
+    Numba writes the address of a function that is passed as a value into the machine code, which
+    then cannot be kept on disk; a Helper is all type and no value.
+    """
+
+    def __init__(self, function: Any) -> None:
+        self.dispatcher = jit(function)
+
+
+class HelperType(types.Dispatcher):  # type: ignore[misc]
+    """The type of one Helper: callable wherever the formula is."""
+
+
+register_model(HelperType)(models.OpaqueModel)
+
+
+@typeof_impl.register(Helper)
+def _type_of_helper(value: Helper, context: Any) -> HelperType:
+    return HelperType(value.dispatcher)
+
+
+@lower_constant(HelperType)
+def _no_value(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    return context.get_dummy_value()
+
+
+def _row_max(values: Any) -> Any:
+    largest = values[0]
+    for value in values:
+        largest = value if value > largest or value != value else largest
+    return largest
+
+
+def _row_argmax(values: Any) -> Any:
+    best = 0
+    for j in range(1, values.size):
+        best = j if values[j] > values[best] else best
+    return best
+
+
+def _row_sum(function: Any, *values: Any) -> Any:
+    total = function(*take(values, 0, 0))
+    for j in range(1, values[0].size):
+        total += function(*take(values, 0, j))
+    return total
+
+
+def _row_map(function: Any, out: Any, *values: Any) -> None:
+    for j in range(out.size):
+        out[j] = function(*take(values, 0, j))
+
+
+ROW_WORDS: dict[str, Any] = {
+    "row_max": word(_row_max),
+    "row_argmax": word(_row_argmax),
+    "row_sum": word(_row_sum),
+    "row_map": word(_row_map),
+}

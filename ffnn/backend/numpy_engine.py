@@ -1,0 +1,108 @@
+"""The reference engine: every formula evaluated on whole NumPy arrays, obvious before fast.
+
+The other engines are tested against this one.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend.engine import Array, Engine, Kernel
+from ffnn.backend.formula import Formula
+
+
+class NumpyEngine(Engine):
+    """Formulas as they stand, on NumPy arrays. Parameters: see `Engine`.
+
+    Examples
+    --------
+    >>> engine = NumpyEngine("float64")
+    >>> out = engine.empty((2, 2))
+    >>> engine.matmul(engine.array([[1, 2], [3, 4]]), engine.array([[1, 0], [0, 1]]), out)
+    >>> out
+    array([[1., 2.],
+           [3., 4.]])
+    """
+
+    name = "numpy"
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        return np.empty(shape, dtype or self.dtype)
+
+    def array(self, values: Any, dtype: Any = None) -> Array:
+        return np.array(values, dtype or self.dtype)
+
+    def host(self, array: Array) -> np.ndarray[Any, Any]:
+        return np.asarray(array)
+
+    def matmul(self, a: Array, b: Array, out: Array) -> None:
+        np.dot(a, b, out=out)
+
+    def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        out.fill(off)
+        np.put_along_axis(out, labels[:, None], on, axis=1)
+
+    def argmax(self, matrix: Array) -> Array:
+        return np.argmax(matrix, axis=1)
+
+    def norm(self, array: Array) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.sqrt(np.sum(np.square(array, dtype=np.float64))))
+
+    def total(self, array: Array) -> float:
+        with np.errstate(all="ignore"):
+            return float(np.sum(array, dtype=np.float64))
+
+    def _build(self, kind: str, formula: Formula) -> Kernel:
+        kernel: Kernel = getattr(self, f"_{kind}")(formula)
+
+        def quiet(*arguments: Any) -> None:
+            # A diverging run is recognised by its loss; NumPy's warnings would only repeat it.
+            with np.errstate(all="ignore"):
+                kernel(*arguments)
+
+        return quiet
+
+    @staticmethod
+    def _elementwise(formula: Formula) -> Kernel:
+        def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            _store(outputs, formula(*inputs, *constants))
+
+        return kernel
+
+    @staticmethod
+    def _update(formula: Formula) -> Kernel:
+        def kernel(targets: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            _store(targets, formula(*targets, *inputs, *constants))
+
+        return kernel
+
+    @staticmethod
+    def _columns(formula: Formula) -> Kernel:
+        def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            results = formula(*inputs, *constants)
+            results = results if isinstance(results, tuple) else (results,)
+            for output, result in zip(outputs, results, strict=True):
+                np.sum(result, axis=0, out=output)
+
+        return kernel
+
+    @staticmethod
+    def _rows(formula: Formula) -> Kernel:
+        def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            rows = [value if value.ndim == 2 else value[:, None] for value in inputs]
+            outputs[-1][:, None] = formula(*rows, *outputs[:-1], *constants)
+
+        return kernel
+
+    def _gather(self, formula: Formula) -> Kernel:
+        def kernel(out: Array, pool: Array, indices: Array, inputs: tuple[Array, ...]) -> None:
+            out[...] = formula(np.take(pool, indices, axis=0, mode="clip").astype(self.dtype), *inputs)
+
+        return kernel
+
+
+def _store(outputs: tuple[Array, ...], results: Any) -> None:
+    results = results if isinstance(results, tuple) else (results,)
+    for output, result in zip(outputs, results, strict=True):
+        output[...] = result
