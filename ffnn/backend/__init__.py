@@ -1,0 +1,53 @@
+"""Engines: where arrays live and how formulas run. The only room that imports numba or cupy."""
+
+import importlib
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.errors import FFNNError, nearest
+
+__all__ = ["ENGINES", "Array", "Engine", "create_engine", "resolve_engine"]
+
+ENGINES = {
+    "numpy": "ffnn.backend.numpy_engine:NumpyEngine",
+    "numba": "ffnn.backend.numba_engine:NumbaEngine",
+}
+"""Engine classes by name; a module is imported when its engine is first asked for."""
+
+
+def resolve_engine(name: str) -> tuple[str, str | None]:
+    """The engine that `name` means here, and a line to tell the user if it is not the fastest.
+
+    Parameters
+    ----------
+    name : "auto" or a name of `ENGINES`
+        auto is numba where it can be imported, else numpy.
+    """
+    if name != "auto":
+        if name not in ENGINES:
+            known = ["auto", *ENGINES]
+            raise FFNNError(f"unknown engine {name!r}: expected one of {', '.join(known)}{nearest(name, known)}")
+        return name, None
+    try:
+        importlib.import_module("numba")
+    except ImportError as problem:
+        return "numpy", f"engine numpy: numba cannot be imported ({problem}), so formulas run unfused and slower"
+    return "numba", None
+
+
+def create_engine(name: str = "auto", dtype: str = "float32") -> Engine:
+    """A new engine.
+
+    Examples
+    --------
+    >>> create_engine("numpy", "float64")
+    NumpyEngine('float64')
+    >>> create_engine("nunba")
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: unknown engine 'nunba': expected one of auto, numpy, numba; did you mean 'numba'?
+    """
+    module, _, cls = ENGINES[resolve_engine(name)[0]].partition(":")
+    try:
+        engine: Engine = getattr(importlib.import_module(module), cls)(dtype)
+    except ImportError as problem:
+        raise FFNNError(f"engine {name!r} cannot be used: {problem}") from problem
+    return engine

@@ -6,7 +6,7 @@ the function whose names, helper formulas and literal numbers belong to one engi
 
 import hashlib
 from collections.abc import Callable, Mapping
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any
 
 from ffnn.backend import vocabulary
@@ -18,7 +18,7 @@ def bind(
     formula: Formula,
     words: Mapping[str, Any],
     number: Callable[[float], Any],
-    compile_helper: Callable[[Formula], Formula] = lambda function: function,
+    compile_helper: Callable[[Formula], Any] = lambda function: function,
 ) -> FunctionType:
     """A copy of `formula` that speaks one engine's language.
 
@@ -43,11 +43,11 @@ def bind(
     'root of 25'
     """
     namespace = dict(formula.__globals__)
-    for name in _names(formula.__code__):
+    for name in formula.__code__.co_names:
         value = namespace.get(name)
         if name in words and value is getattr(vocabulary, name):
             namespace[name] = words[name]
-        elif _is_formula(value):
+        elif isinstance(value, FunctionType) and _is_formula(value):
             namespace[name] = compile_helper(bind(value, words, number, compile_helper))
     constants = tuple(number(c) if isinstance(c, float) else c for c in formula.__code__.co_consts)
     code = formula.__code__.replace(co_consts=constants)
@@ -70,16 +70,12 @@ def fingerprint(*formulas: Formula) -> str:
     for formula in formulas:
         code = formula.__code__
         digest.update(code.co_code + repr((code.co_consts, code.co_names, code.co_varnames)).encode())
-        for name in _names(code):
+        for name in code.co_names:
             value = formula.__globals__.get(name)
-            if _is_formula(value):
+            if isinstance(value, FunctionType) and _is_formula(value):
                 digest.update(fingerprint(value).encode())
     return digest.hexdigest()[:12]
 
 
-def _names(code: CodeType) -> tuple[str, ...]:
-    return code.co_names
-
-
-def _is_formula(value: object) -> bool:
-    return isinstance(value, FunctionType) and value.__module__ != vocabulary.__name__
+def _is_formula(function: FunctionType) -> bool:
+    return function.__module__ != vocabulary.__name__

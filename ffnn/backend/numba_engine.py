@@ -56,7 +56,7 @@ class NumbaEngine(NumpyEngine):
 
 
 def _with_numbers(kernel: Any, number: Any) -> Kernel:
-    """Hand constants over in the engine's number type, as a float64 would widen the whole loop; integers are counters and keys."""
+    """Hand floats over in the engine's type, as one float64 would widen the whole loop; integers are counters, keys."""
 
     def call(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...] = ()) -> None:
         kernel(outputs, inputs, tuple([number(c) if type(c) is float else np.uint32(c) for c in constants]))

@@ -7,8 +7,9 @@ The helpers above the loops are chosen by type, once, while compiling.
 from typing import Any
 
 from numba.core import types
-from numba.extending import models, overload, register_model, typeof_impl
 from numba.core.imputils import lower_constant
+from numba.core.types.containers import BaseTuple
+from numba.extending import models, overload, register_model, typeof_impl
 
 from ffnn.backend.numba_math import FASTMATH, jit, word
 
@@ -80,7 +81,7 @@ def put(a: Any, i: Any, j: Any, v: Any) -> Any:
 @chosen_by_type
 def put_all(t: Any, i: Any, j: Any, v: Any) -> Any:
     """`put` a formula's result, one value or a tuple of them, into as many arrays."""
-    if not isinstance(v, types.BaseTuple):
+    if not isinstance(v, BaseTuple):
         return lambda t, i, j, v: put(t[0], i, j, v)
     return (
         lambda t, i, j, v: (put(t[0], i, j, v[0]),),
@@ -92,7 +93,7 @@ def put_all(t: Any, i: Any, j: Any, v: Any) -> Any:
 @chosen_by_type
 def add_all(t: Any, j: Any, v: Any) -> Any:
     """Add a formula's result to column j of as many vectors."""
-    if not isinstance(v, types.BaseTuple):
+    if not isinstance(v, BaseTuple):
         return lambda t, j, v: put(t[0], 0, j, t[0][j] + v)
     return (
         lambda t, j, v: (put(t[0], 0, j, t[0][j] + v[0]),),
@@ -148,7 +149,7 @@ class Helper:
         self.dispatcher = jit(function)
 
 
-class HelperType(types.Dispatcher):  # type: ignore[misc]
+class HelperType(types.Dispatcher):
     """The type of one Helper: callable wherever the formula is."""
 
 
@@ -163,6 +164,10 @@ def _type_of_helper(value: Helper, context: Any) -> HelperType:
 @lower_constant(HelperType)
 def _no_value(context: Any, builder: Any, kind: Any, value: Any) -> Any:
     return context.get_dummy_value()
+
+
+def _row_size(values: Any) -> Any:
+    return values.dtype.type(values.size)
 
 
 def _row_max(values: Any) -> Any:
@@ -192,6 +197,7 @@ def _row_map(function: Any, out: Any, *values: Any) -> None:
 
 
 ROW_WORDS: dict[str, Any] = {
+    "row_size": word(_row_size),
     "row_max": word(_row_max),
     "row_argmax": word(_row_argmax),
     "row_sum": word(_row_sum),

@@ -12,7 +12,7 @@ from numpy import absolute, exp, expm1, log, log1p, maximum, minimum, sqrt, tanh
 
 __all__ = [
     "absolute", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum",
-    "row_argmax", "row_map", "row_max", "row_sum", "sqrt", "tanh", "uniform", "where",
+    "row_argmax", "row_map", "row_max", "row_size", "row_sum", "sqrt", "tanh", "uniform", "where",
 ]  # fmt: skip
 
 
@@ -52,6 +52,11 @@ def uniform(index: Any, key: Any) -> Any:
         bits = (bits ^ (bits >> np.uint32(13))) * np.uint32(0xC2B2AE35)
         bits = bits ^ (bits >> np.uint32(16))
     return (bits >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
+
+
+def row_size(values: Any) -> Any:
+    """Number of values in each row, as a float."""
+    return float(values.shape[-1])
 
 
 def row_max(values: Any) -> Any:

@@ -1,0 +1,259 @@
+"""Activations: the functions between the linear layers, each with its derivative by hand.
+
+A derivative is written in terms of the input x, the output y, or whichever makes it shortest;
+backward multiplies it with the incoming gradient, which is the chain rule for a function that
+treats every value alone. Softmax, whose outputs depend on a whole row, is in `ffnn.nn.softmax`.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.formula import Formula, complete
+from ffnn.backend.vocabulary import absolute, erf, exp, expm1, log1p, maximum, minimum, tanh, where
+from ffnn.nn.checks import in_range
+from ffnn.nn.formulas import logistic
+from ffnn.nn.layer import Layer
+from ffnn.nn.parameters import Parameter
+from ffnn.nn.registry import Registry
+
+ACTIVATIONS: Registry[Layer] = Registry("activation")
+
+derivative: Any = None  # given a meaning for each activation
+
+
+def _chain_rule(grad: Any, x: Any, y: Any, *constants: Any) -> Any:
+    return grad * derivative(x, y, *constants)
+
+
+@functools.cache
+def _backward_formula(of: Formula) -> Formula:
+    return complete(_chain_rule, f"{of.__qualname__}_backward".replace(".", "_"), derivative=of)
+
+
+class Elementwise(Layer):
+    """An activation y = f(x) that treats every value alone; subclasses give `function` and `derivative`.
+
+    Attributes
+    ----------
+    function : formula (x, *constants) -> y
+    derivative : formula (x, y, *constants) -> dy/dx
+    constants : tuple of float
+        The activation's own options, in the order in which both formulas take them.
+    """
+
+    function: ClassVar[Callable[..., Any]]
+    derivative: ClassVar[Callable[..., Any]]
+    constants: tuple[float, ...] = ()
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        super().connect(engine, input_size, parameters, seed)
+        self._forward = engine.elementwise(type(self).function)
+        self._backward = engine.elementwise(_backward_formula(type(self).derivative))
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        outputs = self.buffer("outputs", *inputs.shape)
+        self._forward((outputs,), (inputs,), self.constants)
+        self._inputs, self._outputs = inputs, outputs
+        return outputs
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        grad_inputs = self.buffer("grad_inputs", *grad_outputs.shape)
+        self._backward((grad_inputs,), (grad_outputs, self._inputs, self._outputs), self.constants)
+        return grad_inputs
+
+
+def normal_cdf(x: Any) -> Any:
+    """Phi(x), the distribution function of the standard normal."""
+    return 0.5 * (1.0 + erf(0.7071067811865476 * x))
+
+
+@ACTIVATIONS.register("identity")
+class Identity(Elementwise):
+    """y = x, dy/dx = 1: no activation at all; a network of such layers stays linear."""
+
+    kind = "identity"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return x
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        return 1.0
+
+
+@ACTIVATIONS.register("relu")
+class ReLU(Elementwise):
+    """y = max(x, 0); dy/dx = 1 where x > 0, else 0 (0 at x = 0, as in PyTorch). Nair & Hinton, ICML 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> ReLU.function(np.array([-2.0, 3.0]))
+    array([0., 3.])
+    """
+
+    kind = "relu"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return maximum(x, 0.0)
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        return where(y > 0.0, 1.0, 0.0)
+
+
+@ACTIVATIONS.register("leaky_relu")
+class LeakyReLU(Elementwise):
+    """y = x where x > 0, else negative_slope * x; the slope is taken at x = 0, as in PyTorch.
+
+    Parameters
+    ----------
+    negative_slope : float in [0, 1), default 0.01
+        0 gives ReLU. Maas, Hannun & Ng, ICML 2013.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LeakyReLU.function(np.array([-2.0, 3.0]), 0.1)
+    array([-0.2,  3. ])
+    """
+
+    kind = "leaky_relu"
+
+    def __init__(self, negative_slope: float = 0.01) -> None:
+        self.negative_slope = in_range("negative_slope", negative_slope, 0, 1)
+        self.constants = (self.negative_slope,)
+
+    @staticmethod
+    def function(x: Any, negative_slope: Any) -> Any:
+        return where(x > 0.0, x, negative_slope * x)
+
+    @staticmethod
+    def derivative(x: Any, y: Any, negative_slope: Any) -> Any:
+        return where(x > 0.0, 1.0, negative_slope)
+
+
+@ACTIVATIONS.register("sigmoid")
+class Sigmoid(Elementwise):
+    """y = 1 / (1 + e^-x), in (0, 1); dy/dx = y (1 - y), at most 1/4."""
+
+    kind = "sigmoid"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return logistic(x)
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        return y * (1.0 - y)
+
+
+@ACTIVATIONS.register("tanh")
+class Tanh(Elementwise):
+    """y = tanh(x), in (-1, 1); dy/dx = 1 - y^2."""
+
+    kind = "tanh"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return tanh(x)
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        return 1.0 - y * y
+
+
+@ACTIVATIONS.register("elu")
+class ELU(Elementwise):
+    """y = x where x > 0, else alpha (e^x - 1); dy/dx = 1, else y + alpha. Clevert et al., ICLR 2016.
+
+    Parameters
+    ----------
+    alpha : float in (0, inf), default 1
+        The value -alpha is approached for very negative x.
+    """
+
+    kind = "elu"
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        self.alpha = in_range("alpha", alpha, 0, open_low=True)
+        self.constants = (self.alpha,)
+
+    @staticmethod
+    def function(x: Any, alpha: Any) -> Any:
+        return where(x > 0.0, x, alpha * expm1(minimum(x, 0.0)))
+
+    @staticmethod
+    def derivative(x: Any, y: Any, alpha: Any) -> Any:
+        return where(x > 0.0, 1.0, y + alpha)
+
+
+@ACTIVATIONS.register("gelu")
+class GELU(Elementwise):
+    """y = x Phi(x); dy/dx = Phi(x) + x phi(x), the standard normal's Phi and phi. Hendrycks & Gimpel, 2016; exact."""
+
+    kind = "gelu"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return x * normal_cdf(x)
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        density = 0.3989422804014327 * exp(-0.5 * x * x)
+        return normal_cdf(x) + x * density
+
+
+@ACTIVATIONS.register("gelu_tanh")
+class GELUTanh(Elementwise):
+    """y = x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3): the same paper's approximation of GELU.
+
+    dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx, where t = tanh u and du/dx = sqrt(2/pi) (1 + 0.134145 x^2).
+    """
+
+    kind = "gelu_tanh"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return 0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        t = tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))
+        inner = 0.7978845608028654 * (1.0 + 0.134145 * x * x)
+        return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+
+
+@ACTIVATIONS.register("silu")
+class SiLU(Elementwise):
+    """y = x s(x), s the logistic function (also called swish); dy/dx = s (1 + x (1 - s)). Elfwing et al., 2018."""
+
+    kind = "silu"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return x * logistic(x)
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        s = logistic(x)
+        return s * (1.0 + x * (1.0 - s))
+
+
+@ACTIVATIONS.register("softplus")
+class Softplus(Elementwise):
+    """y = log(1 + e^x), a smooth ReLU; dy/dx = 1 / (1 + e^-x). Written as max(x, 0) + log(1 + e^-|x|)."""
+
+    kind = "softplus"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return maximum(x, 0.0) + log1p(exp(-absolute(x)))
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        return logistic(x)

@@ -1,0 +1,51 @@
+"""Weight averaging: a smoothed copy of the parameters that often generalises a little better.
+
+Training goes on with the raw weights; evaluation and checkpoints of the best may use the average.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ffnn.nn.checks import in_range
+from ffnn.nn.parameters import ParameterStore
+
+
+def moved_towards(average: Any, value: Any, decay: Any) -> Any:
+    return decay * average + (1.0 - decay) * value
+
+
+class WeightAverage:
+    """average = decay * average + (1 - decay) * value after every step: an exponential moving average.
+
+    It starts as a copy of the initial parameters. Running statistics of batch norm, already
+    averages, are not averaged again. Polyak & Juditsky, 1992; as `timm` and `optax.ema` use it,
+    without bias correction.
+
+    Parameters
+    ----------
+    parameters : ParameterStore
+    decay : float in (0, 1)
+        0.999 looks back about a thousand steps.
+    """
+
+    def __init__(self, parameters: ParameterStore, decay: float = 0.999) -> None:
+        self.decay = in_range("ema", decay, 0, 1, open_low=True)
+        self._parameters = parameters
+        self._move = parameters.engine.update(moved_towards)
+        self.values = parameters.engine.array(parameters.engine.host(parameters.values))
+
+    def update(self) -> None:
+        """Take the present parameters into the average."""
+        self._move((self.values,), (self._parameters.values,), (self.decay,))
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within the block the network computes with the average; afterwards with its own weights again."""
+        engine = self._parameters.engine
+        own = engine.array(engine.host(self._parameters.values))
+        self._parameters.values[...] = self.values
+        try:
+            yield
+        finally:
+            self._parameters.values[...] = own

@@ -1,0 +1,145 @@
+"""Batch normalization: every feature brought to zero mean and unit variance over the batch.
+
+Its backward is the one gradient that students most often get wrong, so it is derived here in full.
+"""
+
+from typing import Any
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.vocabulary import sqrt
+from ffnn.errors import FFNNError
+from ffnn.nn.checks import in_range
+from ffnn.nn.formulas import product, value_itself
+from ffnn.nn.initializers import Normal, Zeros
+from ffnn.nn.layer import Layer
+from ffnn.nn.parameters import Parameter, ParameterSpec
+
+
+def divided(x: Any, n: Any) -> Any:
+    return x / n
+
+
+def squared_deviation(x: Any, mean: Any) -> Any:
+    return (x - mean) * (x - mean)
+
+
+def inverse_deviation(variance: Any, epsilon: Any) -> Any:
+    return 1.0 / sqrt(variance + epsilon)
+
+
+def normalized(x: Any, mean: Any, inverse: Any, scale: Any, shift: Any) -> Any:
+    x_hat = (x - mean) * inverse
+    return x_hat, scale * x_hat + shift
+
+
+def moving(running: Any, current: Any, momentum: Any, correction: Any) -> Any:
+    return (1.0 - momentum) * running + momentum * correction * current
+
+
+def scale_and_shift_gradients(grad: Any, x_hat: Any) -> Any:
+    return grad * x_hat, grad
+
+
+def input_gradient(grad: Any, x_hat: Any, slope: Any, grad_scale: Any, grad_shift: Any, n: Any) -> Any:
+    return slope * (grad - (grad_shift + x_hat * grad_scale) / n)
+
+
+def running_gradient(grad: Any, slope: Any) -> Any:
+    return slope * grad
+
+
+class BatchNorm(Layer):
+    """y = scale * (x - mean) / sqrt(var + epsilon) + shift, for each feature.
+
+    While training, mean and (biased) variance are the batch's, and running averages are kept, with
+    the unbiased variance, as in PyTorch; at evaluation the running averages are used.
+    Ioffe & Szegedy, ICML 2015.
+
+    Backward. Let h = (x - mean) / s, s = sqrt(var + epsilon), over n rows, and g = dL/dy. Then
+    dL/dscale = sum g h and dL/dshift = sum g. The input acts on y directly, through the mean and
+    through s: dh_i/dx_j = ([i = j] - 1/n - h_i h_j / n) / s. Summed with g_i scale over i::
+
+        dL/dx_j = scale / s * (g_j - sum(g) / n - h_j sum(g h) / n)
+
+    Parameters
+    ----------
+    momentum : float in (0, 1), default 0.1
+        Weight of the newest batch in the running averages.
+    epsilon : float in (0, inf), default 1e-5
+
+    Errors
+    ------
+    A training batch of one row has no variance: FFNNError, as in PyTorch.
+    """
+
+    kind = "batch_norm"
+
+    def __init__(self, momentum: float = 0.1, epsilon: float = 1e-5) -> None:
+        self.momentum = in_range("momentum", momentum, 0, 1, open_low=True)
+        self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
+
+    def parameter_specs(self, input_size: int) -> list[ParameterSpec]:
+        ones = Normal(std=0.0, mean=1.0)
+        return [
+            ParameterSpec("scale", (input_size,), ones, penalised=False),
+            ParameterSpec("shift", (input_size,), Zeros(), penalised=False),
+        ]
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        super().connect(engine, input_size, parameters, seed)
+        self._scale, self._shift = parameters["scale"], parameters["shift"]
+        self._running_mean = engine.zeros((input_size,))
+        self._running_variance = engine.zeros((input_size,))
+        self._running_variance[...] = 1
+        self._mean, self._variance, self._inverse, self._slope = (engine.empty((input_size,)) for _ in range(4))
+        self._batch_statistics = False
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        self._batch_statistics = training
+        rows, columns = inputs.shape
+        mean, variance = self._running_mean, self._running_variance
+        if training:
+            self._measure(inputs)
+            mean, variance = self._mean, self._variance
+        self.engine.elementwise(inverse_deviation)((self._inverse,), (variance,), (self.epsilon,))
+        x_hat, outputs = self.buffer("x_hat", rows, columns), self.buffer("outputs", rows, columns)
+        vectors = (mean, self._inverse, self._scale.value, self._shift.value)
+        self.engine.elementwise(normalized)((x_hat, outputs), (inputs, *vectors), ())
+        self._x_hat = x_hat
+        return outputs
+
+    def _measure(self, inputs: Array) -> None:
+        """Mean and variance of the batch, and both running averages."""
+        rows = len(inputs)
+        if rows < 2:
+            raise FFNNError(
+                "batch_norm needs at least 2 rows in a training batch; received 1: "
+                "choose a batch_size that leaves no single row over"
+            )
+        engine, n = self.engine, float(rows)
+        divide, moving_average = engine.update(divided), engine.update(moving)
+        engine.columns(value_itself)((self._mean,), (inputs,), ())
+        divide((self._mean,), (), (n,))
+        engine.columns(squared_deviation)((self._variance,), (inputs, self._mean), ())
+        divide((self._variance,), (), (n,))
+        moving_average((self._running_mean,), (self._mean,), (self.momentum, 1.0))
+        moving_average((self._running_variance,), (self._variance,), (self.momentum, n / (n - 1)))
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        engine, n = self.engine, float(len(grad_outputs))
+        grad_scale, grad_shift = self._scale.grad, self._shift.grad
+        engine.columns(scale_and_shift_gradients)((grad_scale, grad_shift), (grad_outputs, self._x_hat), ())
+        grad_inputs = self.buffer("grad_inputs", *grad_outputs.shape)
+        engine.elementwise(product)((self._slope,), (self._scale.value, self._inverse), ())
+        if self._batch_statistics:
+            inputs = (grad_outputs, self._x_hat, self._slope, grad_scale, grad_shift)
+            engine.elementwise(input_gradient)((grad_inputs,), inputs, (n,))
+        else:
+            engine.elementwise(running_gradient)((grad_inputs,), (grad_outputs, self._slope), ())
+        return grad_inputs
+
+    def state(self) -> dict[str, Array]:
+        return {"running_mean": self._running_mean, "running_variance": self._running_variance}
+
+    def flops(self) -> int:
+        return 4 * self.input_size

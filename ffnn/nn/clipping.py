@@ -1,0 +1,56 @@
+"""Gradient clipping: a bound on what one step can do, applied between backward and the optimizer.
+
+It stands beside every optimizer's rule and changes none of them.
+"""
+
+from typing import Any, Protocol
+
+from ffnn.backend.vocabulary import maximum, minimum
+from ffnn.nn.checks import in_range
+from ffnn.nn.formulas import scaled
+from ffnn.nn.parameters import ParameterStore
+
+
+def clamped(grad: Any, bound: Any) -> Any:
+    return maximum(minimum(grad, bound), -bound)
+
+
+class Clip(Protocol):
+    """Anything that bounds the gradients in place."""
+
+    def apply(self, parameters: ParameterStore) -> None:
+        """Bound `parameters.grads`."""
+
+
+class ClipNorm:
+    """Scale all gradients together so that their joint Euclidean norm is at most `max_norm`.
+
+    grads *= min(1, max_norm / (norm + 1e-6)), as PyTorch's `clip_grad_norm_`. Pascanu et al., ICML 2013.
+
+    Parameters
+    ----------
+    max_norm : float in (0, inf)
+    """
+
+    def __init__(self, max_norm: float) -> None:
+        self.max_norm = in_range("clip_norm", max_norm, 0, open_low=True)
+
+    def apply(self, parameters: ParameterStore) -> None:
+        factor = self.max_norm / (parameters.engine.norm(parameters.grads) + 1e-6)
+        if factor < 1:
+            parameters.engine.update(scaled)((parameters.grads,), (), (factor,))
+
+
+class ClipValue:
+    """Clamp every gradient value to [-max_value, max_value], as PyTorch's `clip_grad_value_`.
+
+    Parameters
+    ----------
+    max_value : float in (0, inf)
+    """
+
+    def __init__(self, max_value: float) -> None:
+        self.max_value = in_range("clip_value", max_value, 0, open_low=True)
+
+    def apply(self, parameters: ParameterStore) -> None:
+        parameters.engine.update(clamped)((parameters.grads,), (), (self.max_value,))

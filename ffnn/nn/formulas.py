@@ -1,0 +1,34 @@
+"""Small formulas that several layers and losses share.
+
+Like every formula they are plain functions of values: call them on NumPy arrays, or let an engine
+compile them.
+"""
+
+from typing import Any
+
+from ffnn.backend.vocabulary import absolute, exp, where
+
+
+def value_itself(x: Any) -> Any:
+    return x
+
+
+def product(a: Any, b: Any) -> Any:
+    return a * b
+
+
+def scaled(x: Any, factor: Any) -> Any:
+    return x * factor
+
+
+def logistic(x: Any) -> Any:
+    """1 / (1 + e^-x), written with e^-|x| so that nothing overflows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> logistic(np.array([-1000.0, 0.0, 1000.0]))
+    array([0. , 0.5, 1. ])
+    """
+    z = exp(-absolute(x))
+    return where(x >= 0.0, 1.0, z) / (1.0 + z)

@@ -1,0 +1,145 @@
+"""Initializers: how a weight matrix is filled before training.
+
+They draw on the host in float64 and are rounded when copied to the engine, so every engine and
+number type starts from the same network.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.errors import FFNNError
+from ffnn.nn.checks import in_range
+from ffnn.nn.registry import Registry
+
+
+class Initializer(ABC):
+    """Fills an array. A weight of shape (in, out) has fan_in = in and fan_out = out; a bias has its length as both."""
+
+    @abstractmethod
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        """New float64 values of this shape, drawn from `rng`."""
+
+
+INITIALIZERS: Registry[Initializer] = Registry("initializer")
+
+
+@INITIALIZERS.register("zeros")
+class Zeros(Initializer):
+    """All values 0. For weights this never breaks the symmetry between units: they all learn the same.
+
+    Examples
+    --------
+    >>> Zeros()((2,), np.random.default_rng(0))
+    array([0., 0.])
+    """
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return np.zeros(shape)
+
+
+@INITIALIZERS.register("normal")
+class Normal(Initializer):
+    """Gaussian, N(mean, std^2).
+
+    Parameters
+    ----------
+    std : float in [0, inf), default 0.01
+    mean : float, default 0
+    """
+
+    def __init__(self, std: float = 0.01, mean: float = 0.0) -> None:
+        self.std = in_range("std", std, 0)
+        self.mean = in_range("mean", mean, -math.inf)
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return rng.normal(self.mean, self.std, shape)
+
+
+@INITIALIZERS.register("uniform")
+class Uniform(Initializer):
+    """Uniform on [low, high).
+
+    Parameters
+    ----------
+    low, high : float, low <= high, default -0.05 and 0.05
+        Burakowski's study draws weights and biases from Uniform(-0.5, 0.5).
+    """
+
+    def __init__(self, low: float = -0.05, high: float = 0.05) -> None:
+        self.low = in_range("low", low, -math.inf)
+        self.high = in_range("high", high, -math.inf)
+        if not self.low <= self.high:
+            raise FFNNError(f"uniform needs low <= high; received low={low!r}, high={high!r}")
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        return rng.uniform(self.low, self.high, shape)
+
+
+class VarianceScaling(Initializer):
+    """Zero mean, variance = gain / fan, so that signals keep their size from layer to layer.
+
+    A uniform draw on [-b, b) has variance b^2 / 3, hence b = sqrt(3 * gain / fan).
+    """
+
+    gain: ClassVar[float]
+    fan: ClassVar[str]
+    uniform: ClassVar[bool]
+
+    def variance(self, shape: tuple[int, ...]) -> float:
+        """The variance that values for this shape are drawn with."""
+        fan_in, fan_out = shape[0], shape[-1]
+        fans = {"in": float(fan_in), "average": (fan_in + fan_out) / 2}
+        return self.gain / fans[self.fan]
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        variance = self.variance(shape)
+        if self.uniform:
+            bound = math.sqrt(3 * variance)
+            return rng.uniform(-bound, bound, shape)
+        return rng.normal(0.0, math.sqrt(variance), shape)
+
+
+@INITIALIZERS.register("xavier_uniform")
+class XavierUniform(VarianceScaling):
+    """Uniform with variance 2 / (fan_in + fan_out), for tanh and sigmoid. Glorot & Bengio, AISTATS 2010, eq. 16."""
+
+    gain, fan, uniform = 1.0, "average", True
+
+
+@INITIALIZERS.register("xavier_normal")
+class XavierNormal(VarianceScaling):
+    """Gaussian with variance 2 / (fan_in + fan_out). Glorot & Bengio, AISTATS 2010, eq. 12."""
+
+    gain, fan, uniform = 1.0, "average", False
+
+
+@INITIALIZERS.register("he_uniform")
+class HeUniform(VarianceScaling):
+    """Uniform with variance 2 / fan_in, for ReLU and its relatives. He et al., ICCV 2015, eq. 10."""
+
+    gain, fan, uniform = 2.0, "in", True
+
+
+@INITIALIZERS.register("he_normal")
+class HeNormal(VarianceScaling):
+    """Gaussian with variance 2 / fan_in; not truncated. He et al., ICCV 2015, eq. 10."""
+
+    gain, fan, uniform = 2.0, "in", False
+
+
+@INITIALIZERS.register("lecun_uniform")
+class LeCunUniform(VarianceScaling):
+    """Uniform with variance 1 / fan_in. LeCun et al., "Efficient BackProp", 1998, eq. 16."""
+
+    gain, fan, uniform = 1.0, "in", True
+
+
+@INITIALIZERS.register("lecun_normal")
+class LeCunNormal(VarianceScaling):
+    """Gaussian with variance 1 / fan_in; not truncated. LeCun et al., "Efficient BackProp", 1998, eq. 16."""
+
+    gain, fan, uniform = 1.0, "in", False

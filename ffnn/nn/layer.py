@@ -1,0 +1,116 @@
+"""The contract every layer keeps: forward, and the hand-derived backward.
+
+A layer is described first (`Linear(128)`), then built: it learns its input size, asks for
+parameters, and is connected to an engine that owns its arrays.
+"""
+
+import inspect
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.nn.parameters import Parameter, ParameterSpec
+
+
+class Workspace:
+    """Arrays by name, allocated for the largest batch so far and reused: a steady state allocates nothing.
+
+    Examples
+    --------
+    >>> from ffnn.backend.numpy_engine import NumpyEngine
+    >>> workspace = Workspace(NumpyEngine())
+    >>> workspace("outputs", 8, 3) is workspace("outputs", 8, 3)
+    True
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._storage: dict[str, Array] = {}
+        self._views: dict[tuple[str, int], Array] = {}
+
+    def __call__(self, name: str, rows: int, columns: int) -> Array:
+        """The (rows, columns) array kept for `name`; `columns` must not change."""
+        view = self._views.get((name, rows))
+        if view is None:
+            storage = self._storage.get(name)
+            if storage is None or storage.shape[0] < rows:
+                storage = self._engine.empty((rows, columns))
+                self._storage[name] = storage
+                self._views = {key: value for key, value in self._views.items() if key[0] != name}
+            view = storage[:rows]
+            self._views[name, rows] = view
+        return view
+
+
+class Layer(ABC):
+    """One step of a network.
+
+    Attributes
+    ----------
+    kind : str
+        Short name of the class of layer, as in layer names: the first "linear" is "linear1".
+
+    Notes
+    -----
+    Arrays that `forward` and `backward` return belong to the layer and are overwritten by its next
+    call: copy what must last. Shapes: inputs (batch_size, input_size), outputs (batch_size,
+    output_size).
+    """
+
+    kind: ClassVar[str]
+    engine: Engine
+    input_size: int
+
+    def output_size(self, input_size: int) -> int:
+        """Features that leave the layer when `input_size` enter it."""
+        return input_size
+
+    def parameter_specs(self, input_size: int) -> list[ParameterSpec]:
+        """The trainable arrays this layer asks for."""
+        return []
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        """Take the engine, the granted parameters by own name, and a seed in [0, 2**32) for random layers."""
+        self.engine = engine
+        self.input_size = input_size
+        self.buffer = Workspace(engine)
+
+    @abstractmethod
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        """Outputs for a batch; with `training`, as during a training step (noise, batch statistics)."""
+
+    @abstractmethod
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        """From dLoss/doutputs of the last forward, write dLoss/dparameters and return dLoss/dinputs.
+
+        With `needs_input_grad=False` the result is not used and a layer may save its cost.
+        """
+
+    def state(self) -> dict[str, Array]:
+        """Arrays that are not trained but belong to a saved network, by own name."""
+        return {}
+
+    def flops(self) -> int:
+        """Multiplications and additions of one forward pass for one sample; 0 where they are negligible."""
+        return 0
+
+    def __repr__(self) -> str:
+        options = [name for name in inspect.signature(type(self)).parameters if hasattr(self, name)]
+        return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in options)})"
+
+
+def key_of_step(seed: int, step: int) -> int:
+    """The key in [0, 2**32) that a random layer uses in its step number `step`.
+
+    Two rounds of a 64-bit finalizer (Steele et al., "Fast splittable pseudorandom number
+    generators", OOPSLA 2014) over seed and step.
+
+    Examples
+    --------
+    >>> key_of_step(7, 0) == key_of_step(7, 0), key_of_step(7, 0) == key_of_step(7, 1)
+    (True, False)
+    """
+    bits = (seed * 0x9E3779B97F4A7C15 + step) & 0xFFFFFFFFFFFFFFFF
+    for multiplier in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
+        bits = ((bits ^ (bits >> 30)) * multiplier) & 0xFFFFFFFFFFFFFFFF
+    return (bits ^ (bits >> 31)) >> 32

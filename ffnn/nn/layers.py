@@ -1,0 +1,146 @@
+"""Linear and Dropout: the layer that learns, and the one that makes it learn robustly.
+
+Batch normalization is in `ffnn.nn.batch_norm`, activations in `ffnn.nn.activations`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.vocabulary import uniform, where
+from ffnn.nn.checks import in_range, positive_integer
+from ffnn.nn.formulas import value_itself
+from ffnn.nn.initializers import INITIALIZERS, Initializer
+from ffnn.nn.layer import Layer, key_of_step
+from ffnn.nn.parameters import Parameter, ParameterSpec
+
+
+def plus_bias(x: Any, bias: Any) -> Any:
+    return x + bias
+
+
+class Linear(Layer):
+    """outputs = inputs @ weight + bias.
+
+    With G = dL/doutputs, by the product rule::
+
+        dL/dweight = inputs.T @ G      dL/dbias = sum of G over the batch      dL/dinputs = G @ weight.T
+
+    Parameters
+    ----------
+    units : int >= 1
+        Number of outputs.
+    weight_init, bias_init : str, mapping or Initializer, default "he_normal" and "zeros"
+        A name or `{name: ..., option: ...}` of `INITIALIZERS`.
+    bias : bool, default True
+
+    Shapes
+    ------
+    weight (input_size, units), bias (units,): the transpose of PyTorch's weight.
+    """
+
+    kind = "linear"
+
+    def __init__(
+        self,
+        units: int,
+        weight_init: str | dict[str, Any] | Initializer = "he_normal",
+        bias_init: str | dict[str, Any] | Initializer = "zeros",
+        bias: bool = True,
+    ) -> None:
+        self.units = positive_integer("units", units)
+        self.bias = bias
+        self._weight_init = weight_init if isinstance(weight_init, Initializer) else INITIALIZERS.create(weight_init)
+        self._bias_init = bias_init if isinstance(bias_init, Initializer) else INITIALIZERS.create(bias_init)
+
+    def output_size(self, input_size: int) -> int:
+        return self.units
+
+    def parameter_specs(self, input_size: int) -> list[ParameterSpec]:
+        weight = ParameterSpec("weight", (input_size, self.units), self._weight_init, penalised=True)
+        bias = ParameterSpec("bias", (self.units,), self._bias_init, penalised=False)
+        return [weight, bias] if self.bias else [weight]
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        super().connect(engine, input_size, parameters, seed)
+        self._weight = parameters["weight"]
+        self._bias = parameters.get("bias")
+        self._add_bias = engine.update(plus_bias)
+        self._sum_columns = engine.columns(value_itself)
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        outputs = self.buffer("outputs", len(inputs), self.units)
+        self.engine.matmul(inputs, self._weight.value, outputs)
+        if self._bias is not None:
+            self._add_bias((outputs,), (self._bias.value,), ())
+        self._inputs = inputs
+        return outputs
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        self.engine.matmul(self._inputs.T, grad_outputs, self._weight.grad)
+        if self._bias is not None:
+            self._sum_columns((self._bias.grad,), (grad_outputs,), ())
+        if not needs_input_grad:
+            return None
+        grad_inputs = self.buffer("grad_inputs", len(grad_outputs), self.input_size)
+        self.engine.matmul(grad_outputs, self._weight.value.T, grad_inputs)
+        return grad_inputs
+
+    def flops(self) -> int:
+        return 2 * self.input_size * self.units
+
+
+def thinned(x: Any, index: Any, rate: Any, scale: Any, key: Any) -> Any:
+    return where(uniform(index, key) < rate, 0.0, x * scale)
+
+
+class Dropout(Layer):
+    """Zeroes each value with probability `rate` while training and multiplies the others by 1 / (1 - rate).
+
+    This is the inverted form: at evaluation nothing is done. The mask is a pure function of the
+    layer's seed and its count of training steps, so backward draws it again instead of storing it,
+    and a resumed run continues it. Srivastava et al., JMLR 2014.
+
+    Parameters
+    ----------
+    rate : float in [0, 1)
+        Probability of zeroing.
+    """
+
+    kind = "dropout"
+
+    def __init__(self, rate: float = 0.5) -> None:
+        self.rate = in_range("rate", rate, 0, 1)
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        super().connect(engine, input_size, parameters, seed)
+        self._thin = engine.elementwise(thinned)
+        self._seed = seed
+        # The count is kept on the host: a step must not wait for a device to tell it.
+        self._count = np.zeros(1, np.int64)
+        self._active = False
+        self._index: Array = engine.empty((0, input_size), np.uint32)
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        self._active = training and self.rate > 0
+        if not self._active:
+            return inputs
+        self._key = key_of_step(self._seed, int(self._count[0]))
+        self._count += 1
+        return self._masked("outputs", inputs)
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        return self._masked("grad_inputs", grad_outputs) if self._active else grad_outputs
+
+    def _masked(self, name: str, values: Array) -> Array:
+        rows, columns = values.shape
+        if len(self._index) < rows:
+            numbers = np.arange(rows * columns, dtype=np.uint32).reshape(rows, columns)
+            self._index = self.engine.array(numbers, np.uint32)
+        out = self.buffer(name, rows, columns)
+        self._thin((out,), (values, self._index[:rows]), (self.rate, 1 / (1 - self.rate), self._key))
+        return out
+
+    def state(self) -> dict[str, Array]:
+        return {"count": self._count}

@@ -1,0 +1,183 @@
+"""Losses: one number for how wrong a batch of outputs is, and its gradient in the same pass.
+
+Every loss is a mean over the batch. Targets are made where they are needed, from integer labels.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.formula import Formula
+from ffnn.backend.vocabulary import log, row_map, row_max, row_size, row_sum
+from ffnn.errors import FFNNError
+from ffnn.nn.checks import in_range
+from ffnn.nn.formulas import product, value_itself
+from ffnn.nn.layer import Workspace
+from ffnn.nn.registry import Registry
+from ffnn.nn.softmax import exponential, softmax
+
+
+class Loss(ABC):
+    """A mean over the batch of one number a row.
+
+    Attributes
+    ----------
+    formula : row formula (outputs, target, grad, scale) -> loss of the row
+        Writes `scale` times the gradient of the row's loss into `grad`.
+    """
+
+    formula: ClassVar[Formula]
+
+    def connect(self, engine: Engine, num_outputs: int) -> None:
+        """Take the engine and the width of the outputs; called once before the first `forward`."""
+        self._engine = engine
+        self._num_outputs = num_outputs
+        self._workspace = Workspace(engine)
+        self._kernel = engine.rows(type(self).formula)
+
+    def forward(self, outputs: Array, labels: Array) -> float:
+        """The loss of a batch; `backward` then returns its gradient.
+
+        Parameters
+        ----------
+        outputs : array (batch_size, num_outputs)
+            What the network's last layer gave.
+        labels : int array (batch_size,), or float array like outputs
+            Class numbers, or the targets themselves.
+        """
+        rows, columns = outputs.shape
+        grad = self._workspace("grad", rows, columns)
+        losses = self._workspace("losses", rows, 1).reshape(rows)
+        targets = labels if labels.ndim == 2 else self._targets(labels)
+        divisor = self._divisor(labels)
+        self._kernel((grad, losses), (outputs, targets), (1 / divisor,))
+        self._grad = grad
+        return self._engine.total(losses) / divisor
+
+    def backward(self) -> Array:
+        """dLoss/doutputs of the last `forward`; overwritten by the next one."""
+        return self._grad
+
+    def _targets(self, labels: Array) -> Array:
+        targets = self._workspace("targets", len(labels), self._num_outputs)
+        self._engine.one_hot(labels, 1.0, 0.0, targets)
+        return targets
+
+    def _divisor(self, labels: Array) -> float:
+        return float(len(labels))
+
+    @abstractmethod
+    def probabilities(self, outputs: Array) -> Array:
+        """What the outputs say about each class; not always a distribution (see the loss)."""
+
+
+LOSSES: Registry[Loss] = Registry("loss")
+
+
+def target_surprise(target: Any, logit: Any, log_total: Any) -> Any:
+    return target * (log_total - logit)
+
+
+def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) -> Any:
+    return scale * (mass * weight / total - target)
+
+
+def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> Any:
+    """sum_j t_j (log sum_k e^z_k - z_j), every exponential taken after subtracting the row's largest logit.
+
+    Its gradient is (sum_k t_k) softmax(z)_j - t_j: the famous p - t where the targets sum to 1.
+    """
+    peak = row_max(logits)
+    row_map(exponential, grad, logits, peak)
+    total = row_sum(value_itself, grad)
+    mass = row_sum(value_itself, target)
+    row_map(score_gradient, grad, grad, total, target, mass, scale)
+    return row_sum(target_surprise, target, logits, peak + log(total))
+
+
+@LOSSES.register("cross_entropy")
+class SoftmaxCrossEntropy(Loss):
+    """-log softmax(logits)[label], averaged over the batch: takes logits, so the network ends in a linear layer.
+
+    Softmax and logarithm are one formula, finite for logits of any size. Do not put a softmax
+    layer before it: the softmax would be applied twice.
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1), default 0
+        Targets become (1 - s) one_hot + s / K. Szegedy et al., CVPR 2016.
+    class_weights : sequence of K non-negative floats, optional
+        Weight of each class in the mean, which is then divided by the sum of the labels' weights,
+        as in PyTorch.
+    """
+
+    formula = staticmethod(softmax_cross_entropy)
+
+    def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
+        self.label_smoothing = in_range("label_smoothing", label_smoothing, 0, 1)
+        self.class_weights = class_weights and [in_range("class_weights", w, 0) for w in class_weights]
+
+    def connect(self, engine: Engine, num_outputs: int) -> None:
+        super().connect(engine, num_outputs)
+        self._weights: Array = None
+        if self.class_weights:
+            if len(self.class_weights) != num_outputs:
+                raise FFNNError(
+                    f"class_weights needs one weight for each of {num_outputs} classes; "
+                    f"received {len(self.class_weights)}"
+                )
+            self._weights = engine.array(self.class_weights)
+            self._weigh = engine.update(product)
+            self._look_up = engine.gather(value_itself)
+
+    def _targets(self, labels: Array) -> Array:
+        targets = self._workspace("targets", len(labels), self._num_outputs)
+        off = self.label_smoothing / self._num_outputs
+        self._engine.one_hot(labels, 1 - self.label_smoothing + off, off, targets)
+        if self._weights is not None:
+            self._weigh((targets,), (self._weights,), ())
+        return targets
+
+    def _divisor(self, labels: Array) -> float:
+        if self._weights is None or labels.ndim == 2:
+            return float(len(labels))
+        of_labels = self._workspace("label_weights", len(labels), 1)
+        self._look_up(of_labels, self._weights.reshape(-1, 1), labels, ())
+        return self._engine.total(of_labels)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """softmax(logits)."""
+        result = self._workspace("probabilities", *outputs.shape)
+        log_totals = self._workspace("losses", len(outputs), 1).reshape(-1)
+        self._engine.rows(softmax)((result, log_totals), (outputs,), ())
+        return result
+
+
+def squared_error_gradient(output: Any, target: Any, scale: Any, count: Any) -> Any:
+    return 2.0 * scale * (output - target) / count
+
+
+def squared_difference(output: Any, target: Any) -> Any:
+    return (output - target) * (output - target)
+
+
+def mean_squared_error(outputs: Any, target: Any, grad: Any, scale: Any) -> Any:
+    """(1/K) sum_j (y_j - t_j)^2, with gradient (2/K) (y_j - t_j)."""
+    count = row_size(target)
+    row_map(squared_error_gradient, grad, outputs, target, scale, count)
+    return row_sum(squared_difference, outputs, target) / count
+
+
+@LOSSES.register("mean_squared_error")
+class MeanSquaredError(Loss):
+    """(y - t)^2 averaged over outputs and batch, as PyTorch's MSELoss; t is one-hot where labels are class numbers.
+
+    On a softmax layer it is the Brier score divided by K; on a linear layer, least squares.
+    """
+
+    formula = staticmethod(mean_squared_error)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """The outputs themselves: a distribution only if the network ends in softmax."""
+        return outputs

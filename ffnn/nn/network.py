@@ -1,0 +1,179 @@
+"""A network: layers in a row, their parameters in one flat array, forward and backward through all.
+
+`Objective` joins a network to a loss and a penalty: the number that training makes small.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.backend import create_engine
+from ffnn.backend.engine import Array, Engine
+from ffnn.errors import FFNNError, nearest
+from ffnn.nn.layer import Layer
+from ffnn.nn.losses import Loss
+from ffnn.nn.parameters import Parameter, ParameterStore
+from ffnn.nn.penalties import L2Penalty
+
+
+class Network:
+    """Layers applied one after the other.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        Not yet built; the network builds and names them: linear1, relu1, linear2, ...
+    input_size : int >= 1
+        Features of one sample.
+    engine : Engine or str, default "auto"
+        Where arrays live and formulas run; a name makes one of type float32.
+    seed : int >= 0, default 0
+        Decides initial values and dropout masks. Each parameter draws from a stream of its own,
+        named after it, so its draw does not depend on the layers around it.
+
+    Examples
+    --------
+    >>> from ffnn.nn import Linear, ReLU
+    >>> network = Network([Linear(4), ReLU(), Linear(3)], input_size=2, engine="numpy")
+    >>> network.forward(np.ones((5, 2), np.float32)).shape
+    (5, 3)
+    >>> [parameter.name for parameter in network.parameters]
+    ['linear1.weight', 'linear1.bias', 'linear2.weight', 'linear2.bias']
+    """
+
+    def __init__(self, layers: Sequence[Layer], input_size: int, engine: Engine | str = "auto", seed: int = 0) -> None:
+        if not layers:
+            raise FFNNError("a network needs at least one layer; received none")
+        self.engine = create_engine(engine) if isinstance(engine, str) else engine
+        self.input_size = input_size
+        self.seed = seed
+        self.layers = dict(zip(_names(layers), layers, strict=True))
+        sizes = [input_size]
+        for layer in layers:
+            sizes.append(layer.output_size(sizes[-1]))
+        self.output_size = sizes[-1]
+        specs = [
+            (name, spec)
+            for (name, layer), size in zip(self.layers.items(), sizes, strict=False)
+            for spec in layer.parameter_specs(size)
+        ]
+        self.parameters = ParameterStore(self.engine, specs, lambda name: np.random.default_rng(_stream(seed, name)))
+        for (name, layer), size in zip(self.layers.items(), sizes, strict=False):
+            own = {spec.name: self.parameters[f"{name}.{spec.name}"] for spec in layer.parameter_specs(size)}
+            layer.connect(self.engine, size, own, int(_stream(seed, name).generate_state(1)[0]))
+        trained = [layer for layer in layers if layer.parameter_specs(layer.input_size)]
+        self._backward_layers = list(layers)[::-1]
+        self._first_trained = trained[0] if trained else layers[0]
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        """Outputs (batch_size, output_size); they are overwritten by the next forward."""
+        for layer in self.layers.values():
+            inputs = layer.forward(inputs, training)
+        return inputs
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = False) -> Array | None:
+        """Fill `parameters.grads` from dLoss/doutputs; return dLoss/dinputs only if it is asked for."""
+        for layer in self._backward_layers:
+            last = layer is self._first_trained and not needs_input_grad
+            grad_outputs = layer.backward(grad_outputs, needs_input_grad=not last)
+            if last:
+                return None
+        return grad_outputs
+
+    def predict(self, inputs: Any, batch_size: int = 2048) -> NDArray[Any]:
+        """Outputs for host values of any length, as a NumPy array of its own."""
+        parts = [
+            np.array(self.engine.host(self.forward(self.engine.array(inputs[start : start + batch_size]))))
+            for start in range(0, len(inputs), batch_size)
+        ]
+        return np.concatenate(parts)
+
+    def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
+        """Pairs of qualified name and parameter, in the order of the layers."""
+        return ((parameter.name, parameter) for parameter in self.parameters)
+
+    def states(self) -> dict[str, Array]:
+        """The arrays that are not trained, by qualified name: running averages, counters."""
+        return {f"{name}.{key}": array for name, layer in self.layers.items() for key, array in layer.state().items()}
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters and states as NumPy arrays, by qualified name."""
+        arrays = {name: parameter.value for name, parameter in self.named_parameters()} | self.states()
+        return {name: np.array(self.engine.host(array)) for name, array in arrays.items()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave. Every name and shape must match, or FFNNError and nothing is changed."""
+        own = {name: parameter.value for name, parameter in self.named_parameters()} | self.states()
+        for name in own:
+            if name not in state:
+                raise FFNNError(f"the saved state lacks {name!r}{nearest(name, state)}")
+        for name in state:
+            if name not in own:
+                raise FFNNError(f"the saved state has {name!r}, which this network has not{nearest(name, own)}")
+            if tuple(np.shape(state[name])) != tuple(own[name].shape):
+                raise FFNNError(f"{name}: expected shape {own[name].shape}; the saved one is {np.shape(state[name])}")
+        for name, array in own.items():
+            array[...] = self.engine.array(state[name], array.dtype)
+
+    def summary(self) -> str:
+        """A table of layers: shape of the output, trainable parameters, floating-point operations of one forward."""
+        rows = [("layer", "output", "parameters", "FLOPs")]
+        size, flops = self.input_size, 0
+        for name, layer in self.layers.items():
+            specs = layer.parameter_specs(size)
+            size = layer.output_size(size)
+            flops += layer.flops()
+            count = sum(int(np.prod(spec.shape)) for spec in specs)
+            rows.append((f"{name}: {layer!r}", str(size), f"{count:,}", f"{layer.flops():,}"))
+        rows.append(("total", str(self.output_size), f"{self.parameters.size:,}", f"{flops:,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(4)]
+        return "\n".join(
+            row[0].ljust(widths[0])
+            + "".join("  " + cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))
+            for row in rows
+        )
+
+
+class Objective:
+    """Loss plus penalty of a network: what training makes small, and what a gradient check checks.
+
+    Parameters
+    ----------
+    network : Network
+    loss : Loss
+        Connected to the network's engine here.
+    penalty : L2Penalty, optional
+    """
+
+    def __init__(self, network: Network, loss: Loss, penalty: L2Penalty | None = None) -> None:
+        self.network, self.loss, self.penalty = network, loss, penalty
+        loss.connect(network.engine, network.output_size)
+
+    def gradients(self, inputs: Array, labels: Array) -> float:
+        """One forward and backward in training mode; fills the gradients and returns the loss without the penalty."""
+        value = self.loss.forward(self.network.forward(inputs, training=True), labels)
+        self.network.backward(self.loss.backward())
+        if self.penalty is not None:
+            self.penalty.add_gradient(self.network.parameters, len(labels))
+        return value
+
+    def penalty_value(self, batch_size: int) -> float:
+        """The penalty of the present weights; 0 without one."""
+        return self.penalty.value(self.network.parameters, batch_size) if self.penalty else 0.0
+
+
+def _names(layers: Sequence[Layer]) -> list[str]:
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        counts[layer.kind] += 1
+        names.append(f"{layer.kind}{counts[layer.kind]}")
+    return names
+
+
+def _stream(seed: int, name: str) -> np.random.SeedSequence:
+    return np.random.SeedSequence([seed, zlib.crc32(name.encode())])

@@ -1,0 +1,268 @@
+"""Optimizers, in order of increasing complexity: how gradients move parameters.
+
+A rule is a formula over one parameter value, its slots and its gradient; it runs once over the
+flat array of all parameters. Each is PyTorch's variant. Decay and clipping stand beside the rule.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.backend.vocabulary import sqrt
+from ffnn.errors import FFNNError
+from ffnn.nn.checks import in_range
+from ffnn.nn.formulas import scaled
+from ffnn.nn.parameters import ParameterStore
+from ffnn.nn.registry import Registry
+
+
+class Optimizer(ABC):
+    """Moves all parameters a step along their gradients.
+
+    Parameters
+    ----------
+    learning_rate : float in (0, inf)
+        Schedules write the attribute of this name before each step.
+    weight_decay : float in [0, inf)
+        Decoupled: every step also multiplies weights (not biases) by 1 - learning_rate *
+        weight_decay, untouched by the rule. Loshchilov & Hutter, ICLR 2019.
+
+    Attributes
+    ----------
+    rule : formula (value, *slots, grad, *constants) -> (value, *slots)
+    slots : tuple of str
+        What the rule remembers for each parameter; all start at 0.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    rule: ClassVar[Callable[..., Any]]
+
+    def __init__(self, learning_rate: float, weight_decay: float = 0.0) -> None:
+        self.learning_rate = in_range("learning_rate", learning_rate, 0, open_low=True)
+        self.weight_decay = in_range("weight_decay", weight_decay, 0)
+        self.steps = 0
+
+    def connect(self, parameters: ParameterStore) -> None:
+        """Take the parameters to move and allocate the slots; called once, before the first step."""
+        engine = parameters.engine
+        self._parameters = parameters
+        self._slots = {name: engine.zeros((parameters.size,)) for name in self.slots}
+        self._update = engine.update(type(self).rule)
+        self._decay = engine.update(scaled)
+        self._targets = (parameters.values, *self._slots.values())
+
+    @abstractmethod
+    def constants(self) -> tuple[float, ...]:
+        """What the rule takes after the gradient, for step number `self.steps` (the first is 1)."""
+
+    def step(self) -> None:
+        """Move every parameter once."""
+        self.steps += 1
+        if self.weight_decay:
+            factor = 1 - self.learning_rate * self.weight_decay
+            self._decay((self._parameters.penalised_values,), (), (factor,))
+        self._update(self._targets, (self._parameters.grads,), self.constants())
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of the slots and the number of steps taken."""
+        host = self._parameters.engine.host
+        return {name: np.array(host(slot)) for name, slot in self._slots.items()} | {"steps": np.array(self.steps)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
+        if set(state) != {*self.slots, "steps"}:
+            expected = ", ".join([*self.slots, "steps"])
+            raise FFNNError(f"saved optimizer state: expected {expected}; received {', '.join(sorted(state))}")
+        for name, slot in self._slots.items():
+            slot[...] = self._parameters.engine.array(state[name])
+        self.steps = int(state["steps"])
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(learning_rate={self.learning_rate:g})"
+
+
+OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
+
+
+@OPTIMIZERS.register("sgd")
+class SGD(Optimizer):
+    """value -= learning_rate * grad. Stochastic gradient descent, without momentum."""
+
+    def __init__(self, learning_rate: float = 0.01, weight_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, weight_decay)
+
+    @staticmethod
+    def rule(value: Any, grad: Any, learning_rate: Any) -> Any:
+        return value - learning_rate * grad
+
+    def constants(self) -> tuple[float, ...]:
+        return (self.learning_rate,)
+
+
+@OPTIMIZERS.register("momentum")
+class Momentum(Optimizer):
+    """velocity = momentum * velocity + grad; value -= learning_rate * velocity. Polyak 1964, PyTorch's form.
+
+    The learning rate stands outside the velocity, so a schedule acts at once.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default 0.9
+    """
+
+    slots = ("velocity",)
+
+    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.9, weight_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.momentum = in_range("momentum", momentum, 0, 1)
+
+    @staticmethod
+    def rule(value: Any, velocity: Any, grad: Any, learning_rate: Any, momentum: Any) -> Any:
+        velocity = momentum * velocity + grad
+        return value - learning_rate * velocity, velocity
+
+    def constants(self) -> tuple[float, ...]:
+        return (self.learning_rate, self.momentum)
+
+
+@OPTIMIZERS.register("nesterov")
+class Nesterov(Momentum):
+    """velocity = momentum * velocity + grad; value -= learning_rate * (grad + momentum * velocity).
+
+    Nesterov 1983 in the form of Sutskever et al., ICML 2013, as PyTorch has it. Parameters: see Momentum.
+    """
+
+    @staticmethod
+    def rule(value: Any, velocity: Any, grad: Any, learning_rate: Any, momentum: Any) -> Any:
+        velocity = momentum * velocity + grad
+        return value - learning_rate * (grad + momentum * velocity), velocity
+
+
+@OPTIMIZERS.register("adagrad")
+class AdaGrad(Optimizer):
+    """total += grad^2; value -= learning_rate * grad / (sqrt(total) + epsilon). Duchi et al., JMLR 2011.
+
+    Parameters
+    ----------
+    epsilon : float in (0, inf), default 1e-10
+        Outside the root.
+    """
+
+    slots = ("total",)
+
+    def __init__(self, learning_rate: float = 0.01, epsilon: float = 1e-10, weight_decay: float = 0.0) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
+
+    @staticmethod
+    def rule(value: Any, total: Any, grad: Any, learning_rate: Any, epsilon: Any) -> Any:
+        total = total + grad * grad
+        return value - learning_rate * grad / (sqrt(total) + epsilon), total
+
+    def constants(self) -> tuple[float, ...]:
+        return (self.learning_rate, self.epsilon)
+
+
+@OPTIMIZERS.register("rmsprop")
+class RMSProp(Optimizer):
+    """average = rho * average + (1 - rho) grad^2; value -= learning_rate * grad / (sqrt(average) + epsilon).
+
+    Tieleman & Hinton 2012, neither centred nor with momentum; epsilon outside the root, as in PyTorch.
+
+    Parameters
+    ----------
+    rho : float in [0, 1), default 0.99
+        PyTorch calls it alpha.
+    epsilon : float in (0, inf), default 1e-8
+    """
+
+    slots = ("average",)
+
+    def __init__(
+        self, learning_rate: float = 0.001, rho: float = 0.99, epsilon: float = 1e-8, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.rho = in_range("rho", rho, 0, 1)
+        self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
+
+    @staticmethod
+    def rule(value: Any, average: Any, grad: Any, learning_rate: Any, rho: Any, epsilon: Any) -> Any:
+        average = rho * average + (1.0 - rho) * grad * grad
+        return value - learning_rate * grad / (sqrt(average) + epsilon), average
+
+    def constants(self) -> tuple[float, ...]:
+        return (self.learning_rate, self.rho, self.epsilon)
+
+
+@OPTIMIZERS.register("adam")
+class Adam(Optimizer):
+    """Moving averages m of the gradient and v of its square, both corrected for starting at 0::
+
+        m = beta1 m + (1 - beta1) grad            v = beta2 v + (1 - beta2) grad^2
+        value -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+    Kingma & Ba, ICLR 2015, Algorithm 1: epsilon outside the root, after the correction (PyTorch;
+    not Keras' "epsilon hat").
+
+    Parameters
+    ----------
+    beta1, beta2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float in (0, inf), default 1e-8
+    """
+
+    slots = ("m", "v")
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.beta1 = in_range("beta1", beta1, 0, 1)
+        self.beta2 = in_range("beta2", beta2, 0, 1)
+        self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
+
+    @staticmethod
+    def rule(
+        value: Any,
+        m: Any,
+        v: Any,
+        grad: Any,
+        step_size: Any,
+        beta1: Any,
+        beta2: Any,
+        root_correction: Any,
+        epsilon: Any,
+    ) -> Any:
+        m = beta1 * m + (1.0 - beta1) * grad
+        v = beta2 * v + (1.0 - beta2) * grad * grad
+        return value - step_size * m / (sqrt(v) * root_correction + epsilon), m, v
+
+    def constants(self) -> tuple[float, ...]:
+        step_size = self.learning_rate / (1 - self.beta1**self.steps)
+        root_correction = (1 - self.beta2**self.steps) ** -0.5
+        return (step_size, self.beta1, self.beta2, root_correction, self.epsilon)
+
+
+@OPTIMIZERS.register("adamw")
+class AdamW(Adam):
+    """Adam with decoupled weight decay on by default. Loshchilov & Hutter, ICLR 2019.
+
+    Parameters: see Adam; weight_decay defaults to 0.01, as in PyTorch, but spares biases.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.01,
+    ) -> None:
+        super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)

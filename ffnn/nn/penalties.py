@@ -1,0 +1,42 @@
+"""The L2 penalty: a price on large weights that is added to any loss.
+
+It is a term of the objective, unlike an optimizer's `weight_decay`, which shrinks weights directly.
+"""
+
+from typing import Any
+
+from ffnn.nn.checks import in_range
+from ffnn.nn.parameters import ParameterStore
+
+
+def with_penalty(grad: Any, value: Any, strength: Any) -> Any:
+    return grad + strength * value
+
+
+class L2Penalty:
+    """strength / 2 * sum of squared weights; its gradient is strength * weight. Biases are never penalised.
+
+    Parameters
+    ----------
+    strength : float in [0, inf)
+        lambda. With plain SGD the same as PyTorch's `weight_decay` on the weights.
+    per_example : bool, default False
+        Divide by the batch size m: lambda / (2 m), the form of the DTU proposal and scikit-learn.
+    """
+
+    def __init__(self, strength: float, per_example: bool = False) -> None:
+        self.strength = in_range("l2", strength, 0)
+        self.per_example = per_example
+
+    def value(self, parameters: ParameterStore, batch_size: int) -> float:
+        """The penalty itself."""
+        return self._factor(batch_size) / 2 * parameters.engine.norm(parameters.penalised_values) ** 2
+
+    def add_gradient(self, parameters: ParameterStore, batch_size: int) -> None:
+        """Add the penalty's gradient to that of the loss."""
+        if self.strength:
+            kernel = parameters.engine.update(with_penalty)
+            kernel((parameters.penalised_grads,), (parameters.penalised_values,), (self._factor(batch_size),))
+
+    def _factor(self, batch_size: int) -> float:
+        return self.strength / batch_size if self.per_example else self.strength

@@ -1,0 +1,71 @@
+"""Softmax: a row of scores turned into a row of probabilities, as an activation of its own.
+
+Every output depends on every input of its row, so its backward is the product with a full Jacobian.
+"""
+
+from typing import Any
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.vocabulary import exp, log, row_map, row_max, row_sum
+from ffnn.nn.activations import ACTIVATIONS
+from ffnn.nn.formulas import product, value_itself
+from ffnn.nn.layer import Layer
+from ffnn.nn.parameters import Parameter
+
+
+def exponential(score: Any, peak: Any) -> Any:
+    return exp(score - peak)
+
+
+def share(weight: Any, total: Any) -> Any:
+    return weight / total
+
+
+def centred_product(y: Any, grad: Any, inner: Any) -> Any:
+    return y * (grad - inner)
+
+
+def softmax(scores: Any, probabilities: Any) -> Any:
+    """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score; returns log sum_k e^(x_k)."""
+    peak = row_max(scores)
+    row_map(exponential, probabilities, scores, peak)
+    total = row_sum(value_itself, probabilities)
+    row_map(share, probabilities, probabilities, total)
+    return peak + log(total)
+
+
+def softmax_backward(grad: Any, y: Any, grad_scores: Any) -> Any:
+    """dL/dx_j = y_j (g_j - sum_k g_k y_k), because dy_k/dx_j = y_k ([j = k] - y_j); returns the sum."""
+    inner = row_sum(product, grad, y)
+    row_map(centred_product, grad_scores, y, grad, inner)
+    return inner
+
+
+@ACTIVATIONS.register("softmax")
+class Softmax(Layer):
+    """y = softmax(x) along each row: positive numbers that sum to 1.
+
+    As a hidden activation it makes the units of a layer compete. As the last layer it belongs
+    before a squared error; cross-entropy takes the scores (logits) themselves.
+    """
+
+    kind = "softmax"
+
+    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
+        super().connect(engine, input_size, parameters, seed)
+        self._forward = engine.rows(softmax)
+        self._backward = engine.rows(softmax_backward)
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        outputs = self.buffer("outputs", *inputs.shape)
+        self._forward((outputs, self._row_numbers(len(inputs))), (inputs,), ())
+        self._outputs = outputs
+        return outputs
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        grad_inputs = self.buffer("grad_inputs", *grad_outputs.shape)
+        self._backward((grad_inputs, self._row_numbers(len(grad_outputs))), (grad_outputs, self._outputs), ())
+        return grad_inputs
+
+    def _row_numbers(self, rows: int) -> Array:
+        return self.buffer("row_numbers", rows, 1).reshape(rows)
