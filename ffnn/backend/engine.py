@@ -6,6 +6,7 @@ live in NumPy, in compiled loops or on a GPU.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -59,6 +60,10 @@ class Engine(ABC):
         """The engine's own copy of host values; of its floating type unless told otherwise."""
 
     @abstractmethod
+    def share(self, values: np.ndarray[Any, Any]) -> Array:
+        """Host values where kernels can read them: the same memory if the engine runs on the host."""
+
+    @abstractmethod
     def host(self, array: Array) -> np.ndarray[Any, Any]:
         """The values as a NumPy array; it may share memory with `array`, so copy it to keep it."""
 
@@ -89,6 +94,10 @@ class Engine(ABC):
     @abstractmethod
     def total(self, array: Array) -> float:
         """Sum of all values, as a Python float, accumulated in float64."""
+
+    def quiet(self) -> AbstractContextManager[object]:
+        """Within it the engine says nothing about overflow; who trains looks at the loss instead."""
+        return nullcontext()
 
     # -- formulas -------------------------------------------------------------------------------
 

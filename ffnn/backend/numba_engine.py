@@ -3,7 +3,6 @@
 Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -37,12 +36,8 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
-    def norm(self, array: Array) -> float:
-        return math.sqrt(self.total_of_squares(array))
-
-    def total_of_squares(self, array: Array) -> float:
-        flat = array.reshape(-1)
-        return float(np.dot(flat, flat))
+    def total(self, array: Array) -> float:
+        return float(numba_loops.total(array.reshape(-1)))
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         loop = getattr(numba_loops, kind)

@@ -138,6 +138,15 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
 
 
+@jit
+def total(values: Any) -> Any:
+    """Sum of a one-dimensional array, accumulated in float64."""
+    result = 0.0
+    for value in values:
+        result += value
+    return result
+
+
 class Helper:
     """A compiled formula that may be handed to `row_sum` and `row_map`.
 

@@ -122,7 +122,7 @@ class _Probe:
         self.states = {name: np.array(engine.host(a)) for name, a in objective.network.states().items()}
 
     def _forward(self, shift: Vector) -> float:
-        """Loss at the shifted point, in training mode; every call starts from the same state and so draws the same masks."""
+        """Training-mode loss at the shifted point; each call starts from the same state, so draws the same masks."""
         for name, array in self.objective.network.states().items():
             array[...] = self.engine.array(self.states[name], array.dtype)
         size = len(self.start)

@@ -147,7 +147,14 @@ class Objective:
     loss : Loss
         Connected to the network's engine here.
     penalty : L2Penalty, optional
+
+    Attributes
+    ----------
+    outputs : array
+        What the network answered in the last call of `gradients`.
     """
+
+    outputs: Array
 
     def __init__(self, network: Network, loss: Loss, penalty: L2Penalty | None = None) -> None:
         self.network, self.loss, self.penalty = network, loss, penalty
@@ -155,7 +162,8 @@ class Objective:
 
     def gradients(self, inputs: Array, labels: Array) -> float:
         """One forward and backward in training mode; fills the gradients and returns the loss without the penalty."""
-        value = self.loss.forward(self.network.forward(inputs, training=True), labels)
+        self.outputs = self.network.forward(inputs, training=True)
+        value = self.loss.forward(self.outputs, labels)
         self.network.backward(self.loss.backward())
         if self.penalty is not None:
             self.penalty.add_gradient(self.network.parameters, len(labels))

@@ -1,0 +1,58 @@
+# ffnn: every target sets up what it needs, so any of them may be the first command typed.
+#   make exp3-optimizers DATASET=digits SEEDS=3 EPOCHS=5 WORKERS=2
+
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+EXPERIMENTS := $(basename $(notdir $(wildcard experiments/*.yaml)))
+
+# What `make expN-...` hands on; nothing is handed on that was not given.
+OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
+           $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
+
+.PHONY: help setup test test-all lint format clean $(EXPERIMENTS)
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-zA-Z0-9_-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@for name in $(EXPERIMENTS); do \
+	  printf '  make %-22s %s\n' "$$name" "$$(sed -n 's/^question: *//p' experiments/$$name.yaml)"; done
+	@echo "Experiments take DATASET= SEEDS= EPOCHS= WORKERS=, and ARGS='--learning_rate=0.01 ...'."
+
+setup: $(VENV)/.ready ## install ffnn into .venv
+
+$(VENV)/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"ffnn needs Python 3.11 or newer; $(PYTHON) is {v[0]}.{v[1]}: name another with PYTHON=")'
+	@echo "setting up $(VENV), once..."
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	@echo "installing what the tests need, once..."
+	@$(PIP) --editable '.[test,dev]'
+	@touch $@
+
+$(EXPERIMENTS): %: experiments/%.yaml $(VENV)/.ready
+	@$(BIN)/ffnn run $< $(OPTIONS)
+
+test: $(VENV)/.ready-test ## the test suite, without the longest tests
+	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+
+test-all: $(VENV)/.ready-test ## the whole test suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.ready-test ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(VENV)/.ready-test ## mend the style
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean: ## remove .venv and caches; runs stay
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,197 @@
+"""The command `ffnn`: what a person types, turned into calls of the rooms behind it.
+
+Every mistake a user can make ends here as one line and exit code 2.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ffnn import __version__
+from ffnn.errors import FFNNError, nearest
+
+ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True}
+
+
+def main() -> None:
+    """Run the command line; the entry point of `ffnn` and `python -m ffnn`."""
+    try:
+        code = commands.main(standalone_mode=False)
+    except click.ClickException as problem:
+        code = _complain(problem.format_message())
+    except FFNNError as problem:
+        code = _complain(str(problem))
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        # The reader, `head` perhaps, has seen enough; nothing more can be written.
+        sys.stderr.close()
+        code = 141
+    sys.exit(code)
+
+
+def _complain(message: str) -> int:
+    print(f"ffnn: {' '.join(message.split())}", file=sys.stderr)
+    return 2
+
+
+class _Commands(click.Group):
+    """A group that names the nearest command."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        name = args[0]
+        known = self.list_commands(ctx)
+        if name not in known and not name.startswith("-"):
+            raise click.UsageError(
+                f"unknown command {name!r}: expected one of {', '.join(known)}{nearest(name, known)}"
+            )
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="ffnn")
+def commands() -> None:
+    """Feedforward networks with every gradient derived by hand, and the laboratory around them."""
+
+
+def _settings_help() -> str:
+    from ffnn.lab.config import Config
+
+    lines = ["\b", "Settings:"]
+    for name, field in Config.model_fields.items():
+        default = "" if field.default is None or "[" in (field.description or "") else f" [{field.default}]"
+        lines.append(f"  --{name}=...".ljust(26) + f"{field.description}{default}")
+    return "\n".join(lines)
+
+
+class _SettingsCommand(click.Command):
+    """A command that takes every setting of a run as `--name=value`, and lists them in its help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        formatter.write("\n" + "\n".join(_settings_help().splitlines()[1:]) + "\n")
+
+
+def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
+    """Settings from `--name=value` or `--name value`; dashes in names count as underscores.
+
+    Examples
+    --------
+    >>> parse_settings(["--learning-rate=1e-05", "--hidden_layers", "[256, 128]", "--group=2024"])
+    {'learning_rate': 1e-05, 'hidden_layers': [256, 128], 'group': '2024'}
+    """
+    from ffnn.lab.config import Config, takes_text
+    from ffnn.lab.values import parse_value
+
+    settings: dict[str, Any] = {}
+    rest = list(arguments)
+    while rest:
+        argument = rest.pop(0)
+        if not argument.startswith("--"):
+            raise FFNNError(f"expected settings as --name=value; received {argument!r}")
+        name, equals, text = argument[2:].partition("=")
+        name = name.replace("-", "_")
+        field = name.partition(".")[0]
+        if field not in Config.model_fields:
+            hint = nearest(field, Config.model_fields) or "; --help lists all"
+            raise FFNNError(f"unknown setting --{name}{hint.replace('mean ', 'mean --').replace(chr(39), '')}")
+        if not equals:
+            if not rest or rest[0].startswith("--"):
+                raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
+            text = rest.pop(0)
+        value = parse_value(text)
+        settings[name] = text if value is not None and field == name and takes_text(field) else value
+    return settings
+
+
+@commands.command(cls=_SettingsCommand, context_settings=ANY_SETTING)
+@click.option("--config", "config_file", type=Path, help="YAML file of settings; settings given here win over it.")
+@click.pass_context
+def train(ctx: click.Context, config_file: Path | None) -> None:
+    """Train a network and record the run.
+
+    \b
+    ffnn train
+    ffnn train --dataset=fashion_mnist --hidden_layers=[256,128] --optimizer=adam --learning_rate=0.001
+    ffnn train --config runs/train/RUN/config.yaml --seed=1
+    """
+    from ffnn.lab.config import make_config
+    from ffnn.lab.run import describe_result
+    from ffnn.lab.run import train as run_training
+    from ffnn.lab.values import with_overrides
+    from ffnn.tracking import load_yaml
+
+    values = _mapping(load_yaml(config_file), config_file) if config_file else {}
+    record = run_training(make_config(with_overrides(values, parse_settings(ctx.args))))
+    for line in describe_result(record):
+        click.echo(line)
+    if record.summary["status"] == "stopped":
+        ctx.exit(130)
+
+
+@commands.command(context_settings=ANY_SETTING)
+@click.argument("experiment", type=Path)
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.pass_context
+def run(ctx: click.Context, experiment: Path, seeds: int | None, workers: int) -> None:
+    """Run an experiment file and compare its conditions.
+
+    Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
+    the very same settings are not run again.
+
+    \b
+    ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
+    """
+    from ffnn.lab.experiment import plan_jobs, read_experiment, run_experiment
+    from ffnn.lab.present import present_experiment
+
+    described = read_experiment(experiment)
+    jobs = plan_jobs(described, experiment.stem, parse_settings(ctx.args), seeds)
+    records = run_experiment(jobs, workers, lambda line: click.echo(line, err=True))
+    present_experiment(described, jobs[0].config, records)
+
+
+@commands.command()
+@click.argument("run_directory", metavar="RUN", type=Path)
+@click.option("--checkpoint", type=click.Choice(["best", "last"]), default="best", show_default=True)
+@click.option("--part", type=click.Choice(["train", "val", "test"]), default="test", show_default=True)
+def evaluate(run_directory: Path, checkpoint: str, part: str) -> None:
+    """Measure a finished RUN (a run directory) on its data again."""
+    from ffnn.lab.present import present_evaluation
+    from ffnn.lab.run import load_run
+    from ffnn.training.metrics import evaluate as measure
+
+    _, parts = load_run(run_directory, checkpoint)
+    batches = getattr(parts, part)
+    present_evaluation(measure(parts.objective, batches.epoch(), parts.dataset.class_names), part)
+
+
+@commands.command()
+@click.option("--engine", default="auto", show_default=True, help="auto, numpy or numba")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def gradcheck(engine: str, seed: int) -> None:
+    """Compare every hand-derived gradient with differences of the loss, in float64."""
+    from ffnn.backend import create_engine
+    from ffnn.lab.present import present_gradcheck
+    from ffnn.nn.gradcheck import check_everything
+
+    if not present_gradcheck(check_everything(lambda: create_engine(engine, "float64"), seed)):
+        raise SystemExit(1)
+
+
+def _mapping(values: object, source: Path) -> Mapping[str, Any]:
+    if not isinstance(values, dict):
+        raise FFNNError(f"{source}: expected settings as `name: value`; received {type(values).__name__}")
+    return values
+
+
+def _add_data_commands() -> None:
+    from ffnn.data.cli import data
+
+    commands.add_command(data)
+
+
+_add_data_commands()

@@ -1,0 +1,97 @@
+"""Mini-batches: indices into a uint8 pool, scaled to floats while they are gathered.
+
+No copy of the images is made but the batch at hand, and the order of an epoch is a pure function
+of seed and epoch, so a resumed run sees the batches of the uninterrupted one.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.nn.layer import Workspace
+
+
+def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:
+    return pixel * scale + shift
+
+
+class Pool:
+    """All images of a data set where the engine can read them, shared by training, validation and test.
+
+    Parameters
+    ----------
+    engine : Engine
+    images : uint8 array (pool_size, features)
+    labels : int array (pool_size,)
+    scale, shift : float arrays (features,)
+        value = pixel * scale + shift.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        images: NDArray[np.uint8],
+        labels: NDArray[np.int64],
+        scale: NDArray[np.float64],
+        shift: NDArray[np.float64],
+    ) -> None:
+        self.engine = engine
+        self.labels = labels
+        self.features = images.shape[1]
+        self._images = engine.share(images)
+        self._vectors = (engine.array(scale), engine.array(shift))
+        self._gather = engine.gather(normalized_pixel)
+
+    def gather(self, rows: Array, out: Array) -> None:
+        """out[i] = the scaled image of pool row rows[i]."""
+        self._gather(out, self._images, rows, self._vectors)
+
+
+class Batches:
+    """Some rows of a pool, batch by batch.
+
+    Parameters
+    ----------
+    pool : Pool
+    indices : int array
+        Which rows of the pool.
+    batch_size : int >= 1
+        The last batch of an epoch is smaller where it does not divide the number of rows.
+    shuffle_seed : int, optional
+        With it every epoch has its own order; without it the order of `indices` is kept.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        indices: NDArray[np.int64],
+        batch_size: int,
+        shuffle_seed: int | None = None,
+    ) -> None:
+        self.engine = pool.engine
+        self.size = len(indices)
+        self.batch_size = min(batch_size, self.size)
+        self._pool, self._indices = pool, indices
+        self._shuffle_seed = shuffle_seed
+        self._workspace = Workspace(pool.engine)
+
+    def __len__(self) -> int:
+        """Batches in an epoch."""
+        return math.ceil(self.size / self.batch_size)
+
+    def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
+        """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch."""
+        rows = self._indices
+        if self._shuffle_seed is not None:
+            rows = rows[np.random.default_rng([self._shuffle_seed, number]).permutation(self.size)]
+        labels = self.engine.array(self._pool.labels[rows], np.int64)
+        rows = self.engine.array(rows, np.int64)
+        for start in range(0, self.size, self.batch_size):
+            chosen = rows[start : start + self.batch_size]
+            inputs = self._workspace("inputs", len(chosen), self._pool.features)
+            self._pool.gather(chosen, inputs)
+            yield inputs, labels[start : start + self.batch_size]

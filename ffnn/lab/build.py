@@ -1,0 +1,129 @@
+"""From a config to the things it describes: data, network, optimizer, trainer.
+
+The only file that knows both the settings' names and the constructors.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ffnn.backend import create_engine
+from ffnn.data import Dataset, Split, fit_normalization, load, make_split
+from ffnn.data.batches import Batches, Pool
+from ffnn.lab.config import Config, name_of
+from ffnn.nn import (
+    LOSSES,
+    OPTIMIZERS,
+    SCHEDULES,
+    ClipNorm,
+    ClipValue,
+    L2Penalty,
+    Layer,
+    Loss,
+    Network,
+    Objective,
+    Optimizer,
+    Softmax,
+    Warmup,
+    WeightAverage,
+    mlp_layers,
+)
+from ffnn.nn.clipping import Clip
+from ffnn.training.trainer import Plan
+
+EVALUATION_BATCH = 1024
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything a run is made of.
+
+    Attributes
+    ----------
+    dataset, split
+        What the images are and which of them serve for what.
+    train, val, test : Batches
+    objective : Objective
+        The network with its loss and penalty.
+    optimizer : Optimizer
+    plan : Plan
+    """
+
+    dataset: Dataset
+    split: Split
+    train: Batches
+    val: Batches
+    test: Batches
+    objective: Objective
+    optimizer: Optimizer
+    plan: Plan
+
+
+def build(config: Config) -> Parts:
+    """All parts of the run that `config` describes, with initial weights."""
+    dataset = load(config.dataset, Path(config.data_dir) if config.data_dir else None)
+    split = make_split(dataset, config.split, val_fraction=config.val_fraction, seed=config.split_seed)
+    engine = create_engine(config.engine, config.dtype)
+    normalization = fit_normalization(config.normalize, dataset, split.train)
+    pool = Pool(engine, dataset.images, dataset.labels, normalization.scale, normalization.shift)
+    batch_size = len(split.train) if config.batch_size == "full" else config.batch_size
+    network = Network(build_layers(config, len(dataset.class_names)), dataset.images.shape[1], engine, config.seed)
+    penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
+    objective = Objective(network, build_loss(config, dataset, split), penalty)
+    return Parts(
+        dataset,
+        split,
+        Batches(pool, split.train, batch_size, shuffle_seed=config.seed),
+        Batches(pool, split.val, EVALUATION_BATCH),
+        Batches(pool, split.test, EVALUATION_BATCH),
+        objective,
+        build_optimizer(config),
+        build_plan(config, network),
+    )
+
+
+def build_layers(config: Config, num_classes: int) -> list[Layer]:
+    """The layers of the network, not yet built."""
+    layers = mlp_layers(
+        config.hidden_layers or [],
+        num_classes,
+        activation=config.activation,
+        weight_init=config.initializer,
+        bias_init=config.bias_initializer,
+        batch_norm=config.batch_norm,
+        dropout=config.dropout,
+        input_dropout=config.input_dropout,
+    )
+    return [*layers, Softmax()] if config.output_softmax else layers
+
+
+def build_loss(config: Config, dataset: Dataset, split: Split) -> Loss:
+    """The loss; balanced class weights are n / (K * count), from the training part."""
+    weights = config.class_weights
+    if weights == "balanced":
+        counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.class_names))
+        weights = [float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1))]
+    if name_of(config.loss) == "cross_entropy":
+        return LOSSES.create(config.loss, label_smoothing=config.label_smoothing, class_weights=weights)
+    return LOSSES.create(config.loss)
+
+
+def build_optimizer(config: Config) -> Optimizer:
+    """The optimizer, at its base learning rate."""
+    options = {} if config.weight_decay is None else {"weight_decay": config.weight_decay}
+    return OPTIMIZERS.create(config.optimizer, learning_rate=config.learning_rate, **options)
+
+
+def build_plan(config: Config, network: Network) -> Plan:
+    """Epochs, schedule, clipping and weight averaging."""
+    schedule = SCHEDULES.create(config.schedule)
+    if config.warmup_epochs:
+        schedule = Warmup(schedule, config.warmup_epochs)
+    clips: list[Clip] = []
+    if config.clip_value is not None:
+        clips.append(ClipValue(config.clip_value))
+    if config.clip_norm is not None:
+        clips.append(ClipNorm(config.clip_norm))
+    average = WeightAverage(network.parameters, config.ema) if config.ema else None
+    return Plan(config.epochs, schedule, clips, average)

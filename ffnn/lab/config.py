@@ -1,0 +1,221 @@
+"""The config of a run: every choice there is, validated once, then frozen.
+
+The same names serve in YAML, on the command line, in a sweep and in the saved config.yaml.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, get_args, get_origin
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from ffnn.backend import ENGINES
+from ffnn.errors import FFNNError, nearest
+from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from ffnn.nn.registry import Registry
+
+
+def _whole(value: Any) -> Any:
+    """A float without a fraction is a whole number: sweeps write 64.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _component(registry: Registry[Any], **required: Any) -> BeforeValidator:
+    """Accepts a name of the registry, or a mapping of name and options, by making one and throwing it away."""
+
+    def check(spec: Any) -> Any:
+        if not isinstance(spec, str | Mapping):
+            raise ValueError(f"expected a name or {{name: ..., option: ...}}; received {spec!r}")
+        registry.create(spec, **required)
+        return spec
+
+    return BeforeValidator(check)
+
+
+def _known_engine(name: str) -> str:
+    if name not in ("auto", *ENGINES):
+        raise ValueError(f"expected one of auto, {', '.join(ENGINES)}; received {name!r}{nearest(name, ENGINES)}")
+    return name
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+Count = Annotated[Whole, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Component = str | dict[str, Any]
+
+
+class Config(BaseModel):
+    """All settings of a training run. Components are a name, or a mapping of a name and options."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    dataset: str = Field("digits", description="data set: digits, mnist, fashion_mnist")
+    data_dir: str | None = Field(None, description="folder of the data sets [$FFNN_DATA_DIR, else the user's cache]")
+    split: Literal["auto", "official", "pooled"] = Field(
+        "auto", description="official test set with validation taken from train; or all images pooled, 80/10/10"
+    )
+    val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="part of train used for validation")
+    normalize: Literal["unit", "signed", "standardize"] = Field("unit", description="[0,1], [-1,1] or mean 0, std 1")
+
+    hidden_layers: list[Count] | None = Field(None, description="units of each hidden layer [128, 64]")
+    num_layers: Annotated[Whole, Field(ge=0)] | None = Field(
+        None, description="with hidden_units: so many equal layers"
+    )
+    hidden_units: Count | None = Field(None, description="with num_layers: units of each")
+    activation: Annotated[Component, _component(ACTIVATIONS)] = Field("relu", description="hidden activation")
+    initializer: Annotated[Component, _component(INITIALIZERS)] = Field("he_normal", description="of weights")
+    bias_initializer: Annotated[Component, _component(INITIALIZERS)] = Field("zeros", description="of biases")
+    batch_norm: bool = Field(False, description="batch normalization before each activation")
+    dropout: Fraction = Field(0.0, description="probability of zeroing a hidden unit")
+    input_dropout: Fraction = Field(0.0, description="probability of zeroing an input")
+
+    loss: Annotated[Component, _component(LOSSES)] = Field("cross_entropy", description="loss")
+    label_smoothing: Fraction = Field(0.0, description="of cross_entropy")
+    class_weights: list[NonNegative] | Literal["balanced"] | None = Field(
+        None, description="of cross_entropy: one weight a class, or balanced"
+    )
+    output_softmax: bool = Field(False, description="end in a softmax layer; for mean_squared_error only")
+    l2: NonNegative = Field(0.0, description="lambda of the penalty lambda/2 * sum of squared weights")
+    l2_per_example: bool = Field(False, description="divide the penalty by the batch size: lambda/(2m)")
+
+    optimizer: Annotated[Component, _component(OPTIMIZERS)] = Field("adam", description="optimizer")
+    learning_rate: Positive = Field(0.001, description="base learning rate")
+    weight_decay: NonNegative | None = Field(None, description="decoupled weight decay [the optimizer's own]")
+    schedule: Annotated[Component, _component(SCHEDULES)] = Field("constant", description="of the learning rate")
+    warmup_epochs: NonNegative = Field(0.0, description="linear warm-up before the schedule")
+    clip_norm: Positive | None = Field(None, description="largest joint norm of the gradients")
+    clip_value: Positive | None = Field(None, description="largest magnitude of a gradient value")
+    ema: Annotated[float, Field(gt=0, lt=1)] | None = Field(None, description="decay of averaged weights, e.g. 0.999")
+
+    epochs: Count = Field(15, description="passes over the training images")
+    batch_size: Count | Literal["full"] = Field(64, description="images in a step, or full")
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="root of initialization, order, masks, split")
+    split_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="of the split, alike for all seeds")
+    monitor: str = Field("val/accuracy", description="what makes an epoch the best one")
+    patience: Count | None = Field(None, description="stop after so many epochs without improvement")
+    patience_monitor: str = Field("val/loss", description="what patience watches")
+    min_delta: NonNegative = Field(0.0, description="what counts as an improvement")
+
+    engine: Annotated[str, AfterValidator(_known_engine)] = Field("auto", description="auto, numpy or numba")
+    dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
+
+    runs_dir: str = Field("runs", description="where run directories go")
+    group: str = Field("train", description="folder of related runs, and their W&B group")
+    name: str | None = Field(None, description="name of the run [made from data set, optimizer and seed]")
+    job_type: str = Field("train", description="W&B job type")
+    tags: list[str] = Field([], description="W&B tags")
+    notes: str = Field("", description="W&B notes")
+    wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
+    project: str = Field("ffnn", description="W&B project")
+    entity: str | None = Field(None, description="W&B user or team")
+    histogram_every: Annotated[Whole, Field(ge=0)] = Field(5, description="epochs between W&B histograms; 0: none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_way_to_say_layers(cls, values: Any) -> Any:
+        """Turn num_layers and hidden_units into hidden_layers."""
+        if not isinstance(values, dict):
+            return values
+        values = dict(values)
+        short = [name for name in ("num_layers", "hidden_units") if values.get(name) is not None]
+        if values.get("hidden_layers") is not None:
+            if short:
+                raise ValueError(f"hidden_layers: expected it alone; received {' and '.join(short)} as well")
+        elif short:
+            count, units = _whole(values.pop("num_layers", 2)), _whole(values.pop("hidden_units", 128))
+            if not isinstance(count, int) or not 0 <= count <= 1000:
+                raise ValueError(f"num_layers: expected a whole number from 0 to 1000; received {count!r}")
+            values["hidden_layers"] = [units] * count
+        else:
+            values["hidden_layers"] = [128, 64]
+        return values
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Config":
+        """Check what depends on more than one setting."""
+        if not isinstance(self.optimizer, str) and "learning_rate" in self.optimizer:
+            raise ValueError("optimizer: expected the learning rate as learning_rate beside it, not among its options")
+        options = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
+        OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
+        is_cross_entropy = name_of(self.loss) == "cross_entropy"
+        if self.output_softmax and is_cross_entropy:
+            raise ValueError(
+                "output_softmax: cross_entropy takes logits and applies softmax itself; "
+                "use it with loss=mean_squared_error, or leave it out"
+            )
+        if not is_cross_entropy and (self.label_smoothing or self.class_weights):
+            raise ValueError("label_smoothing and class_weights: expected loss=cross_entropy with them")
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """All settings as plain values; running them again gives the same run."""
+        return self.model_dump(exclude={"num_layers", "hidden_units"})
+
+    def digest(self) -> str:
+        """A short hash of all settings that can change the result; where it is stored and who watches cannot."""
+        bookkeeping = {"runs_dir", "group", "name", "job_type", "tags", "notes", "wandb", "project", "entity"}
+        values = {key: value for key, value in self.resolved().items() if key not in bookkeeping | {"data_dir"}}
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def name_of(component: Component) -> str:
+    """The name of a component, however it is written."""
+    return component if isinstance(component, str) else str(component.get("name"))
+
+
+def make_config(values: Mapping[str, Any]) -> Config:
+    """A validated config, or one FFNNError that names the first thing to mend.
+
+    Examples
+    --------
+    >>> make_config({"learnin_rate": 0.1})
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: unknown setting 'learnin_rate'; did you mean 'learning_rate'?
+    """
+    fields = Config.model_fields
+    for key in values:
+        if key not in fields:
+            hint = nearest(str(key), fields) or "; `ffnn train --help` lists all"
+            raise FFNNError(f"unknown setting {str(key)!r}{hint}")
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as problem:
+        raise FFNNError(_first_problem(problem)) from None
+
+
+def takes_text(field: str) -> bool:
+    """Whether a setting is plain text, so that a command line's `--name=2024` stays text."""
+    annotation = Config.model_fields[field].annotation
+    return annotation is str or (
+        get_origin(annotation) is not Literal and set(get_args(annotation)) == {str, type(None)}
+    )
+
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list such as [256, 128]",
+    "literal_error": "{expected}",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number less than {lt}",
+    "less_than_equal": "a number of at most {le}",
+    "finite_number": "a finite number",
+}
+
+
+def _first_problem(problem: ValidationError) -> str:
+    errors = problem.errors(include_url=False)
+    place = str(errors[0]["loc"][0]) if errors[0]["loc"] else ""
+    ways = [error for error in errors if (str(error["loc"][0]) if error["loc"] else "") == place]
+    own = [error for error in ways if error["type"] == "value_error"]
+    if own:
+        message = own[0]["msg"].removeprefix("Value error, ")
+        return f"{place}: {message}" if place else message
+    expected = [_EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {})) for error in ways]
+    return f"{place}: expected {' or '.join(dict.fromkeys(expected))}; received {ways[0]['input']!r}"

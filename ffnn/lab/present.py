@@ -1,0 +1,78 @@
+"""What commands print: tables of an experiment, an evaluation, a gradient check.
+
+It reads records and measurements and changes nothing.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from ffnn.lab.config import Config
+from ffnn.lab.experiment import TABLE, Experiment, compare, write_csv
+from ffnn.nn.gradcheck import TOLERANCE, Comparison
+from ffnn.report.figures import draw_curves
+from ffnn.tracking import RunRecord
+from ffnn.training.metrics import Evaluation
+
+
+def present_experiment(experiment: Experiment, config: Config, records: Mapping[str, Sequence[RunRecord]]) -> None:
+    """Print the comparison; write `runs.csv` and the figure of the curves beside the runs."""
+    folder = Path(config.runs_dir) / config.group
+    runs = [run for of_condition in records.values() for run in of_condition]
+    table = Table(title=f"{config.group}: {experiment.question}", title_justify="left")
+    table.add_column("condition")
+    table.add_column("runs", justify="right")
+    for heading, _, _ in TABLE.values():
+        table.add_column(heading, justify="right")
+    for condition, means in compare(records).items():
+        diverged = sum(run.summary.get("diverged", False) for run in records[condition])
+        name = f"{condition} ({diverged} diverged)" if diverged else condition
+        cells = [means[key].format(scale, digits) for key, (_, scale, digits) in TABLE.items()]
+        table.add_row(name, str(len(records[condition])), *cells)
+    console = Console()
+    console.print(table)
+    console.print("mean ± 95 % interval over seeds; test figures at the epoch that was best on validation")
+    console.print(f"expected: {experiment.expected}")
+    write_csv(records, folder / "runs.csv")
+    figure = folder / "curves.png"
+    histories = {condition: [run.history for run in of_condition] for condition, of_condition in records.items()}
+    panels = {"train/loss": "training loss", "val/accuracy": "validation accuracy"}
+    draw_curves(histories, panels, f"{config.group}: mean over seeds, band from least to most", figure)
+    for name, place in (("runs", folder), ("table", folder / "runs.csv"), ("figure", figure)):
+        console.print(f"{name:<8}{place}", soft_wrap=True)
+    offline = [run.path for run in runs if list(run.path.glob("wandb/offline-run-*"))]
+    if offline:
+        console.print(f"W&B     {len(offline)} offline records: look with `wandb leet {folder}`,", soft_wrap=True)
+        console.print(f"        send later with `wandb sync {folder}/*/wandb/offline-run-*`", soft_wrap=True)
+
+
+def present_evaluation(evaluation: Evaluation, part: str) -> None:
+    """Print all metrics and the table of classes."""
+    console = Console()
+    for name, value in evaluation.metrics.items():
+        console.print(f"{part + '/' + name:<26}{value:.4f}")
+    table = Table("class", "precision", "recall", "F1", "images")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in evaluation.per_class:
+        numbers = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
+        table.add_row(row["class"], *numbers, str(row["support"]))
+    console.print(table)
+
+
+def present_gradcheck(comparisons: Iterable[Comparison]) -> bool:
+    """Print each comparison; True if all agree."""
+    table = Table("checked", "by hand", "by differences", "relative error", "")
+    agree = True
+    for comparison in comparisons:
+        passes = comparison.error <= TOLERANCE
+        agree = agree and passes
+        verdict = "agrees" if passes else "WRONG"
+        numbers = (f"{comparison.analytic:.9g}", f"{comparison.numeric:.9g}", f"{comparison.error:.1e}")
+        table.add_row(comparison.name, *numbers, verdict)
+    console = Console()
+    console.print(table)
+    console.print(f"{'all agree' if agree else 'some are WRONG'}: relative error at most {TOLERANCE:g}, float64")
+    return agree

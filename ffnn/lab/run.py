@@ -1,0 +1,232 @@
+"""One run from its config to a finished run directory.
+
+Data and network are built before the directory is made, so a wrong setting leaves nothing behind.
+"""
+
+import math
+import secrets
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend import resolve_engine
+from ffnn.lab.build import Parts, build
+from ffnn.lab.config import Config, name_of
+from ffnn.tracking import (
+    EvaluationReport,
+    RunDirectory,
+    RunRecord,
+    Tracker,
+    WandbSettings,
+    WandbTracker,
+    WrongImage,
+    describe_environment,
+    read_run,
+    speed_warning,
+)
+from ffnn.training.callbacks import Best, EarlyStopping, PlainProgress, ProgressBar, SaveCheckpoints
+from ffnn.training.metrics import Evaluation, evaluate
+from ffnn.training.trainer import Callback, Record, Trainer
+
+Notify = Callable[[str], None]
+
+
+class Recorder(Callback):
+    """Writes each epoch to the run directory and hands it to the tracker, histograms every few epochs."""
+
+    def __init__(self, directory: RunDirectory, tracker: Tracker, best: Best, histogram_every: int) -> None:
+        self.directory, self.tracker = directory, tracker
+        self.best, self.histogram_every = best, histogram_every
+
+    def on_epoch(self, trainer: Trainer, record: Record) -> None:
+        record[f"best/{self.best.monitor}"] = self.best.score
+        self.directory.append_history(record)
+        self.tracker.log_epoch(record)
+        if self.histogram_every and (trainer.epoch - 1) % self.histogram_every == 0:
+            host = trainer.objective.network.engine.host
+            parameters = list(trainer.objective.network.parameters)
+            self.tracker.log_histograms(
+                trainer.epoch,
+                {parameter.name: np.array(host(parameter.value)) for parameter in parameters},
+                {parameter.name: np.array(host(parameter.grad)) for parameter in parameters},
+            )
+
+
+def train(config: Config, notify: Notify | None = None, progress: Callback | None = None) -> RunRecord:
+    """Train, test at the best epoch, and record everything.
+
+    Parameters
+    ----------
+    config : Config
+    notify : callable, optional
+        Takes lines for the user; by default they go to standard error.
+    progress : Callback, optional
+        Shows epochs; by default a bar on a terminal, a line an epoch elsewhere.
+
+    Returns
+    -------
+    RunRecord
+        The run directory, read back.
+    """
+    notify = notify or _to_stderr
+    engine, remark = resolve_engine(config.engine)
+    for line in filter(None, (remark, speed_warning())):
+        notify(line)
+    config = config.model_copy(update={"engine": engine})
+    start = time.perf_counter()
+    parts = build(config)
+    split = "official" if config.split == "auto" and parts.dataset.official_test else config.split
+    config = config.model_copy(update={"split": "pooled" if split == "auto" else split})
+    directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
+    directory.write_config(config.resolved())
+    directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
+    directory.write_summary({"status": "running"})
+    tracker = _tracker(config, directory, parts, notify)
+    best = Best(config.monitor)
+    callbacks: list[Callback] = [best]
+    if config.patience:
+        callbacks.append(EarlyStopping(config.patience, config.patience_monitor, config.min_delta))
+    callbacks += [
+        Recorder(directory, tracker, best, config.histogram_every),
+        SaveCheckpoints(directory.checkpoints, best, {"config": config.resolved()}),
+        progress or (ProgressBar() if sys.stderr.isatty() else PlainProgress()),
+    ]
+    trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
+    tracker.start()
+    status = "failed"
+    try:
+        trainer.fit()
+        status = trainer.status
+        if trainer.reason:
+            notify(f"{status}: {trainer.reason}")
+        evaluation = _test(parts, directory, tracker) if best.record else None
+    except BaseException:
+        directory.write_summary({"status": status})
+        tracker.finish({"status": status}, status)
+        raise
+    summary = _summary(config, trainer, best, evaluation)
+    summary["time/total_seconds"] = time.perf_counter() - start
+    directory.write_summary(summary)
+    tracker.finish(summary, status)
+    return read_run(directory.path)
+
+
+def run_id(config: Config) -> str:
+    """A name that sorts by kind and time and is not taken on any machine: "digits-adam-s0-20261121-101500-3fa2"."""
+    label = config.name or f"{config.dataset}-{name_of(config.optimizer)}"
+    return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+
+
+def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation:
+    """Measure the best weights on the test part, draw the confusion matrix and tell the tracker."""
+    from ffnn.report.figures import draw_confusion
+
+    dataset = parts.dataset
+    evaluation = evaluate(parts.objective, parts.test.epoch(), dataset.class_names)
+    png = directory.figures / "confusion.png"
+    draw_confusion(evaluation.confusion, dataset.class_names, png)
+    predicted = evaluation.probabilities.argmax(axis=1)
+    wrong = [
+        WrongImage(
+            index=int(parts.split.test[row]),
+            image=dataset.image(int(parts.split.test[row])),
+            label=dataset.class_names[evaluation.labels[row]],
+            predicted=dataset.class_names[predicted[row]],
+            confidence=float(evaluation.probabilities[row, predicted[row]]),
+        )
+        for row in evaluation.confidently_wrong()
+    ]
+    report = EvaluationReport(evaluation.confusion, dataset.class_names, evaluation.per_class, wrong, png)
+    tracker.log_evaluation(report)
+    return evaluation
+
+
+def _summary(config: Config, trainer: Trainer, best: Best, evaluation: Evaluation | None) -> dict[str, Any]:
+    summary: dict[str, Any] = {
+        "status": trainer.status,
+        "reason": trainer.reason,
+        "config_digest": config.digest(),
+        "epochs": trainer.epoch,
+        "steps": trainer.step,
+        "diverged": trainer.status == "diverged",
+        "parameters": trainer.objective.network.parameters.size,
+        "time/train_seconds": math.fsum(record["time/train_seconds"] for record in trainer.history),
+        "time/epochs_seconds": math.fsum(record["time/epoch_seconds"] for record in trainer.history),
+    }
+    if trainer.status == "diverged":
+        summary["diverged_step"] = trainer.step + 1
+    if best.record:
+        summary["best/epoch"] = int(best.record["epoch"])
+        summary |= {f"best/{name}": best.record[name] for name in ("val/accuracy", "val/loss", best.monitor)}
+    if evaluation:
+        summary |= {f"test/{name}": value for name, value in evaluation.metrics.items()}
+        summary["test/per_class"] = evaluation.per_class
+        summary["test/confusion"] = evaluation.confusion.tolist()
+    return summary
+
+
+def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Notify) -> Tracker:
+    settings = WandbSettings(
+        mode=config.wandb,
+        project=config.project,
+        entity=config.entity,
+        group=config.group,
+        job_type=config.job_type,
+        name=directory.path.name,
+        tags=tuple(dict.fromkeys([*config.tags, config.dataset, name_of(config.optimizer), f"seed{config.seed}"])),
+        notes=config.notes,
+    )
+    return WandbTracker(directory, config.resolved(), settings, data=_describe_data(parts), notify=notify)
+
+
+def _describe_data(parts: Parts) -> dict[str, Any]:
+    counts = {"train": len(parts.split.train), "val": len(parts.split.val), "test": len(parts.split.test)}
+    dataset = parts.dataset
+    return {
+        "name": dataset.name,
+        "digest": dataset.digest,
+        "split_digest": parts.split.digest,
+        "counts": counts,
+        "classes": list(dataset.class_names),
+        "source": str(dataset.source),
+    }
+
+
+def describe_result(record: RunRecord) -> Sequence[str]:
+    """What a person wants to read after a run: lines of text."""
+    summary = record.summary
+    lines = [f"run {record.path} {summary['status']} after {summary['epochs']} epochs"]
+    if "test/accuracy" in summary:
+        lines.append(
+            f"best epoch {summary['best/epoch']}: val accuracy {100 * summary['best/val/accuracy']:.2f} %; "
+            f"test accuracy {100 * summary['test/accuracy']:.2f} %, macro F1 {100 * summary['test/macro_f1']:.2f} %, "
+            f"loss {summary['test/loss']:.4f}, ECE {100 * summary['test/ece']:.2f} %"
+        )
+    return lines
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def load_run(path: Path, checkpoint: str = "best") -> tuple[RunRecord, Parts]:
+    """A finished run's network with the weights of a checkpoint, and its data.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    checkpoint : str
+        "best" or "last".
+    """
+    from ffnn.lab.config import make_config
+    from ffnn.training.checkpoints import Checkpoint
+
+    record = read_run(path)
+    parts = build(make_config(record.config))
+    parts.objective.network.load_state_dict(Checkpoint.load(path / "checkpoints" / f"{checkpoint}.npz").network)
+    return record, parts

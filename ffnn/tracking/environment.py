@@ -1,0 +1,205 @@
+"""What a run was made with: versions, code, processor, BLAS, threads and the command.
+
+Two runs that differ in speed or in the last digit usually differ here. Nothing secret is kept: a
+short list of thread variables, never the environment at large.
+"""
+
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import ffnn
+
+PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "wandb")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OMP_PROC_BIND", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "MKL_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER",
+    "NUMBA_CPU_NAME", "NPY_DISABLE_CPU_FEATURES",
+)  # fmt: skip
+GIT_TIMEOUT = 2.0  # seconds
+
+HIDDEN = "***"
+SECRET_NAME = re.compile(r"key|token|secret|passw", re.IGNORECASE)
+SECRET_OPTION = re.compile(r"(--?[\w-]*(?:key|token|secret|passw)[\w-]*=?)(.*)", re.IGNORECASE | re.DOTALL)
+LONG_WORD = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{40,}(?![\w-])")
+
+# Vector instructions of an x86 CPU, from its flags in /proc/cpuinfo, least first; and the OpenBLAS cores
+# that use no more than that (OpenBLAS, driver/others/dynamic.c).
+INSTRUCTIONS: tuple[tuple[str, frozenset[str]], ...] = (
+    ("SSE", frozenset()),
+    ("AVX", frozenset({"avx"})),
+    ("AVX2", frozenset({"avx2", "fma"})),
+    ("AVX-512", frozenset({"avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"})),
+)
+CORES: dict[str, tuple[str, ...]] = {
+    "SSE": (
+        "katmai", "coppermine", "northwood", "prescott", "banias", "atom", "core2", "penryn", "dunnington",
+        "nehalem", "athlon", "opteron", "barcelona", "bobcat", "nano",
+    ),
+    "AVX": ("sandybridge", "bulldozer", "piledriver", "steamroller"),
+    "AVX2": ("haswell", "excavator", "zen"),
+}  # fmt: skip
+
+
+def describe_environment() -> dict[str, Any]:
+    """Everything about this process that may explain a difference between two runs, as plain values.
+
+    Returns
+    -------
+    dict
+        `time` (UTC), `versions`, `git_commit` and `git_dirty` (of ffnn's own files; None when they
+        are not in a repository), `platform`, `cpu` (model, logical_cores, usable_cores), `blas` (a
+        list of library, version, core, threads), `thread_variables` that are set, and `command`.
+
+    Notes
+    -----
+    Takes about 20 ms, most of it for git. Anything in the command that looks like a key is replaced
+    by ``***``.
+    """
+    return {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": {"ffnn": ffnn.__version__, "python": platform.python_version(), **_versions(PACKAGES)},
+        **_git_state(Path(ffnn.__file__).parent),
+        "platform": platform.platform(),
+        "cpu": {
+            "model": _cpu_info().get("model name") or platform.processor() or platform.machine(),
+            "logical_cores": os.cpu_count(),
+            "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        },
+        "blas": _blas(),
+        "thread_variables": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "command": redact(shlex.join(without_secrets(sys.orig_argv))),
+    }
+
+
+def speed_warning() -> str | None:
+    """One line when `OPENBLAS_CORETYPE` names a core below what this CPU offers, else None.
+
+    Only known where /proc/cpuinfo lists x86 flags; an unknown core name is OpenBLAS's own business.
+    """
+    flags = _cpu_info().get("flags", "")
+    return core_warning(os.environ.get("OPENBLAS_CORETYPE", ""), flags.split())
+
+
+def core_warning(core: str, cpu_flags: Iterable[str]) -> str | None:
+    """The warning for a value of `OPENBLAS_CORETYPE` on a CPU with these flags.
+
+    Examples
+    --------
+    >>> core_warning("Haswell", ["sse2", "avx", "avx2", "fma"])
+    >>> core_warning("Sandybridge", ["sse2", "avx", "avx2", "fma"])
+    'OPENBLAS_CORETYPE=Sandybridge holds NumPy to AVX on a CPU with AVX2: unset it to train faster'
+    """
+    flags = set(cpu_flags)
+    names = [name for name, _ in INSTRUCTIONS]
+    asked = next((name for name, cores in CORES.items() if core.lower() in cores), None)
+    if asked is None or not flags:
+        return None
+    offered = [name for name, needed in INSTRUCTIONS if needed <= flags][-1]
+    if names.index(asked) >= names.index(offered):
+        return None
+    return f"OPENBLAS_CORETYPE={core} holds NumPy to {asked} on a CPU with {offered}: unset it to train faster"
+
+
+def without_secrets(arguments: Iterable[str]) -> list[str]:
+    """Command-line arguments with the value of every option named like a secret replaced by ``***``.
+
+    Examples
+    --------
+    >>> without_secrets(["train", "--api-key=abc", "--token", "abc", "--epochs=3"])
+    ['train', '--api-key=***', '--token', '***', '--epochs=3']
+    """
+    clean = []
+    hide_next = False
+    for argument in arguments:
+        option = SECRET_OPTION.fullmatch(argument)
+        if option:
+            clean.append(option[1] + (HIDDEN if option[1].endswith("=") else ""))
+        else:
+            clean.append(HIDDEN if hide_next and not argument.startswith("-") else argument)
+        hide_next = option is not None and not option[1].endswith("=")
+    return clean
+
+
+def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
+    """The text without anything that looks like a key.
+
+    Replaced by ``***`` are the values (of 8 characters or more) of environment variables named like
+    a secret, and words of 40 or more characters of ``[A-Za-z0-9_-]`` that mix letters and digits.
+
+    Examples
+    --------
+    >>> redact("wrong key 0123456789abcdef0123456789abcdef01234567, my-password", {"DB_PASSWORD": "my-password"})
+    'wrong key ***, ***'
+    """
+    for name, value in environ.items():
+        if len(value) >= 8 and SECRET_NAME.search(name):
+            text = text.replace(value, HIDDEN)
+    return LONG_WORD.sub(HIDDEN, text)
+
+
+def _versions(packages: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for name in packages:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _git_state(folder: Path) -> dict[str, Any]:
+    git = shutil.which("git")
+    # Files that git does not track lie in a repository by chance: a virtual environment inside it.
+    if git and _git(git, folder, "ls-files", "--error-unmatch", "__init__.py") is not None:
+        commit = _git(git, folder, "rev-parse", "HEAD")
+        changes = _git(git, folder, "status", "--porcelain", "--", ".")
+        return {"git_commit": commit, "git_dirty": None if changes is None else bool(changes)}
+    return {"git_commit": None, "git_dirty": None}
+
+
+def _git(git: str, folder: Path, *arguments: str) -> str | None:
+    # Without optional locks, status leaves the index alone and cannot disturb another git process.
+    command = [git, "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=GIT_TIMEOUT, check=True, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+def _cpu_info() -> dict[str, str]:
+    """Names and values of the first processor in /proc/cpuinfo; empty where there is none."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n", 1)[0]
+    except OSError:
+        return {}
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _blas() -> list[dict[str, Any]]:
+    import numpy as np  # noqa: F401  threadpoolctl sees only libraries that are loaded
+    from threadpoolctl import threadpool_info
+
+    return [
+        {
+            "library": library.get("internal_api"),
+            "version": library.get("version"),
+            "core": library.get("architecture"),
+            "threads": library.get("num_threads"),
+        }
+        for library in threadpool_info()
+        if library.get("user_api") == "blas"
+    ]

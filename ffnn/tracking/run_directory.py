@@ -1,0 +1,220 @@
+"""The run directory: plain files that hold everything about one run, and are the truth about it.
+
+Whatever else is told about a run, to W&B or in a report, is read from here or was written here first.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, TextIO
+
+from ffnn.errors import FFNNError
+from ffnn.tracking.plain import finite, finite_numbers
+from ffnn.tracking.yaml_file import dump_yaml, load_yaml
+
+CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary.json", "environment.json"
+
+
+class RunDirectory:
+    """Writes the files of one run.
+
+    Parameters
+    ----------
+    path : Path
+        An existing run directory; `create` makes a new one.
+
+    Attributes
+    ----------
+    path : Path
+    checkpoints, figures : Path
+        Folders for what their names say.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.figures = self.path / "figures"
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r})"
+
+    @classmethod
+    def create(cls, runs_dir: Path | str, group: str, run_id: str) -> "RunDirectory":
+        """Make `runs_dir/group/run_id`, or `run_id-2`, `-3`, ... where that name is taken.
+
+        Two processes that ask for the same name at the same moment get two directories: the file
+        system makes a directory once.
+
+        Raises
+        ------
+        FFNNError
+            If a name holds a path separator, is empty, begins with a dot or is longer than 200
+            characters; if the directory cannot be made.
+        """
+        folder = Path(runs_dir) / _checked("group", group)
+        names = (run_id if number == 1 else f"{run_id}-{number}" for number in count(1))
+        _checked("run_id", run_id)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            directory = cls(next(folder / name for name in names if _made(folder / name)))
+            directory.checkpoints.mkdir()
+            directory.figures.mkdir()
+        except OSError as problem:
+            raise FFNNError(
+                f"runs_dir: expected a folder to write to; {problem.filename}: {problem.strerror}"
+            ) from problem
+        return directory
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write `config.yaml`. Infinities stay (`.inf`): running the file again must give the same run."""
+        _write(self.path / CONFIG, lambda file: dump_yaml(config, file))
+
+    def append_history(self, record: Mapping[str, Any]) -> None:
+        """Append one epoch to `history.jsonl`: a JSON object on a line of its own, its finite numbers only.
+
+        The line reaches the operating system before this returns, so killing the process loses
+        nothing. What a writer that was killed left of a line is cut off first.
+        """
+        line = json.dumps(finite_numbers(record), allow_nan=False) + "\n"
+        with (self.path / HISTORY).open("ab+") as file:
+            _cut_unfinished_line(file)
+            file.write(line.encode())
+
+    def write_summary(self, summary: Mapping[str, Any]) -> None:
+        """Write `summary.json`, without what is not finite; a reader sees the old file or the new one."""
+        _write_json(self.path / SUMMARY, summary)
+
+    def write_environment(self, environment: Mapping[str, Any]) -> None:
+        """Write `environment.json`, in the same way."""
+        _write_json(self.path / ENVIRONMENT, environment)
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as read back; what the run has not written yet is empty.
+
+    Attributes
+    ----------
+    path : Path
+    config : dict
+    history : list of dict
+        One record an epoch, in order.
+    summary, environment : dict
+    """
+
+    path: Path
+    config: dict[str, Any]
+    history: list[dict[str, Any]]
+    summary: dict[str, Any]
+    environment: dict[str, Any]
+
+
+def read_run(path: Path | str) -> RunRecord:
+    """Read a run directory, also of a run that is under way or was killed.
+
+    A last line of the history that was never finished is ignored.
+
+    Raises
+    ------
+    FFNNError
+        If `path` is no run directory, or one of its files is damaged.
+    """
+    path = Path(path)
+    if not (path / CONFIG).is_file():
+        raise FFNNError(f"{path}: expected a run directory; it has no {CONFIG} (runs are in RUNS_DIR/GROUP/RUN_ID)")
+    config = load_yaml(path / CONFIG)
+    if not isinstance(config, dict):
+        raise FFNNError(f"{path / CONFIG}: expected names and values; received {type(config).__name__}")
+    return RunRecord(path, config, _read_history(path), _read_json(path / SUMMARY), _read_json(path / ENVIRONMENT))
+
+
+def find_runs(path: Path | str) -> list[Path]:
+    """All run directories at or below `path`, sorted; what lies inside a run is not searched.
+
+    Raises
+    ------
+    FFNNError
+        If `path` is no directory.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise FFNNError(f"{path}: expected a directory with runs; there is none")
+    found = []
+    for folder, folders, files in os.walk(path):
+        if CONFIG in files:
+            found.append(Path(folder))
+            folders.clear()
+    return sorted(found)
+
+
+def _checked(what: str, name: str) -> str:
+    if not 0 < len(name) <= 200 or name.startswith(".") or any(c in '/\\:*?"<>|' or not c.isprintable() for c in name):
+        raise FFNNError(
+            f"{what}: expected a name of 1 to 200 characters that does not begin with a dot and has "
+            f'none of / \\ : * ? " < > |; received {name!r}'
+        )
+    return name
+
+
+def _made(path: Path) -> bool:
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write(path: Path, write: Callable[[TextIO], object]) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+    text = json.dumps(finite(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    _write(path, lambda file: file.write(text))
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as problem:
+        raise FFNNError(f"{path}: expected a JSON object; it is damaged ({problem})") from problem
+    if not isinstance(values, dict):
+        raise FFNNError(f"{path}: expected a JSON object; received {type(values).__name__}")
+    return values
+
+
+def _read_history(path: Path) -> list[dict[str, Any]]:
+    try:
+        content = (path / HISTORY).read_bytes()
+    except FileNotFoundError:
+        return []
+    records = []
+    for number, line in enumerate(content.split(b"\n")[:-1], start=1):  # the last piece has no end yet
+        try:
+            records.append(json.loads(line))
+        except ValueError as problem:
+            raise FFNNError(f"{path / HISTORY}:{number}: expected a JSON object; received {line[:60]!r}") from problem
+    return records
+
+
+def _cut_unfinished_line(file: Any) -> None:
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)

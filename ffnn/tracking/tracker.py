@@ -1,0 +1,144 @@
+"""What a tracker is: someone told, in plain values, what a run measures.
+
+Training speaks this interface only, so it never knows whether anybody listens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_WRONG = 64
+
+
+@dataclass(frozen=True)
+class DatasetReference:
+    """Which data a run uses; never the data themselves.
+
+    Attributes
+    ----------
+    name : str
+        As in `--dataset`.
+    digest : str
+        Hash of the images and labels.
+    counts : dict of str to int
+        Examples of each part: train, val, test.
+    """
+
+    name: str
+    digest: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class WrongImage:
+    """One image that the network is wrong about.
+
+    Attributes
+    ----------
+    index : int
+        Row of the data set's part.
+    image : uint8 array (height, width) or (height, width, 3)
+    label, predicted : int
+        Class numbers.
+    confidence : float in [0, 1]
+        Probability of the predicted class.
+    """
+
+    index: int
+    image: NDArray[np.uint8]
+    label: int
+    predicted: int
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class EvaluationReport:
+    """What the final evaluation found, in plain values.
+
+    Attributes
+    ----------
+    confusion : int array (classes, classes)
+        Counts; the row is the truth, the column what was predicted.
+    class_names : sequence of str
+        One for each class, in order.
+    per_class : sequence of dict
+        One for each class: class, precision, recall, f1, support.
+    wrong : sequence of WrongImage
+        At most 64, the most confident ones first.
+    confusion_png : Path, optional
+        The matrix as a picture.
+    part : str, default "test"
+        Which part of the data was evaluated; names begin with it, as in ``test/confusion_matrix``.
+
+    Raises
+    ------
+    ValueError
+        If the sizes disagree.
+    """
+
+    confusion: NDArray[np.int64]
+    class_names: Sequence[str]
+    per_class: Sequence[Mapping[str, Any]] = ()
+    wrong: Sequence[WrongImage] = ()
+    confusion_png: Path | None = None
+    part: str = "test"
+
+    def __post_init__(self) -> None:
+        classes = len(self.class_names)
+        if self.confusion.shape != (classes, classes):
+            raise ValueError(
+                f"confusion: expected shape {(classes, classes)} for {classes} class names; "
+                f"received {self.confusion.shape}"
+            )
+        if len(self.wrong) > MAX_WRONG:
+            raise ValueError(f"wrong: expected at most {MAX_WRONG} images; received {len(self.wrong)}")
+
+
+class Tracker(Protocol):
+    """Told about one run, in this order: start, any number of logs, finish.
+
+    No method raises for a reason of the tracker's own or waits for a network, except `finish`,
+    which waits a limited time. Numbers may be NaN or infinite: the tracker leaves those out.
+    """
+
+    def start(self) -> None:
+        """The run begins."""
+
+    def log_epoch(self, record: Mapping[str, float]) -> None:
+        """An epoch's record: `epoch` and names such as train/loss, val/accuracy, grad_norm/linear1."""
+
+    def log_histograms(
+        self, epoch: int, weights: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Parameters and gradients by name; the arrays may change as soon as this returns."""
+
+    def log_evaluation(self, evaluation: EvaluationReport) -> None:
+        """The final evaluation of one part of the data."""
+
+    def finish(self, summary: Mapping[str, Any], status: str) -> None:
+        """The run is over: what is in summary.json, and "finished", "stopped", "diverged" or "failed"."""
+
+
+class NullTracker:
+    """A tracker that tells nobody."""
+
+    def start(self) -> None:
+        """Does nothing."""
+
+    def log_epoch(self, record: Mapping[str, float]) -> None:
+        """Does nothing."""
+
+    def log_histograms(
+        self, epoch: int, weights: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Does nothing."""
+
+    def log_evaluation(self, evaluation: EvaluationReport) -> None:
+        """Does nothing."""
+
+    def finish(self, summary: Mapping[str, Any], status: str) -> None:
+        """Does nothing."""

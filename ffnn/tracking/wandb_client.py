@@ -1,0 +1,117 @@
+"""The door to the client of Weights & Biases: the only file that imports it.
+
+What this file does beyond its public interface is here too, so that a new release of the client is
+checked against one page.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ffnn.tracking.environment import redact
+
+CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes
+PARTING_SECONDS = 2.0  # for the client to let go of a run that is given up
+
+_staging = threading.Lock()
+
+
+def client() -> Any:
+    """The module; importing it takes about half a second, once.
+
+    Its reports about itself are off unless `WANDB_ERROR_REPORTING` says otherwise: they go out even
+    from offline runs, and the process waits for them when it ends.
+    """
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    return wandb
+
+
+def configured() -> tuple[str, str | None]:
+    """The mode saved in the client's settings files, and what is wrong with the key for its server, if anything.
+
+    Asks neither the user nor the network, and ends the client's habit of printing. Looks where the
+    client looks: its session, `WANDB_API_KEY`, identity token, settings files, netrc.
+    """
+    wandb = client()
+    from wandb.sdk import wandb_setup
+    from wandb.sdk.lib import wbauth
+
+    settings = wandb_setup.singleton().settings
+    wandb.termsetup(wandb.Settings(silent=True), None)
+    mode = CLIENT_MODES.get(settings.mode, settings.mode)
+    try:
+        key = settings.api_key or settings.identity_token_file or wbauth.read_netrc_auth(host=settings.base_url)
+    except wandb.Error as error:
+        return mode, reason(error)
+    return mode, None if key else "no key is configured"
+
+
+def use_artifact(run: Any, artifact: Any) -> None:
+    """Say that a run uses an artifact, which is new."""
+    if run.offline:
+        # The public use_artifact refuses to work offline; this is what it does, less the waiting.
+        run._log_artifact(artifact, use_after_commit=True)
+    else:
+        run.use_artifact(artifact)
+
+
+def release(payload: Mapping[str, Any]) -> None:
+    """Remove the temporary folder behind each table that was logged.
+
+    The client leaves it to the garbage collector, which warns about every one.
+    """
+    for value in payload.values():
+        target = getattr(getattr(value, "table", value), "_artifact_target", None)
+        folder = getattr(getattr(target, "artifact", None), "_tmp_dir", None)
+        if folder is not None:
+            folder.cleanup()
+
+
+@contextmanager
+def staged_in(folder: Path) -> Iterator[None]:
+    """Let the client keep its copies of artifact files in `folder`.
+
+    It reads WANDB_DATA_DIR when it copies a file, and otherwise collects the copies of all runs,
+    sent or not, in the home directory.
+    """
+    with _staging:
+        before = os.environ.get("WANDB_DATA_DIR")
+        os.environ["WANDB_DATA_DIR"] = str(folder.resolve())
+        try:
+            yield
+        finally:
+            if before is None:
+                del os.environ["WANDB_DATA_DIR"]
+            else:
+                os.environ["WANDB_DATA_DIR"] = before
+
+
+def part() -> None:
+    """Let go of the client, so that the process can end while the client's service still tries to send.
+
+    Its teardown takes its exit hook out at once and then waits for the service, which may last; it
+    does so on a thread that nobody waits for.
+    """
+    thread = threading.Thread(target=_tear_down, name="wandb-teardown", daemon=True)
+    thread.start()
+    thread.join(PARTING_SECONDS)
+
+
+def reason(error: BaseException) -> str:
+    """An exception in one short line, without anything that looks like a key."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return redact(text if len(text) <= 160 else f"{text[:159]}…")
+
+
+def _tear_down() -> None:
+    if "wandb" in sys.modules:
+        try:
+            client().teardown()
+        except (Exception, SystemExit):  # the service is gone already: nothing is left to let go of
+            return

@@ -1,0 +1,218 @@
+"""Weights & Biases, at arm's length: told everything, trusted with nothing.
+
+Every call to its client happens on one background thread, so that W&B being absent, slow or broken
+neither delays nor fails a training run; the run directory has everything in any case.
+"""
+
+import shlex
+import sys
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import ffnn
+from ffnn.tracking.background import BackgroundWorker, Job
+from ffnn.tracking.plain import finite, finite_numbers
+from ffnn.tracking.run_directory import RunDirectory
+from ffnn.tracking.tracker import DatasetReference, EvaluationReport
+from ffnn.tracking.wandb_client import PARTING_SECONDS, client, part, reason, release, staged_in, use_artifact
+from ffnn.tracking.wandb_payloads import confusion_and_tables, dataset_artifact, histograms, model_artifacts
+from ffnn.tracking.wandb_settings import WandbSettings, resolve_mode
+
+COMPLETE = ("finished", "stopped")  # every other status is a failed run to W&B
+
+
+def print_to_stderr(line: str) -> None:
+    """Where a tracker's lines go unless it is told otherwise."""
+    print(line, file=sys.stderr, flush=True)
+
+
+class WandbTracker:
+    """Sends a run to Weights & Biases, or records it in the run directory for sending later.
+
+    Parameters
+    ----------
+    directory : RunDirectory
+        The client's files go to `wandb/` inside it.
+    config : mapping
+        The resolved config.
+    settings : WandbSettings
+    dataset : DatasetReference, optional
+        The data that the run uses.
+    notify : callable
+        Told each line meant for the user, also from the background thread.
+
+    Notes
+    -----
+    Nothing that is not finite is sent. A server that cannot be reached makes the run an offline one;
+    any other failure switches the tracker off for the run, with one line. Records are never
+    dropped; histograms are, while four of them wait.
+
+    On the training thread an epoch's record costs about 15 microseconds and histograms the copying of
+    their arrays. Recording offline costs half a second of another thread for the first run of a
+    process and a tenth for each further one.
+    """
+
+    def __init__(
+        self,
+        directory: RunDirectory,
+        config: Mapping[str, Any],
+        settings: WandbSettings,
+        dataset: DatasetReference | None = None,
+        notify: Callable[[str], None] = print_to_stderr,
+    ) -> None:
+        self.directory, self.settings, self.dataset, self.notify = directory, settings, dataset, notify
+        self.folder = directory.path / "wandb"
+        self._config = finite(config)
+        self._worker: BackgroundWorker | None = None
+        self._run: Any = None
+        self._last: dict[str, int | float] = {}
+        self._broken = False
+
+    def start(self) -> None:
+        """Begin the run; returns at once."""
+        if self.settings.mode != "disabled" and self._worker is None:
+            worker = self._worker = BackgroundWorker("wandb", self._fail)
+            worker.submit(lambda: self._open(worker))
+
+    def log_epoch(self, record: Mapping[str, float]) -> None:
+        """Send the finite numbers of an epoch's record."""
+        if self._worker:
+            self._last = finite_numbers(record)
+            self._worker.submit(partial(self._log, self._last))
+
+    def log_histograms(
+        self, epoch: int, weights: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]
+    ) -> None:
+        """Send histograms of the finite values; the arrays are copied here and counted in the background."""
+
+        def prepare() -> Job:
+            copies = {"weights": _copies(weights), "gradients": _copies(gradients)}
+            return lambda: self._log_histograms(epoch, copies)
+
+        if self._worker:
+            self._worker.submit_optional(prepare)
+
+    def log_evaluation(self, evaluation: EvaluationReport) -> None:
+        """Send the confusion matrix (chart and picture), the per-class table and the wrong images."""
+        if self._worker:
+            self._worker.submit(lambda: self._log_evaluation(evaluation))
+
+    def finish(self, summary: Mapping[str, Any], status: str) -> None:
+        """Send the summary, checkpoints, data set and code, and wait at most `finish_timeout` seconds."""
+        worker, self._worker = self._worker, None
+        if worker is None:
+            return
+        if worker.stopped:  # off already, and said so; it may be stuck in the client
+            done = worker.close(PARTING_SECONDS)
+        else:
+            worker.submit(lambda: self._close({**finite(summary), "status": status}, status))
+            done = worker.close(self.settings.finish_timeout)
+            if not done:
+                seconds = f"{self.settings.finish_timeout:g} s"
+                self.notify(f"W&B is not done after {seconds}: going on without it; {self._send_later()}")
+        if worker.left_out:
+            self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")
+        if not done or self._broken:
+            part()
+
+    # -- on the background thread ---------------------------------------------------------------
+
+    def _open(self, worker: BackgroundWorker) -> None:
+        mode, explanation = resolve_mode(self.settings.mode, self.folder)
+        if mode == "disabled":
+            worker.stop()
+            return
+        if explanation:
+            self.notify(explanation)
+        arguments = self.settings.arguments(self.directory.path.resolve().name)
+        self._run = self._reach(arguments) if mode == "online" else self._init(mode, arguments)
+        self._run.define_metric("epoch")
+        self._run.define_metric("*", step_metric="epoch")
+
+    def _reach(self, arguments: Mapping[str, Any]) -> Any:
+        try:
+            run = self._init("online", arguments)
+        except Exception as error:  # a wrong key, no network, a server in trouble: all the same here
+            self._broken = True
+            why = reason(error)
+            self.notify(f"W&B cannot be reached ({why}): recording offline; {self._send_later()}")
+            return self._init("offline", arguments)
+        self.notify(f"W&B run: {run.url}")
+        return run
+
+    def _init(self, mode: str, arguments: Mapping[str, Any]) -> Any:
+        wandb = client()
+        settings = wandb.Settings(
+            silent=True,
+            console="off",
+            use_dot_wandb=False,
+            init_timeout=self.settings.init_timeout,
+            finish_timeout=0.9 * self.settings.finish_timeout,
+            finish_timeout_raises=True,
+        )
+        return wandb.init(
+            mode=mode,
+            dir=str(self.directory.path),
+            config=self._config,
+            reinit="create_new",  # runs of other threads and of the user's own code stay untouched
+            settings=settings,
+            **arguments,
+        )
+
+    def _log(self, row: Mapping[str, Any]) -> None:
+        self._run.log(dict(row))
+
+    def _log_histograms(self, epoch: int, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        row: dict[str, Any] = {"epoch": epoch}
+        for prefix, group in arrays.items():
+            row |= histograms(client(), prefix, group)
+        self._log(row)
+
+    def _log_evaluation(self, evaluation: EvaluationReport) -> None:
+        payload = confusion_and_tables(client(), evaluation)
+        with staged_in(self.folder):
+            self._log(payload)
+        release(payload)
+
+    def _close(self, summary: Mapping[str, Any], status: str) -> None:
+        self._run.summary.update(summary)
+        with staged_in(self.folder):
+            self._log_artifacts(summary)
+        try:
+            self._run.finish(exit_code=0 if status in COMPLETE else 1)
+        except TimeoutError:
+            self._broken = True
+            self.notify(f"W&B could not send everything in time; {self._send_later()}")
+
+    def _log_artifacts(self, summary: Mapping[str, Any]) -> None:
+        wandb, run = client(), self._run
+        metadata = {
+            "best": {name: value for name, value in summary.items() if name.startswith("best/")},
+            "last": {name: value for name, value in self._last.items() if name == "epoch" or name.startswith("val/")},
+        }
+        for alias, model in model_artifacts(wandb, f"model-{run.id}", self.directory.checkpoints, metadata):
+            run.log_artifact(model, aliases=[alias])
+        if self.dataset:
+            use_artifact(run, dataset_artifact(wandb, self.dataset, self.folder))
+        run.log_code(str(Path(ffnn.__file__).parent), name="source-ffnn", include_fn=lambda path: path.endswith(".py"))
+
+    def _fail(self, error: BaseException) -> None:
+        self._broken = True
+        self.notify(f"W&B is off for this run ({reason(error)}); {self.directory.path} has everything")
+        if self._run is not None:
+            try:
+                self._run.finish(exit_code=1)
+            except Exception as second:
+                self.notify(f"W&B did not close its run either ({reason(second)})")
+
+    def _send_later(self) -> str:
+        return f"to send it later: wandb sync {shlex.quote(str(self.folder))}"
+
+
+def _copies(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    return {name: np.array(array) for name, array in arrays.items()}

@@ -1,0 +1,155 @@
+"""Metrics: how good a network's answers are, during training and in full at the end.
+
+Fractions lie in [0, 1]. Loss and accuracy are counted by the engine batch by batch; everything
+else is computed once from the probabilities.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.backend.engine import Array, Engine
+from ffnn.backend.vocabulary import row_argmax, where
+from ffnn.nn.layer import Workspace
+from ffnn.nn.network import Objective
+
+
+def hit(outputs: Any, label: Any) -> Any:
+    return where(row_argmax(outputs) == label, 1.0, 0.0)
+
+
+class RunningMeans:
+    """Mean loss and accuracy over the batches seen since the last `reset`, each row weighing the same.
+
+    A tie between outputs goes to the lower class number, as argmax has it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._hit = engine.rows(hit)
+        self._workspace = Workspace(engine)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        self.rows, self._loss, self._hits = 0, 0.0, 0.0
+
+    def add(self, loss: float, outputs: Array, labels: Array) -> None:
+        """Take in a batch: its mean loss, and what the outputs say about its labels."""
+        rows = len(labels)
+        hits = self._workspace("hits", rows, 1).reshape(rows)
+        self._hit((hits,), (outputs, labels), ())
+        self.rows += rows
+        self._loss += loss * rows
+        self._hits += self._engine.total(hits)
+
+    @property
+    def loss(self) -> float:
+        """Mean loss of a row."""
+        return self._loss / self.rows
+
+    @property
+    def accuracy(self) -> float:
+        """Fraction of rows whose largest output is the label's."""
+        return self._hits / self.rows
+
+
+def loss_and_accuracy(objective: Objective, batches: Iterable[tuple[Array, Array]]) -> tuple[float, float]:
+    """Both, in evaluation mode, over all batches."""
+    means = RunningMeans(objective.network.engine)
+    for inputs, labels in batches:
+        outputs = objective.network.forward(inputs)
+        means.add(objective.loss.forward(outputs, labels), outputs, labels)
+    return means.loss, means.accuracy
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything measured once on a held-out set.
+
+    Attributes
+    ----------
+    metrics : dict
+        loss, accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, ece.
+    confusion : int array (K, K)
+        Rows are true classes, columns predicted ones.
+    per_class : list of dict
+        class, precision, recall, f1, support; a class never predicted has precision 0.
+    probabilities : float array (rows, K)
+    labels : int array (rows,)
+    """
+
+    metrics: dict[str, float]
+    confusion: NDArray[np.int64]
+    per_class: list[dict[str, Any]]
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]
+
+    def confidently_wrong(self, count: int = 64) -> NDArray[np.int64]:
+        """Rows answered wrongly, the most confident first."""
+        predicted = self.probabilities.argmax(axis=1)
+        wrong = np.flatnonzero(predicted != self.labels)
+        confidence = self.probabilities[wrong, predicted[wrong]]
+        return wrong[np.argsort(-confidence, kind="stable")][:count]
+
+
+def evaluate(objective: Objective, batches: Iterable[tuple[Array, Array]], class_names: tuple[str, ...]) -> Evaluation:
+    """Measure a network on all batches, in evaluation mode."""
+    engine = objective.network.engine
+    means = RunningMeans(engine)
+    probabilities, labels = [], []
+    with engine.quiet():
+        for inputs, batch_labels in batches:
+            outputs = objective.network.forward(inputs)
+            means.add(objective.loss.forward(outputs, batch_labels), outputs, batch_labels)
+            probabilities.append(np.array(engine.host(objective.loss.probabilities(outputs)), np.float64))
+            labels.append(np.array(engine.host(batch_labels)))
+    return score(np.concatenate(probabilities), np.concatenate(labels), class_names, means.loss)
+
+
+def score(
+    probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...], loss: float
+) -> Evaluation:
+    """All metrics of given probabilities; the loss is passed through."""
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
+
+    classes = np.arange(len(class_names))
+    predicted = probabilities.argmax(axis=1)
+    confusion = confusion_matrix(labels, predicted, labels=classes)
+    columns = precision_recall_fscore_support(labels, predicted, labels=classes, zero_division=0)
+    per_class = [
+        {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
+        for name, p, r, f, s in zip(class_names, *columns, strict=True)
+    ]
+    present = columns[3] > 0
+    metrics = {
+        "loss": loss,
+        "accuracy": float(np.mean(predicted == labels)),
+        "balanced_accuracy": float(columns[1][present].mean()),
+        "macro_precision": float(columns[0].mean()),
+        "macro_recall": float(columns[1].mean()),
+        "macro_f1": float(columns[2].mean()),
+        "ece": expected_calibration_error(probabilities, labels),
+    }
+    return Evaluation(metrics, confusion, per_class, probabilities, labels)
+
+
+def expected_calibration_error(probabilities: NDArray[np.float64], labels: NDArray[np.int64], bins: int = 15) -> float:
+    """Mean gap between confidence and accuracy, over equally wide bins of confidence weighted by their rows.
+
+    Naeini et al., AAAI 2015, with 15 bins as in Guo et al., ICML 2017. Bins are (low, high].
+
+    Examples
+    --------
+    >>> sure_and_half_right = np.array([[1.0, 0.0], [1.0, 0.0]])
+    >>> expected_calibration_error(sure_and_half_right, np.array([0, 1]))
+    0.5
+    """
+    confidence = probabilities.max(axis=1)
+    correct = probabilities.argmax(axis=1) == labels
+    bin_of = np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+    gaps = np.bincount(bin_of, correct - confidence, minlength=bins)
+    return float(np.abs(gaps).sum() / len(labels))

@@ -1,0 +1,185 @@
+"""The training loop: what happens in a step and in an epoch, and who is told.
+
+Everything that is not the loop (stopping, saving, printing, sending) is a callback.
+"""
+
+import math
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+
+from ffnn.backend.engine import Array
+from ffnn.data.batches import Batches
+from ffnn.errors import FFNNError
+from ffnn.nn.averaging import WeightAverage
+from ffnn.nn.clipping import Clip
+from ffnn.nn.network import Objective
+from ffnn.nn.optimizers import Optimizer
+from ffnn.nn.schedules import SCHEDULES, Clock, Schedule
+from ffnn.training.diagnostics import Diagnostics, first_non_finite_layer
+from ffnn.training.metrics import RunningMeans, loss_and_accuracy
+
+Record = dict[str, float]
+"""One epoch in plain numbers: epoch, step, train/loss, val/accuracy, grad_norm/linear1, ..."""
+
+
+class DivergedError(FFNNError):
+    """The loss is no longer finite; the message says at which step and in which layer it began."""
+
+
+class Callback:
+    """Told what happens during training; every method may be left as it is.
+
+    `on_epoch` may add to the record; callbacks are told in their order, so one that measures comes
+    before one that writes.
+    """
+
+    def on_start(self, trainer: "Trainer") -> None:
+        """Before the first step."""
+
+    def on_epoch(self, trainer: "Trainer", record: Record) -> None:
+        """After each epoch's validation."""
+
+    def on_end(self, trainer: "Trainer") -> None:
+        """When training is over, whichever way (`trainer.status`)."""
+
+
+@dataclass
+class Plan:
+    """How a network is to be trained, beside the batches.
+
+    Attributes
+    ----------
+    epochs : int
+    schedule : Schedule
+    clips : sequence of Clip
+        Applied to the gradients in this order before each step.
+    average : WeightAverage, optional
+        With it, validation and the best weights are those of the average.
+    """
+
+    epochs: int
+    schedule: Schedule = field(default_factory=lambda: SCHEDULES.create("constant"))
+    clips: Sequence[Clip] = ()
+    average: WeightAverage | None = None
+
+
+class Trainer:
+    """Trains a network on mini-batches.
+
+    Parameters
+    ----------
+    objective : Objective
+    optimizer : Optimizer
+        Connected to the network's parameters here.
+    train, val : Batches
+    plan : Plan
+    callbacks : sequence of Callback
+
+    Attributes
+    ----------
+    history : list of Record
+        One record an epoch.
+    status : str
+        "running", then "finished", "stopped" (by hand or by a callback) or "diverged".
+    reason : str
+        Why it ended early, in words.
+    step, epoch : int
+        Updates and epochs done.
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        optimizer: Optimizer,
+        train: Batches,
+        val: Batches,
+        plan: Plan,
+        callbacks: Sequence[Callback] = (),
+    ) -> None:
+        self.objective, self.optimizer, self.plan = objective, optimizer, plan
+        self.train, self.val, self.callbacks = train, val, callbacks
+        optimizer.connect(objective.network.parameters)
+        self.clock = Clock(len(train), plan.epochs)
+        self.base_learning_rate = optimizer.learning_rate
+        self.history: list[Record] = []
+        self.status, self.reason = "running", ""
+        self.step = self.epoch = 0
+        self._means = RunningMeans(objective.network.engine)
+        self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
+
+    def fit(self) -> list[Record]:
+        """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or Ctrl-C comes."""
+        for callback in self.callbacks:
+            callback.on_start(self)
+        try:
+            while self.status == "running" and self.epoch < self.plan.epochs:
+                with self.objective.network.engine.quiet():
+                    record = self._run_epoch()
+                self.history.append(record)
+                for callback in self.callbacks:
+                    callback.on_epoch(self, record)
+            if self.status == "running":
+                self.status = "finished"
+        except DivergedError as problem:
+            self.status, self.reason = "diverged", str(problem)
+        except KeyboardInterrupt:
+            self.status, self.reason = "stopped", f"interrupted in epoch {self.epoch + 1}, after step {self.step}"
+        finally:
+            for callback in self.callbacks:
+                callback.on_end(self)
+        return self.history
+
+    def stop(self, reason: str) -> None:
+        """End training after this epoch; for callbacks."""
+        self.status, self.reason = "finished", reason
+
+    def _run_epoch(self) -> Record:
+        start = time.perf_counter()
+        self._means.reset()
+        steps = len(self.train)
+        for number, (inputs, labels) in enumerate(self.train.epoch(self.epoch), start=1):
+            if number == steps:
+                self._diagnostics.before_last_step()
+            self._train_step(inputs, labels)
+        trained = time.perf_counter()
+        self.epoch += 1
+        with self.plan.average.in_place() if self.plan.average else nullcontext():
+            val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "learning_rate": self.optimizer.learning_rate,
+            "train/loss": self._means.loss,
+            "train/accuracy": self._means.accuracy,
+            "train/l2_penalty": self.objective.penalty_value(self.train.batch_size),
+            "val/loss": val_loss,
+            "val/accuracy": val_accuracy,
+            **self._diagnostics.measure(),
+            "time/train_seconds": trained - start,
+            "time/epoch_seconds": time.perf_counter() - start,
+            "time/examples_per_second": self._means.rows / (trained - start),
+        }
+
+    def _train_step(self, inputs: Array, labels: Array) -> None:
+        plan, objective = self.plan, self.objective
+        self.optimizer.learning_rate = plan.schedule.at(self.step, self.base_learning_rate, self.clock)
+        loss = objective.gradients(inputs, labels)
+        if not math.isfinite(loss):
+            where = first_non_finite_layer(objective.network, inputs)
+            raise DivergedError(f"the loss is {loss} at step {self.step + 1}, epoch {self.epoch + 1}: began in {where}")
+        for clip in plan.clips:
+            clip.apply(objective.network.parameters)
+        self.optimizer.step()
+        if plan.average:
+            plan.average.update()
+        self.step += 1
+        self._means.add(loss, objective.outputs, labels)
+
+
+def _first_inputs(batches: Batches) -> Array:
+    """The first batch's inputs, as an array of their own."""
+    inputs, _ = next(iter(batches.epoch()))
+    engine = batches.engine
+    return engine.array(engine.host(inputs[:512]))
