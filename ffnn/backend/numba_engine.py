@@ -39,6 +39,9 @@ class NumbaEngine(NumpyEngine):
     def total(self, array: Array) -> float:
         return float(numba_loops.total(array.reshape(-1)))
 
+    def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        numba_loops.one_hot(labels, on, off, out)
+
     def _build(self, kind: str, formula: Formula) -> Kernel:
         loop = getattr(numba_loops, kind)
         number = self.dtype.type

@@ -147,6 +147,14 @@ def total(values: Any) -> Any:
     return result
 
 
+@jit
+def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            out[i, j] = off
+        out[i, labels[i]] = on
+
+
 class Helper:
     """A compiled formula that may be handed to `row_sum` and `row_map`.
 

@@ -109,7 +109,7 @@ class Config(BaseModel):
     tags: list[str] = Field([], description="W&B tags")
     notes: str = Field("", description="W&B notes")
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
-    project: str = Field("ffnn", description="W&B project")
+    project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
     entity: str | None = Field(None, description="W&B user or team")
     histogram_every: Annotated[Whole, Field(ge=0)] = Field(5, description="epochs between W&B histograms; 0: none")
 

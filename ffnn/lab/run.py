@@ -4,7 +4,6 @@ Data and network are built before the directory is made, so a wrong setting leav
 """
 
 import math
-import secrets
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from ffnn.backend import resolve_engine
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, name_of
 from ffnn.tracking import (
+    DatasetReference,
     EvaluationReport,
     RunDirectory,
     RunRecord,
@@ -116,9 +116,9 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
 
 
 def run_id(config: Config) -> str:
-    """A name that sorts by kind and time and is not taken on any machine: "digits-adam-s0-20261121-101500-3fa2"."""
+    """A name that sorts by kind and time, such as "digits-adam-s0-20261121-101500"."""
     label = config.name or f"{config.dataset}-{name_of(config.optimizer)}"
-    return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}"
+    return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation:
@@ -134,8 +134,8 @@ def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation
         WrongImage(
             index=int(parts.split.test[row]),
             image=dataset.image(int(parts.split.test[row])),
-            label=dataset.class_names[evaluation.labels[row]],
-            predicted=dataset.class_names[predicted[row]],
+            label=int(evaluation.labels[row]),
+            predicted=int(predicted[row]),
             confidence=float(evaluation.probabilities[row, predicted[row]]),
         )
         for row in evaluation.confidently_wrong()
@@ -176,11 +176,12 @@ def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Noti
         entity=config.entity,
         group=config.group,
         job_type=config.job_type,
-        name=directory.path.name,
         tags=tuple(dict.fromkeys([*config.tags, config.dataset, name_of(config.optimizer), f"seed{config.seed}"])),
-        notes=config.notes,
+        notes=config.notes or None,
     )
-    return WandbTracker(directory, config.resolved(), settings, data=_describe_data(parts), notify=notify)
+    data = _describe_data(parts)
+    reference = DatasetReference(data["name"], data["digest"], data["counts"])
+    return WandbTracker(directory, config.resolved(), settings, reference, notify)
 
 
 def _describe_data(parts: Parts) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 from ffnn.tracking.environment import redact
 
 CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes
-PARTING_SECONDS = 2.0  # for the client to let go of a run that is given up
+PARTING_SECONDS = 1.0  # for the client to let go of a run that is given up
 
 _staging = threading.Lock()
 

@@ -92,7 +92,8 @@ def model_artifacts(
     name : str
         Of the model; legal for W&B.
     checkpoints : Path
-        Folder with `best.npz` and `last.npz`. The files are referred to where they are, not copied.
+        Folder with `best.npz` and `last.npz`. The files are referred to where they are, not copied,
+        by their full paths: they may be sent from another working directory.
     metadata : mapping of alias to mapping
         Score and epoch of each.
     """
@@ -100,7 +101,7 @@ def model_artifacts(
         path = checkpoints / f"{alias}.npz"
         if path.is_file():
             artifact = wandb.Artifact(name, "model", metadata=finite(metadata.get(alias, {})))
-            artifact.add_file(str(path), name="model.npz", policy="immutable")
+            artifact.add_file(str(path.resolve()), name="model.npz", policy="immutable")
             yield alias, artifact
 
 
@@ -118,5 +119,5 @@ def dataset_artifact(wandb: Any, dataset: DatasetReference, folder: Path) -> Any
     facts = {"name": dataset.name, "digest": dataset.digest, "counts": finite(dataset.counts)}
     card.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     artifact = wandb.Artifact("data-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", dataset.name), "dataset", metadata=facts)
-    artifact.add_file(str(card), name="dataset.json", policy="immutable")
+    artifact.add_file(str(card.resolve()), name="dataset.json", policy="immutable")
     return artifact

@@ -7,6 +7,7 @@ neither delays nor fails a training run; the run directory has everything in any
 import shlex
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class WandbTracker:
         self._worker: BackgroundWorker | None = None
         self._run: Any = None
         self._last: dict[str, int | float] = {}
-        self._broken = False
+        self._broken = self._given_up = False
 
     def start(self) -> None:
         """Begin the run; returns at once."""
@@ -103,18 +104,22 @@ class WandbTracker:
             self._worker.submit(lambda: self._log_evaluation(evaluation))
 
     def finish(self, summary: Mapping[str, Any], status: str) -> None:
-        """Send the summary, checkpoints, data set and code, and wait at most `finish_timeout` seconds."""
+        """Send the summary's single values, checkpoints, data set and code; wait at most `finish_timeout` seconds."""
         worker, self._worker = self._worker, None
         if worker is None:
             return
         if worker.stopped:  # off already, and said so; it may be stuck in the client
             done = worker.close(PARTING_SECONDS)
         else:
-            worker.submit(lambda: self._close({**finite(summary), "status": status}, status))
+            scalars = {name: value for name, value in finite(summary).items() if not isinstance(value, dict | list)}
+            worker.submit(lambda: self._close({**scalars, "status": status}, status))
             done = worker.close(self.settings.finish_timeout)
             if not done:
                 seconds = f"{self.settings.finish_timeout:g} s"
-                self.notify(f"W&B is not done after {seconds}: going on without it; {self._send_later()}")
+                self.notify(
+                    f"W&B is not done after {seconds}: going on without it; {self._send_later()} --include-online"
+                )
+                self._given_up = True
         if worker.left_out:
             self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")
         if not done or self._broken:
@@ -128,24 +133,22 @@ class WandbTracker:
             worker.stop()
             return
         if explanation:
-            self.notify(explanation)
-        arguments = self.settings.arguments(self.directory.path.resolve().name)
-        self._run = self._reach(arguments) if mode == "online" else self._init(mode, arguments)
+            self._say(explanation)
+        self._run = self._reach() if mode == "online" else self._init(mode)
         self._run.define_metric("epoch")
         self._run.define_metric("*", step_metric="epoch")
 
-    def _reach(self, arguments: Mapping[str, Any]) -> Any:
+    def _reach(self) -> Any:
         try:
-            run = self._init("online", arguments)
+            run = self._init("online")
         except Exception as error:  # a wrong key, no network, a server in trouble: all the same here
             self._broken = True
-            why = reason(error)
-            self.notify(f"W&B cannot be reached ({why}): recording offline; {self._send_later()}")
-            return self._init("offline", arguments)
-        self.notify(f"W&B run: {run.url}")
+            self._say(f"W&B cannot be reached ({reason(error)}): recording offline; {self._send_later()}")
+            return self._init("offline")
+        self._say(f"W&B run: {run.url}")
         return run
 
-    def _init(self, mode: str, arguments: Mapping[str, Any]) -> Any:
+    def _init(self, mode: str) -> Any:
         wandb = client()
         settings = wandb.Settings(
             silent=True,
@@ -161,7 +164,7 @@ class WandbTracker:
             config=self._config,
             reinit="create_new",  # runs of other threads and of the user's own code stay untouched
             settings=settings,
-            **arguments,
+            **self.settings.arguments(self.directory.path.resolve().name),
         )
 
     def _log(self, row: Mapping[str, Any]) -> None:
@@ -181,13 +184,16 @@ class WandbTracker:
 
     def _close(self, summary: Mapping[str, Any], status: str) -> None:
         self._run.summary.update(summary)
-        with staged_in(self.folder):
-            self._log_artifacts(summary)
+        try:
+            with staged_in(self.folder):
+                self._log_artifacts(summary)
+        except Exception as error:  # the numbers are worth more than the files, which are at hand
+            self._say(f"W&B did not take all artifacts ({reason(error)}); {self.directory.path} has everything")
         try:
             self._run.finish(exit_code=0 if status in COMPLETE else 1)
         except TimeoutError:
             self._broken = True
-            self.notify(f"W&B could not send everything in time; {self._send_later()}")
+            self._say(f"W&B could not send everything in time; {self._send_later('--include-online ')}")
 
     def _log_artifacts(self, summary: Mapping[str, Any]) -> None:
         wandb, run = client(), self._run
@@ -203,15 +209,17 @@ class WandbTracker:
 
     def _fail(self, error: BaseException) -> None:
         self._broken = True
-        self.notify(f"W&B is off for this run ({reason(error)}); {self.directory.path} has everything")
+        self._say(f"W&B is off for this run ({reason(error)}); {self.directory.path} has everything")
         if self._run is not None:
-            try:
+            with suppress(Exception):
                 self._run.finish(exit_code=1)
-            except Exception as second:
-                self.notify(f"W&B did not close its run either ({reason(second)})")
 
-    def _send_later(self) -> str:
-        return f"to send it later: wandb sync {shlex.quote(str(self.folder))}"
+    def _say(self, line: str) -> None:
+        if not self._given_up:  # afterwards the client is torn down under the job: no news
+            self.notify(line)
+
+    def _send_later(self, options: str = "") -> str:
+        return f"to send it later: wandb sync {options}{shlex.quote(str(self.folder))}"
 
 
 def _copies(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

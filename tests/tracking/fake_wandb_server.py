@@ -5,7 +5,9 @@ The real client talks to it over HTTP, so online runs are tested without an acco
 
 import gzip
 import json
+import re
 import threading
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
@@ -52,6 +54,10 @@ class Handler(BaseHTTPRequestHandler):
     server: FakeServer
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # clients end without a farewell
+            super().handle()
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -74,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer({"errors": [{"message": "invalid key"}]}, 401)
         elif self.path.endswith("/graphql"):
             query = json.loads(body)
-            self.answer({"data": self.graphql(query["query"], query.get("variables") or {})})
+            self.answer(self.graphql(query["query"], query.get("variables") or {}))
         else:
             self.server.requests.append(self.path)
             if self.path.endswith("/file_stream"):
@@ -93,18 +99,20 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.summary = json.loads(part["content"][-1])
 
     def graphql(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        operation = query.split("(")[0].split("{")[0].split()[-1]
+        named = re.match(r"\s*(?:query|mutation)\s+(\w+)", query)
+        operation = named[1] if named else "?"
         self.server.requests.append(operation)
         project = {"id": "p", "name": "ffnn", "entity": {"id": "e", "name": "me"}}
+        data: dict[str, Any] = {}
         if "upsertBucket" in query:
             bucket = {"id": "b", "name": variables.get("name"), "displayName": variables.get("displayName")}
-            return {"upsertBucket": {"bucket": {**bucket, "config": "{}", "project": project}, "inserted": True}}
-        if "createRunFiles" in query:
+            data = {"upsertBucket": {"bucket": {**bucket, "config": "{}", "project": project}, "inserted": True}}
+        elif "createRunFiles" in query:
             files = [{"name": name, "uploadUrl": f"{self.server.url}/file/{name}"} for name in variables["files"]]
-            return {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
-        if operation == "Viewer":
-            return {"viewer": {"id": "u", "entity": "me", "flags": "{}", "teams": {"edges": []}, "username": "me"}}
-        return {"project": None}
+            data = {"createRunFiles": {"runID": "r", "uploadHeaders": [], "files": files}}
+        elif operation == "Viewer":
+            data = {"viewer": {"id": "u", "entity": "me", "flags": "{}", "teams": {"edges": []}, "username": "me"}}
+        return {"data": data} if data else {"errors": [{"message": f"no {operation} here"}]}
 
     def answer(self, content: dict[str, Any], status: int = 200) -> None:
         body = json.dumps(content).encode()

@@ -1,0 +1,54 @@
+"""The 8 x 8 digits that come with scikit-learn: the default data set, there without any download.
+
+Small enough for a first look and for tests on a machine without a network.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from ffnn.data.catalog import DATASETS, DatasetEntry
+from ffnn.data.dataset import Dataset
+
+
+@DATASETS.register("digits")
+class Digits(DatasetEntry):
+    """1,797 handwritten digits; a pixel counts the dark points, 0 to 16, of a 4 x 4 block."""
+
+    name = "digits"
+    title = "Optical recognition of handwritten digits"
+    class_names = tuple("0123456789")
+    shape = (8, 8)
+    top = 16
+    train_size = 1797
+    licence = "CC BY 4.0"
+    citation = (
+        "E. Alpaydin, C. Kaynak: Optical Recognition of Handwritten Digits. UCI Machine Learning Repository, 1998. "
+        "doi:10.24432/C50P49"
+    )
+    homepage = "https://archive.ics.uci.edu/dataset/80"
+
+    def location(self, root: Path) -> str:
+        return "bundled with scikit-learn"
+
+    def missing(self, root: Path) -> list[str]:
+        return []
+
+    def fetch(self, root: Path) -> None:
+        """Nothing to do: it is bundled."""
+
+    def load(self, root: Path) -> Dataset:
+        import sklearn
+        from sklearn.datasets import load_digits
+
+        bunch = load_digits()
+        return Dataset(
+            self.name,
+            np.ascontiguousarray(bunch.data, dtype=np.uint8),
+            bunch.target.astype(np.int64),
+            self.class_names,
+            self.shape,
+            self.top,
+            self.test_size,
+            f"scikit-learn {sklearn.__version__}",
+        )

@@ -1,0 +1,88 @@
+"""Reading IDX files, the format of MNIST and its relatives, plain or gzipped.
+
+Values go straight into the caller's array; a file that is not exactly as expected is refused with one line.
+"""
+
+import gzip
+import io
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.data.dataset import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+UNSIGNED_BYTE = 0x08
+
+
+def find_idx(folder: Path, name: str) -> Path | None:
+    """The IDX file `name` in `folder`: plain if it is there (nothing to unpack), else with .gz, else None."""
+    plain = folder / name
+    return next((path for path in (plain, plain.with_name(f"{name}.gz")) if path.is_file()), None)
+
+
+def read_idx(path: Path, out: NDArray[np.uint8]) -> None:
+    """Fill `out` with the unsigned bytes of an IDX file; nothing beyond what `out` holds is ever unpacked.
+
+    Parameters
+    ----------
+    path : Path
+        Plain or gzipped; its first bytes decide, as browsers unpack .gz files and keep their name.
+    out : uint8 array, C-contiguous
+        Its shape is what the file has to hold, for example (60000, 28, 28).
+
+    Raises
+    ------
+    DataError
+        Another type of values, another shape, more or fewer values, a damaged gzip stream or an
+        unreadable file. `out` then holds nothing of use.
+    """
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+            stream: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if zipped else raw
+            _check_header(path, stream, out.shape)
+            missing = out.nbytes - _fill(stream, out.data.cast("B"))
+            # Reading on at the end also makes gzip compare its checksum.
+            surplus = len(stream.read(io.DEFAULT_BUFFER_SIZE))
+    except EOFError:
+        raise _wrong(path, f"{out.nbytes} bytes of values", "a gzip stream that breaks off") from None
+    except (gzip.BadGzipFile, zlib.error) as problem:
+        raise _wrong(path, "sound gzip data", f"damage ({problem})") from None
+    except OSError as problem:
+        raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
+    if missing:
+        raise _wrong(path, f"{out.nbytes} bytes of values", f"only {out.nbytes - missing}")
+    if surplus:
+        raise _wrong(path, f"{out.nbytes} bytes of values", "more")
+
+
+def _check_header(path: Path, stream: io.BufferedIOBase, shape: tuple[int, ...]) -> None:
+    """A header is 0, 0, the type of values, the number of dimensions, then each dimension as big-endian int32."""
+    magic = bytes((0, 0, UNSIGNED_BYTE, len(shape)))
+    found = stream.read(len(magic))
+    if found != magic:
+        raise _wrong(path, f"an IDX file that begins with {magic.hex(' ')}", found.hex(" ") or "an empty file")
+    sizes = stream.read(4 * len(shape))
+    if len(sizes) < 4 * len(shape):
+        raise _wrong(path, "a whole IDX header", f"{len(magic) + len(sizes)} bytes")
+    dimensions = tuple(int(size) for size in np.frombuffer(sizes, ">i4"))
+    if dimensions != shape:
+        raise _wrong(path, " x ".join(map(str, shape)), " x ".join(map(str, dimensions)))
+
+
+def _fill(stream: io.BufferedIOBase, target: memoryview) -> int:
+    """Read into `target` until it is full or the stream ends; the number of bytes read."""
+    filled = 0
+    while filled < len(target):
+        count = stream.readinto(target[filled:])
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def _wrong(path: Path, expected: str, found: str) -> DataError:
+    return DataError(f"{path}: expected {expected}, found {found}; delete the file to have it downloaded again")

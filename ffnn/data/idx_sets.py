@@ -1,0 +1,185 @@
+"""Data sets that are published as four IDX files: MNIST and Fashion-MNIST.
+
+They lie in torchvision's folders under torchvision's names, so that either library finds what the other downloaded.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from ffnn.data.catalog import DATASETS, DatasetEntry
+from ffnn.data.dataset import Dataset, check_labels
+from ffnn.data.download import RemoteFile, download
+from ffnn.data.idx import find_idx, read_idx
+
+
+class IdxEntry(DatasetEntry):
+    """Images and labels of a training part and of an official test part, each in an IDX file.
+
+    Attributes
+    ----------
+    folder : str
+        Below the folder of all data sets.
+    mirrors : tuple of str
+        Addresses that a file's name is appended to, tried in this order.
+    train_files, test_files : tuple of two RemoteFile
+        Images, labels.
+    """
+
+    folder: ClassVar[str]
+    mirrors: ClassVar[tuple[str, ...]]
+    train_files: ClassVar[tuple[RemoteFile, RemoteFile]]
+    test_files: ClassVar[tuple[RemoteFile, RemoteFile]]
+
+    def location(self, root: Path) -> str:
+        return str(root / self.folder)
+
+    def missing(self, root: Path) -> list[str]:
+        return [file.unpacked for file in self._absent(root / self.folder)]
+
+    def fetch(self, root: Path) -> None:
+        folder = root / self.folder
+        absent = self._absent(folder)
+        if absent:
+            download(self.title, absent, self.mirrors, folder)
+
+    def load(self, root: Path) -> Dataset:
+        size = self.train_size + self.test_size
+        images = np.empty((size, *self.shape), np.uint8)
+        labels = np.empty(size, np.uint8)
+        for files, rows in (
+            (self.train_files, slice(0, self.train_size)),
+            (self.test_files, slice(self.train_size, size)),
+        ):
+            image_path, label_path = (self._path(root, file) for file in files)
+            read_idx(label_path, labels[rows])
+            check_labels(labels[rows], len(self.class_names), str(label_path))
+            read_idx(image_path, images[rows])
+        return Dataset(
+            self.name,
+            images.reshape(size, -1),
+            labels.astype(np.int64),
+            self.class_names,
+            self.shape,
+            self.top,
+            self.test_size,
+            self.location(root),
+        )
+
+    def _absent(self, folder: Path) -> list[RemoteFile]:
+        return [file for file in self.train_files + self.test_files if find_idx(folder, file.unpacked) is None]
+
+    def _path(self, root: Path, file: RemoteFile) -> Path:
+        folder = root / self.folder
+        return find_idx(folder, file.unpacked) or folder / file.unpacked
+
+
+# The checksums are those that TensorFlow Datasets records for the same addresses
+# (tensorflow_datasets/url_checksums/mnist.txt and fashion_mnist.txt).
+
+
+@DATASETS.register("mnist")
+class Mnist(IdxEntry):
+    """70,000 handwritten digits."""
+
+    name = "mnist"
+    title = "MNIST"
+    class_names = tuple("0123456789")
+    shape = (28, 28)
+    train_size = 60_000
+    test_size = 10_000
+    licence = "CC BY-SA 3.0"
+    citation = (
+        "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. "
+        "Proceedings of the IEEE 86(11), 1998. doi:10.1109/5.726791"
+    )
+    homepage = "http://yann.lecun.com/exdb/mnist/"
+    folder = "MNIST/raw"
+    mirrors = (
+        "https://ossci-datasets.s3.amazonaws.com/mnist/",
+        "https://storage.googleapis.com/cvdf-datasets/mnist/",
+    )
+    train_files = (
+        RemoteFile(
+            "train-images-idx3-ubyte.gz",
+            9_912_422,
+            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
+        ),
+        RemoteFile(
+            "train-labels-idx1-ubyte.gz",
+            28_881,
+            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
+        ),
+    )
+    test_files = (
+        RemoteFile(
+            "t10k-images-idx3-ubyte.gz",
+            1_648_877,
+            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
+        ),
+        RemoteFile(
+            "t10k-labels-idx1-ubyte.gz",
+            4_542,
+            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
+        ),
+    )
+
+
+@DATASETS.register("fashion_mnist")
+class FashionMnist(IdxEntry):
+    """70,000 photographs of articles of clothing."""
+
+    name = "fashion_mnist"
+    title = "Fashion-MNIST"
+    class_names = (
+        "T-shirt/top",
+        "Trouser",
+        "Pullover",
+        "Dress",
+        "Coat",
+        "Sandal",
+        "Shirt",
+        "Sneaker",
+        "Bag",
+        "Ankle boot",
+    )
+    shape = (28, 28)
+    train_size = 60_000
+    test_size = 10_000
+    licence = "MIT"
+    citation = (
+        "H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning "
+        "Algorithms. 2017. arXiv:1708.07747"
+    )
+    homepage = "https://github.com/zalandoresearch/fashion-mnist"
+    folder = "FashionMNIST/raw"
+    mirrors = (
+        "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",
+        "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+        "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    )
+    train_files = (
+        RemoteFile(
+            "train-images-idx3-ubyte.gz",
+            26_421_880,
+            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
+        ),
+        RemoteFile(
+            "train-labels-idx1-ubyte.gz",
+            29_515,
+            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
+        ),
+    )
+    test_files = (
+        RemoteFile(
+            "t10k-images-idx3-ubyte.gz",
+            4_422_102,
+            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
+        ),
+        RemoteFile(
+            "t10k-labels-idx1-ubyte.gz",
+            5_148,
+            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    )

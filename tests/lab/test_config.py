@@ -1,0 +1,175 @@
+"""Configs: everything valid is taken as `wandb agent` and people write it; everything else is one line."""
+
+import inspect
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffnn.cli import parse_settings
+from ffnn.errors import FFNNError
+from ffnn.lab import build
+from ffnn.lab.config import Config, make_config
+from ffnn.lab.values import parse_value, with_overrides
+from ffnn.tracking import dump_yaml, load_yaml
+
+BAD = {
+    "learning_rate": ["abc", -1, 0, float("nan"), float("inf"), [0.1], None],
+    "hidden_layers": [128, [0], [-3], ["x"], [1.5]],
+    "batch_size": ["ful", 0, -1, 1.5, None],
+    "epochs": [True, 0, "many"],
+    "optimizer": ["adm", 5, {"beta1": 0.9}, {"name": "adam", "bta1": 0.1}, {"name": "adam", "beta1": 1.0}],
+    "activation": ["tahn", {"name": "elu", "alpha": 0}],
+    "initializer": ["he", {"name": "uniform", "low": 1, "high": -1}],
+    "schedule": [{"name": "step", "every": 0}],
+    "dropout": [1.0, -0.1, "half"],
+    "ema": [0, 1],
+    "seed": [-1, 2**32, 0.5],
+    "engine": ["nunba"],
+    "dtype": ["float16"],
+    "split": ["random"],
+    "dataset": ["mnits", 3],
+    "wandb": ["on"],
+    "class_weights": ["bal", [-1.0]],
+    "val_fraction": [0, 1],
+    "num_layers": ["x", -1, 5000],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in BAD.items() for value in values])
+def test_a_bad_value_is_one_line_that_names_the_setting_and_the_value(name: str, value: Any) -> None:
+    with pytest.raises(FFNNError) as caught:
+        make_config({name: value})
+    message = str(caught.value)
+    assert "\n" not in message
+    assert name in message
+    shown = [value, *(value.values() if isinstance(value, dict) else value if isinstance(value, list) else [])]
+    assert any(str(item) in message for item in shown)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("learnin_rate", "learning_rate"), ("hidden_layer", "hidden_layers"), ("optimiser", "optimizer"), ("l_2", "l2")],
+)
+def test_a_misspelt_setting_gets_the_nearest(wrong: str, right: str) -> None:
+    with pytest.raises(FFNNError, match=f"did you mean '{right}'"):
+        make_config({wrong: 1})
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"hidden_layers": [8], "num_layers": 2},
+        {"loss": "mean_squared_error", "label_smoothing": 0.1},
+        {"output_softmax": True},
+        {"optimizer": {"name": "adam", "learning_rate": 0.1}},
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(values: dict[str, Any]) -> None:
+    with pytest.raises(FFNNError):
+        make_config(values)
+
+
+def test_values_arrive_as_an_agent_writes_them() -> None:
+    config = make_config(
+        parse_settings(
+            [
+                "--learning_rate=1e-05",
+                "--optimizer={'name': 'adam', 'beta1': 0.8}",
+                "--batch_norm=True",
+                "--ema=None",
+                "--hidden_layers=[256, 128]",
+                "--batch_size=32.0",
+                "--dropout=0",
+                "--group=2024",
+            ]
+        )
+    )
+    assert config.learning_rate == 1e-5
+    assert config.optimizer == {"name": "adam", "beta1": 0.8}
+    assert (config.batch_norm, config.ema, config.hidden_layers, config.batch_size) == (True, None, [256, 128], 32)
+    assert config.group == "2024"
+
+
+def test_short_form_of_layers() -> None:
+    assert make_config({"num_layers": 3, "hidden_units": 32}).hidden_layers == [32, 32, 32]
+    assert make_config({"num_layers": 0}).hidden_layers == []
+    assert make_config({"hidden_units": 64.0}).hidden_layers == [64, 64]
+
+
+def test_dotted_names_reach_into_components() -> None:
+    values = with_overrides({"optimizer": "adam"}, parse_settings(["--optimizer.beta1=0.5", "--schedule.name=cosine"]))
+    config = make_config(values)
+    assert config.optimizer == {"name": "adam", "beta1": 0.5}
+    assert config.schedule == {"name": "cosine"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["epochs=3"], ["--epochs"], ["--epochs", "--seed=1"], ["--epoch=3"], ["--=3"], ["--"]]
+)
+def test_malformed_arguments_are_refused(arguments: list[str]) -> None:
+    with pytest.raises(FFNNError) as caught:
+        parse_settings(arguments)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_resolved_config_written_and_read_again_is_the_same(tmp_path: Any) -> None:
+    config = make_config(
+        {"learning_rate": 1e-5, "num_layers": 2, "schedule": {"name": "step", "every": 2}, "tags": ["1e-4"]}
+    )
+    path = tmp_path / "config.yaml"
+    with path.open("w") as file:
+        dump_yaml(config.resolved(), file)
+    assert make_config(load_yaml(path)) == make_config(config.resolved())
+    assert yaml.safe_load(path.read_text())["learning_rate"] == 1e-5  # a plain reader sees a number, too
+
+
+def test_digest_changes_with_results_and_not_with_bookkeeping() -> None:
+    base = make_config({}).digest()
+    assert make_config({"group": "other", "wandb": "disabled", "notes": "n", "runs_dir": "x"}).digest() == base
+    assert make_config({"num_layers": 2, "hidden_units": 128}).digest() != base
+    assert make_config({"seed": 1}).digest() != base
+    assert make_config({"learning_rate": 0.002}).digest() != base
+
+
+def test_every_setting_is_used_somewhere() -> None:
+    """A setting that nothing reads would promise what does not happen."""
+    from ffnn.lab import experiment, run
+
+    source = "".join(inspect.getsource(module) for module in (build, run, experiment))
+    unused = [name for name in Config.model_fields if f"config.{name}" not in source]
+    assert unused == ["num_layers", "hidden_units"]
+
+
+@given(st.text())
+def test_any_text_parses_to_a_value_without_an_exception(text: str) -> None:
+    value = parse_value(text)
+    assert value is None or isinstance(value, bool | int | float | str | list | dict)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text("abc ", min_size=1),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+        max_leaves=8,
+    )
+)
+def test_python_repr_of_containers_comes_back(value: Any) -> None:
+    """What an agent does with nested parameters: it prints Python."""
+    assert parse_value(repr({"x": value})) == {"x": value}
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(list(Config.model_fields)),
+        st.none() | st.integers() | st.floats() | st.text() | st.lists(st.integers()),
+        max_size=4,
+    )
+)
+def test_whatever_comes_is_a_config_or_one_line(values: dict[str, Any]) -> None:
+    try:
+        make_config(values)
+    except FFNNError as problem:
+        assert "\n" not in str(problem)

@@ -1,0 +1,40 @@
+"""A run whose W&B service is killed under it; prints what the user would read."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from ffnn.tracking import RunDirectory, WandbSettings, WandbTracker
+
+
+def service() -> int:
+    """The process id of this process's W&B service."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        for child in children.read_text().split():
+            if Path(f"/proc/{child}/comm").read_text().startswith("wandb-core"):
+                return int(child)
+    raise AssertionError("no service is running")
+
+
+class Tracker(WandbTracker):
+    """Says when the run is open."""
+
+    def __init__(self, path: str) -> None:
+        self.opened = threading.Event()
+        super().__init__(RunDirectory(path), {}, WandbSettings("offline"), notify=print)
+
+    def _open(self, *arguments: object) -> None:
+        super()._open(*arguments)
+        self.opened.set()
+
+
+tracker = Tracker(sys.argv[1])
+tracker.start()
+assert tracker.opened.wait(20)
+os.kill(service(), signal.SIGKILL)
+for epoch in range(1000):
+    tracker.log_epoch({"epoch": epoch, "val/loss": 0.5})
+tracker.finish({}, "finished")
+print("training done")
