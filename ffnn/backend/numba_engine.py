@@ -54,9 +54,9 @@ class NumbaEngine(NumpyEngine):
 
 
 def _with_numbers(kernel: Any, number: Any) -> Kernel:
-    """Hand floats over in the engine's type, as one float64 would widen the whole loop; integers are counters, keys."""
+    """Hand numbers over in the engine's type, as one float64 would widen the whole loop; Python integers are keys."""
 
     def call(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...] = ()) -> None:
-        kernel(outputs, inputs, tuple([number(c) if type(c) is float else np.uint32(c) for c in constants]))
+        kernel(outputs, inputs, tuple([np.uint32(c) if type(c) is int else number(c) for c in constants]))
 
     return call

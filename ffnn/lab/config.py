@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ffnn.backend import ENGINES
+from ffnn.data import DATASETS, NORMALIZATIONS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.nn.registry import Registry
@@ -33,10 +34,15 @@ def _component(registry: Registry[Any], **required: Any) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _known_engine(name: str) -> str:
-    if name not in ("auto", *ENGINES):
-        raise ValueError(f"expected one of auto, {', '.join(ENGINES)}; received {name!r}{nearest(name, ENGINES)}")
-    return name
+def _one_of(*names: str) -> AfterValidator:
+    """Accepts a name of these; a table decides which there are."""
+
+    def check(name: str) -> str:
+        if name not in names:
+            raise ValueError(f"expected one of {', '.join(names)}; received {name!r}{nearest(name, names)}")
+        return name
+
+    return AfterValidator(check)
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -52,13 +58,15 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    dataset: str = Field("digits", description="data set: digits, mnist, fashion_mnist")
+    dataset: Annotated[Component, _component(DATASETS)] = Field("digits", description=f"one of {', '.join(DATASETS)}")
     data_dir: str | None = Field(None, description="folder of the data sets [$FFNN_DATA_DIR, else the user's cache]")
-    split: Literal["auto", "official", "pooled"] = Field(
-        "auto", description="official test set with validation taken from train; or all images pooled, 80/10/10"
+    split: Annotated[str, _one_of("auto", *SPLITS)] = Field(
+        "auto", description="official: test set as published, validation from train; pooled: all shared out, 80/10/10"
     )
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="part of train used for validation")
-    normalize: Literal["unit", "signed", "standardize"] = Field("unit", description="[0,1], [-1,1] or mean 0, std 1")
+    normalize: Annotated[str, _one_of(*NORMALIZATIONS)] = Field(
+        "unit", description="unit [0, 1], signed [-1, 1] or standardize (mean 0, std 1)"
+    )
 
     hidden_layers: list[Count] | None = Field(None, description="units of each hidden layer [128, 64]")
     num_layers: Annotated[Whole, Field(ge=0)] | None = Field(
@@ -99,7 +107,7 @@ class Config(BaseModel):
     patience_monitor: str = Field("val/loss", description="what patience watches")
     min_delta: NonNegative = Field(0.0, description="what counts as an improvement")
 
-    engine: Annotated[str, AfterValidator(_known_engine)] = Field("auto", description="auto, numpy or numba")
+    engine: Annotated[str, _one_of("auto", *ENGINES)] = Field("auto", description="auto, numpy or numba")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
 
     runs_dir: str = Field("runs", description="where run directories go")

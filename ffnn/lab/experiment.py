@@ -6,6 +6,7 @@ nothing is trained twice.
 
 import csv
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
@@ -16,18 +17,19 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ffnn.errors import FFNNError
-from ffnn.lab.config import Config, Count, make_config
+from ffnn.lab.config import Config, Count, make_config, name_of
 from ffnn.lab.run import Notify, train
 from ffnn.lab.statistics import Mean, mean_of
 from ffnn.lab.values import with_overrides
 from ffnn.tracking import RunRecord, find_runs, load_yaml, read_run
-from ffnn.training.callbacks import PlainProgress
+from ffnn.training.callbacks import ProgressBar
+from ffnn.training.trainer import Callback
 
 TABLE = {
-    "best/val/accuracy": ("val accuracy %", 100.0, 2),
-    "test/accuracy": ("test accuracy %", 100.0, 2),
-    "test/macro_f1": ("test macro F1 %", 100.0, 2),
-    "time/train_seconds": ("training s", 1.0, 1),
+    "best/val/accuracy": ("val acc. %", 100.0, 2),
+    "test/accuracy": ("test acc. %", 100.0, 2),
+    "test/macro_f1": ("macro F1 %", 100.0, 2),
+    "time/train_seconds": ("train s", 1.0, 1),
 }
 """Columns of the comparison: summary key, heading, scale and digits."""
 
@@ -66,6 +68,24 @@ class Job:
     config: Config
 
 
+class Once:
+    """Passes a line on unless one with the same beginning, up to its first semicolon, was passed on before.
+
+    Every run of an experiment has the same to say about W&B or the machine; what follows the
+    semicolon is the run's own folder.
+    """
+
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
+        self._said: set[str] = set()
+
+    def __call__(self, line: str) -> None:
+        beginning = line.partition(";")[0]
+        if beginning not in self._said:
+            self._said.add(beginning)
+            self._notify(line)
+
+
 def read_experiment(path: Path) -> Experiment:
     """The experiment in a file; FFNNError names what is wrong with it."""
     values = load_yaml(path)
@@ -84,7 +104,7 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
     for condition, differences in experiment.conditions.items():
         for seed in range(seeds or experiment.seeds):
             values = with_overrides(with_overrides(experiment.base, differences), overrides)
-            dataset = values.get("dataset", Config.model_fields["dataset"].default)
+            dataset = name_of(values.get("dataset", Config.model_fields["dataset"].default))
             own = {
                 "seed": seed,
                 "name": f"{dataset}-{condition}",
@@ -114,8 +134,10 @@ def run_experiment(jobs: Sequence[Job], workers: int, notify: Notify) -> dict[st
     if records:
         notify(f"{len(records)} of {len(jobs)} runs are already there with the very same settings: not run again")
     waiting = [number for number in range(len(jobs)) if number not in records]
-    for number, record in _run_all(jobs, waiting, workers, notify):
+    once = Once(notify)
+    for place, (number, record) in enumerate(_run_all(jobs, waiting, workers, once), start=1):
         records[number] = record
+        notify(f"[{place}/{len(waiting)}] {jobs[number].condition}, seed {jobs[number].config.seed}: {_result(record)}")
     by_condition: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for number, job in enumerate(jobs):
         if number in records:
@@ -127,22 +149,35 @@ def _run_all(
     jobs: Sequence[Job], waiting: Sequence[int], workers: int, notify: Notify
 ) -> Iterator[tuple[int, RunRecord]]:
     if workers == 1:
-        for place, number in enumerate(waiting, start=1):
-            notify(f"[{place}/{len(waiting)}] {jobs[number].condition}, seed {jobs[number].config.seed}")
-            yield number, train(jobs[number].config, notify)
+        show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
+        for number in waiting:
+            yield number, train(jobs[number].config, notify, show)
         return
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
     threads = max(1, (os.cpu_count() or 1) // workers)
     with ProcessPoolExecutor(workers, get_context("spawn"), _limit_threads, (threads,)) as pool:
         futures = {pool.submit(_train_quietly, jobs[number]): number for number in waiting}
         try:
-            for place, future in enumerate(as_completed(futures), start=1):
-                number = futures[future]
-                notify(f"[{place}/{len(waiting)}] {jobs[number].condition}, seed {jobs[number].config.seed}: done")
-                yield number, future.result()
+            for future in as_completed(futures):
+                record, lines = future.result()
+                for line in lines:
+                    notify(line)
+                yield futures[future], record
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _result(record: RunRecord) -> str:
+    """A run in a few words."""
+    summary = record.summary
+    if "test/accuracy" not in summary:
+        return f"{summary['status']}: {summary.get('reason', '')}"
+    ended = "" if summary["status"] == "finished" else f", {summary['status']}"
+    return (
+        f"test accuracy {100 * summary['test/accuracy']:.2f} %, best epoch {summary['best/epoch']}, "
+        f"{summary['time/total_seconds']:.1f} s{ended}"
+    )
 
 
 def _limit_threads(threads: int) -> None:
@@ -152,8 +187,10 @@ def _limit_threads(threads: int) -> None:
     threadpool_limits(threads)
 
 
-def _train_quietly(job: Job) -> RunRecord:
-    return train(job.config, lambda line: None, PlainProgress(f"{job.condition} s{job.config.seed}: "))
+def _train_quietly(job: Job) -> tuple[RunRecord, list[str]]:
+    """A run that shows nothing, and the lines it had for the user."""
+    lines: list[str] = []
+    return train(job.config, lines.append, Callback()), lines
 
 
 def _finished_runs(jobs: Sequence[Job]) -> dict[str, RunRecord]:

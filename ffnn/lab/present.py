@@ -21,7 +21,7 @@ def present_experiment(experiment: Experiment, config: Config, records: Mapping[
     """Print the comparison; write `runs.csv` and the figure of the curves beside the runs."""
     folder = Path(config.runs_dir) / config.group
     runs = [run for of_condition in records.values() for run in of_condition]
-    table = Table(title=f"{config.group}: {experiment.question}", title_justify="left")
+    table = Table()
     table.add_column("condition")
     table.add_column("runs", justify="right")
     for heading, _, _ in TABLE.values():
@@ -31,21 +31,22 @@ def present_experiment(experiment: Experiment, config: Config, records: Mapping[
         name = f"{condition} ({diverged} diverged)" if diverged else condition
         cells = [means[key].format(scale, digits) for key, (_, scale, digits) in TABLE.items()]
         table.add_row(name, str(len(records[condition])), *cells)
-    console = Console()
+    console = Console(highlight=False)
+    console.print(f"\n[bold]{config.group}[/bold]: {experiment.question}")
     console.print(table)
-    console.print("mean ± 95 % interval over seeds; test figures at the epoch that was best on validation")
-    console.print(f"expected: {experiment.expected}")
+    console.print("Mean ± 95 % interval over seeds; test figures at the epoch that was best on validation.")
+    console.print(f"Expected: {experiment.expected}\n")
     write_csv(records, folder / "runs.csv")
     figure = folder / "curves.png"
     histories = {condition: [run.history for run in of_condition] for condition, of_condition in records.items()}
     panels = {"train/loss": "training loss", "val/accuracy": "validation accuracy"}
     draw_curves(histories, panels, f"{config.group}: mean over seeds, band from least to most", figure)
-    for name, place in (("runs", folder), ("table", folder / "runs.csv"), ("figure", figure)):
-        console.print(f"{name:<8}{place}", soft_wrap=True)
     offline = [run.path for run in runs if list(run.path.glob("wandb/offline-run-*"))]
+    places = {"runs": f"{folder}/", "table": folder / "runs.csv", "figure": figure}
     if offline:
-        console.print(f"W&B     {len(offline)} offline records: look with `wandb leet {folder}`,", soft_wrap=True)
-        console.print(f"        send later with `wandb sync {folder}/*/wandb/offline-run-*`", soft_wrap=True)
+        places["W&B"] = f"{len(offline)} offline records; look: wandb leet {folder}; send: wandb sync {folder}/*/wandb"
+    for name, place in places.items():
+        console.print(f"{name:<8}{place}", soft_wrap=True, highlight=False)
 
 
 def present_evaluation(evaluation: Evaluation, part: str) -> None:

@@ -76,11 +76,13 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
     engine, remark = resolve_engine(config.engine)
     for line in filter(None, (remark, speed_warning())):
         notify(line)
-    config = config.model_copy(update={"engine": engine})
     start = time.perf_counter()
+    digest = config.digest()
+    config = config.model_copy(update={"engine": engine})
     parts = build(config)
-    split = "official" if config.split == "auto" and parts.dataset.official_test else config.split
-    config = config.model_copy(update={"split": "pooled" if split == "auto" else split})
+    if config.split == "auto":
+        split = "official" if parts.dataset.official_test else "pooled"
+        config = config.model_copy(update={"split": split})
     directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
     directory.write_config(config.resolved())
     directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
@@ -108,8 +110,11 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
         directory.write_summary({"status": status})
         tracker.finish({"status": status}, status)
         raise
-    summary = _summary(config, trainer, best, evaluation)
-    summary["time/total_seconds"] = time.perf_counter() - start
+    summary = {
+        **_summary(trainer, best, evaluation),
+        "config_digest": digest,
+        "time/total_seconds": time.perf_counter() - start,
+    }
     directory.write_summary(summary)
     tracker.finish(summary, status)
     return read_run(directory.path)
@@ -117,7 +122,7 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
 
 def run_id(config: Config) -> str:
     """A name that sorts by kind and time, such as "digits-adam-s0-20261121-101500"."""
-    label = config.name or f"{config.dataset}-{name_of(config.optimizer)}"
+    label = config.name or f"{name_of(config.dataset)}-{name_of(config.optimizer)}"
     return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
@@ -145,11 +150,10 @@ def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation
     return evaluation
 
 
-def _summary(config: Config, trainer: Trainer, best: Best, evaluation: Evaluation | None) -> dict[str, Any]:
+def _summary(trainer: Trainer, best: Best, evaluation: Evaluation | None) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "status": trainer.status,
         "reason": trainer.reason,
-        "config_digest": config.digest(),
         "epochs": trainer.epoch,
         "steps": trainer.step,
         "diverged": trainer.status == "diverged",
@@ -170,13 +174,14 @@ def _summary(config: Config, trainer: Trainer, best: Best, evaluation: Evaluatio
 
 
 def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Notify) -> Tracker:
+    tags = [*config.tags, name_of(config.dataset), name_of(config.optimizer), f"seed{config.seed}"]
     settings = WandbSettings(
         mode=config.wandb,
         project=config.project,
         entity=config.entity,
         group=config.group,
         job_type=config.job_type,
-        tags=tuple(dict.fromkeys([*config.tags, config.dataset, name_of(config.optimizer), f"seed{config.seed}"])),
+        tags=tuple(dict.fromkeys(tags)),
         notes=config.notes or None,
     )
     data = _describe_data(parts)

@@ -115,10 +115,8 @@ class WandbTracker:
             worker.submit(lambda: self._close({**scalars, "status": status}, status))
             done = worker.close(self.settings.finish_timeout)
             if not done:
-                seconds = f"{self.settings.finish_timeout:g} s"
-                self.notify(
-                    f"W&B is not done after {seconds}: going on without it; {self._send_later()} --include-online"
-                )
+                waited, later = f"{self.settings.finish_timeout:g} s", self._send_later("--include-online ")
+                self.notify(f"W&B is not done after {waited}: going on without it; {later}")
                 self._given_up = True
         if worker.left_out:
             self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")

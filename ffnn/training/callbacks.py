@@ -117,23 +117,23 @@ class SaveCheckpoints(Callback):
 
 
 class PlainProgress(Callback):
-    """One line an epoch, for logs and pipes.
-
-    Parameters
-    ----------
-    prefix : str
-        Printed before each line, to tell parallel runs apart.
-    """
-
-    def __init__(self, prefix: str = "") -> None:
-        self.prefix = prefix
+    """One line an epoch, for logs and pipes."""
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        print(f"{self.prefix}epoch {trainer.epoch}/{trainer.plan.epochs}  {describe(record)}", flush=True)
+        print(f"epoch {trainer.epoch}/{trainer.plan.epochs}  {describe(record)}", flush=True)
 
 
 class ProgressBar(Callback):
-    """A live bar with the latest figures and the time left, for terminals."""
+    """A live bar with the latest figures and the time left, for terminals.
+
+    Parameters
+    ----------
+    transient : bool
+        Whether the bar goes when training ends.
+    """
+
+    def __init__(self, transient: bool = False) -> None:
+        self.transient = transient
 
     def on_start(self, trainer: Trainer) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -144,6 +144,7 @@ class ProgressBar(Callback):
             BarColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
+            transient=self.transient,
         )
         self._task = self._progress.add_task("", total=trainer.plan.epochs, completed=trainer.epoch)
         self._progress.start()

@@ -140,7 +140,9 @@ def test_squared_error_on_softmax_outputs(engine_name: str) -> None:
 
 @both_engines
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("options", [case[0] for case in REFERENCES["cross_entropy"]], ids=[case.id for case in CASES[:4]])
+@pytest.mark.parametrize(
+    "options", [case[0] for case in REFERENCES["cross_entropy"]], ids=[case.id for case in CASES[:4]]
+)
 def test_logits_of_ten_thousand_stay_finite(options: dict[str, Any], dtype: str, engine_name: str) -> None:
     logits = np.array([[1e4, -1e4, 0, 5, 1e4], [-1e4, 1e4, 1e4, 1e4, 1e4], [-1e4] * 5, [1e4] * 5])
     labels = np.array([1, 0, 4, 3])
