@@ -3,16 +3,21 @@
 Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
 """
 
+import hashlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ffnn.backend import numba_loops
+from ffnn.backend import numba_loops, numba_math
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_loops import ROW_WORDS, Helper
 from ffnn.backend.numba_math import WORDS, jit
 from ffnn.backend.numpy_engine import NumpyEngine
+
+# What kernels are made of besides formulas; Numba itself looks at the file of the loops only.
+SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
 
 
 class NumbaEngine(NumpyEngine):
@@ -21,7 +26,7 @@ class NumbaEngine(NumpyEngine):
     Notes
     -----
     A kernel is compiled when it first runs and kept on disk beside the package (or where
-    `NUMBA_CACHE_DIR` points), under a name that holds a hash of the formula and of the loop.
+    `NUMBA_CACHE_DIR` points), under a name that holds a hash of the formula, the loop and the vocabulary.
 
     Examples
     --------
@@ -46,7 +51,7 @@ class NumbaEngine(NumpyEngine):
         loop = getattr(numba_loops, kind)
         number = self.dtype.type
         bound = jit(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
-        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}"
+        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}_{SOURCES[:8]}"
         kernel = jit(complete(loop, name, formula=bound), cache=True)
         if kind == "gather":
             return kernel  # type: ignore[no-any-return]

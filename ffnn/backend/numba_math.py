@@ -48,7 +48,8 @@ def _exp32(x: Any) -> Any:
     bits = i4(i4(f4(shifted).view(i4) << i4(23)) + f4(p).view(i4))
     y = bits.view(f4)
     y = ZERO if x < EXP_LOW else y
-    return INFINITY if x > EXP_HIGH else y
+    # The product is Inf above the range, and NaN for a NaN, whose payload the integers above would make a number of.
+    return y if x <= EXP_HIGH else INFINITY * x
 
 
 _exp32 = word(_exp32, EXACT_ORDER)

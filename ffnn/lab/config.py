@@ -51,6 +51,7 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Component = str | dict[str, Any]
+Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy", "train/loss")]
 
 
 class Config(BaseModel):
@@ -102,9 +103,9 @@ class Config(BaseModel):
     batch_size: Count | Literal["full"] = Field(64, description="images in a step, or full")
     seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="root of initialization, order, masks, split")
     split_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="of the split, alike for all seeds")
-    monitor: str = Field("val/accuracy", description="what makes an epoch the best one")
+    monitor: Monitored = Field("val/accuracy", description="what makes an epoch the best one")
     patience: Count | None = Field(None, description="stop after so many epochs without improvement")
-    patience_monitor: str = Field("val/loss", description="what patience watches")
+    patience_monitor: Monitored = Field("val/loss", description="what patience watches")
     min_delta: NonNegative = Field(0.0, description="what counts as an improvement")
 
     engine: Annotated[str, _one_of("auto", *ENGINES)] = Field("auto", description="auto, numpy or numba")

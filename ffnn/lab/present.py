@@ -44,7 +44,8 @@ def present_experiment(experiment: Experiment, config: Config, records: Mapping[
     offline = [run.path for run in runs if list(run.path.glob("wandb/offline-run-*"))]
     places = {"runs": f"{folder}/", "table": folder / "runs.csv", "figure": figure}
     if offline:
-        places["W&B"] = f"{len(offline)} offline records; look: wandb leet {folder}; send: wandb sync {folder}/*/wandb"
+        places["W&B"] = f"{len(offline)} offline records; send them later: wandb sync {folder}/*/wandb"
+        places[""] = f"look at one in the terminal: wandb leet {offline[0]}/wandb"
     for name, place in places.items():
         console.print(f"{name:<8}{place}", soft_wrap=True, highlight=False)
 

@@ -151,7 +151,6 @@ class WandbTracker:
         settings = wandb.Settings(
             silent=True,
             console="off",
-            use_dot_wandb=False,
             init_timeout=self.settings.init_timeout,
             finish_timeout=0.9 * self.settings.finish_timeout,
             finish_timeout_raises=True,

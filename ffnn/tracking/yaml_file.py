@@ -18,6 +18,8 @@ FLOAT = "tag:yaml.org,2002:float"
 # YAML 1.2.2, section 10.3.2: the core schema's floats.
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
+UNUSUAL_BREAKS = set("\x85\u2028\u2029")
+
 
 class Dumper(yaml.SafeDumper):
     """PyYAML's safe dumper that quotes every string some reader takes for a number."""
@@ -26,11 +28,17 @@ class Dumper(yaml.SafeDumper):
         """Write a list that occurs twice twice, rather than once and a reference."""
         return True
 
+    def represent_text(self, text: str) -> yaml.ScalarNode:
+        """Line breaks other than the usual one are lost unless they are escaped, which quotation marks allow."""
+        style = '"' if set(text) & UNUSUAL_BREAKS else None
+        return self.represent_scalar("tag:yaml.org,2002:str", text, style)
+
 
 class Loader(yaml.SafeLoader):
     """PyYAML's safe loader that reads `1e-4` as a number."""
 
 
+Dumper.add_representer(str, Dumper.represent_text)
 for _class in (Dumper, Loader):
     _class.add_implicit_resolver(FLOAT, NUMBER, list("-+.0123456789"))
 

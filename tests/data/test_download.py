@@ -57,6 +57,13 @@ def serve(handler, name, content=None, length=None):
     handler.wfile.write(content)
 
 
+def first_half(handler, name):
+    """Announce the whole file and send its first half; returns where the rest begins."""
+    middle = len(ZIPPED[name]) // 2
+    serve(handler, name, ZIPPED[name][:middle], len(ZIPPED[name]))
+    return middle
+
+
 def not_found(handler, name):
     handler.send_error(404)
 
@@ -234,9 +241,9 @@ def test_two_processes_can_want_the_same_files_at_once(tmp_path, make_mirror):
 
     def when_both_ask(handler, name):
         both.wait(PATIENCE)
-        serve(handler, name, ZIPPED[name][:50], len(ZIPPED[name]))
+        middle = first_half(handler, name)
         both.wait(PATIENCE)
-        handler.wfile.write(ZIPPED[name][50:])
+        handler.wfile.write(ZIPPED[name][middle:])
 
     mirror = make_mirror(when_both_ask)
     processes = [start(tmp_path, mirror) for _ in range(2)]
@@ -251,8 +258,7 @@ def test_a_process_killed_half_way_leaves_nothing_that_looks_whole(tmp_path, mak
     half_way, released = threading.Event(), threading.Event()
 
     def half(handler, name):
-        serve(handler, name, ZIPPED[name][:50], len(ZIPPED[name]))
-        handler.wfile.flush()
+        first_half(handler, name)
         half_way.set()
         released.wait(PATIENCE)
 

@@ -121,7 +121,8 @@ def test_trajectories_are_pytorchs(
     steps: int,
     engine_name: str,
 ) -> None:
-    follow(engine_name, spec, make, rate, steps, 1e-10)
+    # At absurd rates rules that divide by a gradient's size make whole steps of what rounding left of p - t.
+    follow(engine_name, spec, make, rate, steps, 1e-10 if rate < 0.1 else 1e-8)
 
 
 @both_engines
@@ -232,7 +233,7 @@ def test_the_learning_rate_may_be_any_kind_of_number(name: str, number: type, en
         return np.array(objective.network.parameters.values)
 
     whole = 2.0 if number is int else 0.5
-    np.testing.assert_allclose(moved(number(whole)), moved(whole), rtol=1e-6)
+    np.testing.assert_allclose(moved(number(whole)), moved(whole), rtol=1e-6, atol=1e-6)
 
 
 @both_engines

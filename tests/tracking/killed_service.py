@@ -30,11 +30,16 @@ class Tracker(WandbTracker):
         self.opened.set()
 
 
-tracker = Tracker(sys.argv[1])
-tracker.start()
-assert tracker.opened.wait(20)
-os.kill(service(), signal.SIGKILL)
-for epoch in range(1000):
-    tracker.log_epoch({"epoch": epoch, "val/loss": 0.5})
-tracker.finish({}, "finished")
-print("training done")
+def main(path: str) -> None:
+    tracker = Tracker(path)
+    tracker.start()
+    assert tracker.opened.wait(20)
+    os.kill(service(), signal.SIGKILL)
+    for epoch in range(1000):
+        tracker.log_epoch({"epoch": epoch, "val/loss": 0.5})
+    tracker.finish({}, "finished")
+    print("training done")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

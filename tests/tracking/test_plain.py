@@ -26,6 +26,7 @@ ARRAYS = np_st.arrays(st.sampled_from([np.float32, np.float64]), np_st.array_sha
 VALUES = st.recursive(
     st.one_of(NUMBERS, ARRAYS, st.none(), st.text(), st.text().map(Path)),
     lambda inner: st.one_of(st.lists(inner), st.tuples(inner, inner), st.dictionaries(st.text(), inner)),
+    max_leaves=10,
 )
 
 

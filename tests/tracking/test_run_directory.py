@@ -35,7 +35,7 @@ def make_many(path: str) -> list[str]:
 
 def test_processes_never_share_a_directory(tmp_path: Path) -> None:
     with multiprocessing.get_context("spawn").Pool(4) as pool:
-        names = sum(pool.map(make_many, [str(tmp_path)] * 4, chunksize=1), [])
+        names = [name for made in pool.map(make_many, [str(tmp_path)] * 4, chunksize=1) for name in made]
     assert sorted(names) == sorted(["run", *(f"run-{number}" for number in range(2, 81))])
 
 

@@ -15,11 +15,14 @@ from ffnn.tracking import dump_yaml, load_yaml
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.from_regex(r"[-+.0-9eE_x:]{1,8}")
 )
-VALUES = st.recursive(SCALARS, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)))
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner)), max_leaves=10
+)
 
 
 @given(st.dictionaries(st.text(), VALUES))
 @example({"a": 1e-5, "b": 1e22, "c": -0.0, "d": 5e-324, "e": float("inf"), "f": "1e-5", "g": "1e5", "h": "-.5E+3"})
+@example({"a": "\x85", "b": "x\u2028y", "c": "\ufeff", "d": "größe", "e": "two\nlines \n"})
 def test_round_trip_through_us_and_through_a_plain_reader(tmp_path_factory: Any, values: dict[str, Any]) -> None:
     file = io.StringIO()
     dump_yaml(values, file)

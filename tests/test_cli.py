@@ -1,0 +1,139 @@
+"""The command as a stranger uses it: real processes, wrong arguments, no key, Ctrl-C."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FFNN = [sys.executable, "-m", "ffnn"]
+SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]
+
+
+def ffnn(*arguments: str, cwd: Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*FFNN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["trian"],
+        ["train", "--learnin_rate=0.1"],
+        ["train", "--learning_rate=fast"],
+        ["train", "--learning_rate"],
+        ["train", "stray"],
+        ["train", "--config", "absent.yaml"],
+        ["train", "--config", "list.yaml"],
+        ["train", "--config", "broken.yaml"],
+        ["train", "--dataset=mnits"],
+        ["train", "--optimizer={'name': 'adam', 'bta': 1}"],
+        ["train", "--engine=cuda"],
+        ["train", "--monitor=val/acuracy", *SMALL],
+        ["run"],
+        ["run", "absent.yaml"],
+        ["run", "list.yaml"],
+        ["run", "absent.yaml", "--seeds=0"],
+        ["run", "absent.yaml", "--workers=two"],
+        ["evaluate", "."],
+        ["evaluate", "absent", "--part=tset"],
+        ["gradcheck", "--engine=nunba"],
+        ["data", "info", "mnits"],
+        ["data", "lst"],
+    ],
+    ids=" ".join,
+)
+def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    (tmp_path / "broken.yaml").write_text("a: [1\n")
+    result = ffnn(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("ffnn: ")
+    assert len(lines[0]) > 20
+
+
+def test_a_misspelt_command_gets_the_nearest(tmp_path: Path) -> None:
+    assert "did you mean 'train'" in ffnn("trian", cwd=tmp_path).stderr
+
+
+@pytest.mark.parametrize("command", ["", "train", "run", "evaluate", "gradcheck", "data", "data info"])
+def test_help_is_there_and_names_every_setting(command: str, tmp_path: Path) -> None:
+    from ffnn.lab.config import Config
+
+    result = ffnn(*command.split(), "--help", cwd=tmp_path)
+    assert result.returncode == 0
+    assert "Usage" in result.stdout
+    if command == "train":
+        assert [name for name in Config.model_fields if f"--{name}=" not in result.stdout] == []
+
+
+def test_train_then_evaluate_agree(tmp_path: Path) -> None:
+    trained = ffnn("train", *SMALL, cwd=tmp_path)
+    assert trained.returncode == 0, trained.stderr
+    (run,) = (tmp_path / "runs" / "train").iterdir()
+    accuracy = json.loads((run / "summary.json").read_text())["test/accuracy"]
+    measured = ffnn("evaluate", str(run), cwd=tmp_path)
+    assert f"{accuracy:.4f}" in measured.stdout
+    assert str(run.relative_to(tmp_path)) in trained.stdout
+
+
+def test_gradcheck_agrees_on_both_engines(tmp_path: Path) -> None:
+    for engine in ("numpy", "numba"):
+        result = ffnn("gradcheck", f"--engine={engine}", cwd=tmp_path)
+        assert result.returncode == 0
+        assert "all agree" in result.stdout
+        assert "WRONG" not in result.stdout
+
+
+def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*FFNN, "train", "--epochs=100000", "--wandb=disabled"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "epoch 1/" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert "stopped" in errors
+    (summary,) = tmp_path.rglob("summary.json")
+    assert json.loads(summary.read_text())["status"] == "stopped"
+    assert json.loads(summary.read_text())["epochs"] >= 1
+
+
+def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
+    """On a terminal W&B's client would ask and wait; here the process must end although nobody answers."""
+    parent, child = pty.openpty()
+    process = subprocess.Popen(
+        [*FFNN, "train", "--epochs=1", "--hidden_layers=[8]"], cwd=tmp_path, stdin=child, stdout=child, stderr=child
+    )
+    os.close(child)
+    output = b""
+    while True:
+        try:
+            part = os.read(parent, 4096)
+        except OSError:  # Linux's way to say that the other end is closed
+            break
+        if not part:
+            break
+        output += part
+    assert process.wait(timeout=60) == 0
+    os.close(parent)
+    text = output.decode()
+    assert "offline" in text
+    assert "Enter your choice" not in text
+    assert list(tmp_path.glob("runs/train/*/wandb/offline-run-*"))
+
+
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    process = subprocess.Popen([*FFNN, "train", "--help"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout is not None
+    process.stdout.close()
+    _, errors = process.communicate(timeout=60)
+    assert b"Traceback" not in errors
