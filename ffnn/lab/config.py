@@ -61,7 +61,7 @@ class Config(BaseModel):
 
     dataset: Annotated[Component, _component(DATASETS)] = Field("digits", description=f"one of {', '.join(DATASETS)}")
     data_dir: str | None = Field(None, description="folder of the data sets [$FFNN_DATA_DIR, else the user's cache]")
-    split: Annotated[str, _one_of("auto", *SPLITS)] = Field(
+    split: Annotated[str, _one_of(*SPLITS)] = Field(
         "auto", description="official: test set as published, validation from train; pooled: all shared out, 80/10/10"
     )
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="part of train used for validation")

@@ -1,0 +1,1 @@
+"""Reports: figures made from run directories."""
