@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Two threads of BLAS on small matrices gain little, and wait for each other whenever the machine is busy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,7 +81,7 @@ class Engine(ABC):
 
     @abstractmethod
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        """out[i, labels[i]] = on, and `off` everywhere else."""
+        """out[i, labels[i]] = on, and `off` everywhere else; IndexError for a label that is no column of `out`."""
 
     @abstractmethod
     def argmax(self, matrix: Array) -> Array:

@@ -152,6 +152,8 @@ def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = off
+        if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
+            raise IndexError("a label lies outside [0, number of outputs)")
         out[i, labels[i]] = on
 
 

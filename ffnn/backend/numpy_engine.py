@@ -43,6 +43,8 @@ class NumpyEngine(Engine):
         np.dot(a, b, out=out)
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        if np.any((labels < 0) | (labels >= out.shape[1])):
+            raise IndexError("a label lies outside [0, number of outputs)")
         out.fill(off)
         np.put_along_axis(out, labels[:, None], on, axis=1)
 

@@ -16,6 +16,9 @@ from ffnn.data.dataset import DataError
 GZIP_MAGIC = b"\x1f\x8b"
 UNSIGNED_BYTE = 0x08
 
+PIECE = 1 << 20
+"""Bytes read at a time: GzipFile.readinto makes a copy of all that it is asked for."""
+
 
 def find_idx(folder: Path, name: str) -> Path | None:
     """The IDX file `name` in `folder`: plain if it is there (nothing to unpack), else with .gz, else None."""
@@ -77,7 +80,7 @@ def _fill(stream: io.BufferedIOBase, target: memoryview) -> int:
     """Read into `target` until it is full or the stream ends; the number of bytes read."""
     filled = 0
     while filled < len(target):
-        count = stream.readinto(target[filled:])
+        count = stream.readinto(target[filled : filled + PIECE])
         if not count:
             break
         filled += count

@@ -87,6 +87,7 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
     directory.write_config(config.resolved())
     directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
     directory.write_summary({"status": "running"})
+    notify(_describe_start(config, parts, directory))
     tracker = _tracker(config, directory, parts, notify)
     best = Best(config.monitor)
     callbacks: list[Callback] = [best]
@@ -124,6 +125,17 @@ def run_id(config: Config) -> str:
     """A name that sorts by kind and time, such as "digits-adam-s0-20261121-101500"."""
     label = config.name or f"{name_of(config.dataset)}-{name_of(config.optimizer)}"
     return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def _describe_start(config: Config, parts: Parts, directory: RunDirectory) -> str:
+    """What is about to be trained, on what, and where it is recorded, in one line."""
+    network, split = parts.objective.network, parts.split
+    sizes = "-".join(map(str, [network.input_size, *(config.hidden_layers or []), len(parts.dataset.class_names)]))
+    return (
+        f"{name_of(config.dataset)}: {len(split.train):,} images to train, {len(split.val):,} to validate, "
+        f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)}, "
+        f"engine {config.engine} {config.dtype}; {directory.path}"
+    )
 
 
 def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation:

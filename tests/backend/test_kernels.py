@@ -175,6 +175,17 @@ def test_one_hot(engine_name: str, dtype: str) -> None:
 
 @both_engines
 @both_types
+@pytest.mark.parametrize("label", [-1, 4, 255, 2**40])
+def test_a_label_that_is_no_column_is_refused(engine_name: str, dtype: str, label: int) -> None:
+    engine = create_engine(engine_name, dtype)
+    around = engine.zeros((5, 4))
+    with pytest.raises(IndexError, match=r"a label lies outside \[0, number of outputs\)"):
+        engine.one_hot(engine.array([1, 0, label], np.int64), 1.0, 0.0, around[1:4])
+    assert not around[[0, 4]].any()
+
+
+@both_engines
+@both_types
 def test_argmax_takes_the_first_of_equals(engine_name: str, dtype: str) -> None:
     engine = create_engine(engine_name, dtype)
     matrix = engine.array([[0, 2, 2], [1, 1, 1], [-3, -2, -1], [-np.inf, -np.inf, -np.inf]])

@@ -1,5 +1,6 @@
 """Downloads from a server on this machine: what arrives is whole and right, or nothing is there."""
 
+import errno
 import os
 import re
 import signal
@@ -194,12 +195,11 @@ def test_when_all_mirrors_fail_nothing_is_left_and_one_line_says_what_to_do(
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path, make_mirror, use, monkeypatch):
     monkeypatch.setattr("ffnn.data.download.TIMEOUTS", (5.0, 0.2))
-    released = threading.Event()
-    silent = make_mirror(lambda handler, name: released.wait(PATIENCE))
-    use(silent)
+    given_up = threading.Event()
+    use(make_mirror(lambda handler, name: given_up.wait(5) or serve(handler, name)))
     with pytest.raises(DataError, match=re.escape("(timed out)")):
         load("tiny", tmp_path)
-    released.set()
+    given_up.set()
 
 
 def test_files_put_there_by_hand_as_the_message_says_are_found(tmp_path, use, nobody):
@@ -217,6 +217,20 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path, make_mirror, use):
     (tmp_path / "Tiny").write_bytes(b"a file where a folder should be")
     with pytest.raises(DataError, match=f"cannot store Tiny in {re.escape(str(tmp_path / Tiny.folder))}: .*--data_dir"):
         load("tiny", tmp_path)
+
+
+def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, make_mirror, use, monkeypatch):
+    use(make_mirror())
+
+    def fill_the_disk(_, out, *__):
+        out.write(b"some of it")
+        out.flush()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("ffnn.data.download.shutil.copyfileobj", fill_the_disk)
+    with pytest.raises(DataError, match="cannot store Tiny in .*: No space left on device"):
+        load("tiny", tmp_path)
+    assert list((tmp_path / Tiny.folder).iterdir()) == []
 
 
 def test_a_terminal_sees_progress(tmp_path, make_mirror, use, capsys, monkeypatch):

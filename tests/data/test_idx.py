@@ -93,6 +93,20 @@ def test_no_flipped_bit_in_a_zipped_file_goes_unnoticed(tmp_path, place):
         read_idx(path, np.empty_like(IMAGES))
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "zipped"])
+def test_a_large_file_is_read_without_another_copy_of_it(tmp_path, pack):
+    values = np.random.default_rng(0).integers(0, 9, 5_000_000).astype(np.uint8)
+    path = tmp_path / "values"
+    path.write_bytes(pack(bytes((0, 0, 8, 1)) + len(values).to_bytes(4, "big") + values.tobytes()))
+    out = np.empty_like(values)
+    tracemalloc.start()
+    read_idx(path, out)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (out == values).all()
+    assert peak < 3_000_000
+
+
 def test_a_file_that_unpacks_to_far_more_than_expected_does_not_fill_the_memory(tmp_path):
     path = tmp_path / "images.gz"
     path.write_bytes(gzip.compress(PLAIN + bytes(50_000_000), 1))

@@ -218,6 +218,16 @@ def test_softmax_rows_are_distributions_and_ignore_shifts(engine_name: str, scor
     np.testing.assert_allclose(network.forward(scores + shift), rows, atol=1e-11)
 
 
+@both_engines
+@pytest.mark.parametrize("spec", [case.values[0] for case in CASES], ids=[case.id for case in CASES])
+def test_a_label_beyond_the_outputs_is_refused(spec: dict[str, Any], engine_name: str) -> None:
+    outputs, labels = batch(4)
+    for wrong in (-1, K, 10**6):
+        labels[2] = wrong
+        with pytest.raises(IndexError, match="label"):
+            run(LOSSES.create(spec), engine_name, outputs, labels)
+
+
 def test_class_weights_must_fit_the_classes() -> None:
     with pytest.raises(FFNNError, match="one weight for each of 3 classes; received 2"):
         Objective(Network([Linear(3)], 2, "numpy"), SoftmaxCrossEntropy(class_weights=[1, 2]))

@@ -5,6 +5,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 from ffnn.tracking import RunDirectory, WandbSettings, WandbTracker
 
@@ -18,20 +19,25 @@ def service() -> int:
     raise AssertionError("no service is running")
 
 
-class Tracker(WandbTracker):
-    """Says when the run is open."""
+class OpenedTracker(WandbTracker):
+    """Says when its W&B run is open.
 
-    def __init__(self, path: str) -> None:
+    Attributes
+    ----------
+    opened : threading.Event
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self.opened = threading.Event()
-        super().__init__(RunDirectory(path), {}, WandbSettings("offline"), notify=print)
+        super().__init__(*arguments, **options)
 
-    def _open(self, *arguments: object) -> None:
+    def _open(self, *arguments: Any) -> None:
         super()._open(*arguments)
         self.opened.set()
 
 
 def main(path: str) -> None:
-    tracker = Tracker(path)
+    tracker = OpenedTracker(RunDirectory(path), {}, WandbSettings("offline"), notify=print)
     tracker.start()
     assert tracker.opened.wait(20)
     os.kill(service(), signal.SIGKILL)

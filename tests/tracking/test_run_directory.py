@@ -39,6 +39,18 @@ def test_processes_never_share_a_directory(tmp_path: Path) -> None:
     assert sorted(names) == sorted(["run", *(f"run-{number}" for number in range(2, 81))])
 
 
+def test_a_name_taken_at_the_last_moment_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = Path.mkdir
+
+    def beaten(path: Path, *arguments: Any, **options: Any) -> None:
+        if path.name == "run":
+            real(path, exist_ok=True)
+        real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "mkdir", beaten)
+    assert RunDirectory.create(tmp_path, "g", "run").path.name == "run-2"
+
+
 @pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "../up", ".hidden", "a\nb", "a:b", "x" * 201])
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(FFNNError, match="group: expected a name"):
@@ -142,11 +154,14 @@ def test_a_write_that_fails_leaves_the_old_file(
     assert {path.name: path.read_bytes() for path in directory.path.iterdir() if path.is_file()} == before
 
 
-def test_a_file_is_never_seen_half_written(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_sees_the_old_file_or_the_new_one(directory: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     directory.write_summary({"value": 1})
+    file = directory.path / "summary.json"
     seen: list[Any] = []
-    monkeypatch.setattr(os, "fsync", lambda _: seen.append(json.loads((directory.path / "summary.json").read_text())))
-    directory.write_summary({"value": 2})
+    monkeypatch.setattr(os, "fsync", lambda _: seen.append(json.loads(file.read_text())))
+    with file.open() as reader:
+        directory.write_summary({"value": 2})
+        assert json.load(reader) == {"value": 1}
     assert seen == [{"value": 1}]
     assert read_run(directory.path).summary == {"value": 2}
 

@@ -17,7 +17,8 @@ from tracking.leet import history, of_type, records
 from ffnn.tracking import RunDirectory, WandbSettings, WandbTracker
 
 OFFLINE = WandbSettings("offline")
-QUICK = 0.05  # seconds for everything that training calls, finish aside; they take microseconds
+QUICK = 1.0  # seconds: what training calls takes microseconds, and would wait for ever if it waited for the client
+PATIENT = 10.0  # seconds: finish may wait 0.3 and one to part with the client; a busy machine takes its time
 
 
 class FakeRun:
@@ -93,7 +94,7 @@ def test_init_that_raises(
 
     monkeypatch.setattr(client, "init", init)
     assert train(tracker) < QUICK
-    assert finish(tracker) < 2
+    assert finish(tracker) < PATIENT
     assert len(lines) == 2
     assert "recording offline" in lines[0]
     assert lines[1] == f"W&B is off for this run (out of order, key ***); {tracker.directory.path} has everything"
@@ -102,7 +103,7 @@ def test_init_that_raises(
 def test_no_client_at_all(tracker: WandbTracker, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     assert train(tracker) < QUICK
-    assert finish(tracker) < 2
+    assert finish(tracker) < PATIENT
     assert "W&B is off for this run (import of wandb halted" in lines[-1]
 
 
@@ -115,7 +116,7 @@ def test_init_that_never_returns(
 ) -> None:
     monkeypatch.setattr(client, "init", lambda **_: gate.wait() and FakeRun())
     assert train(tracker, epochs=100) < QUICK
-    assert 0.3 <= finish(tracker) < 2
+    assert 0.3 <= finish(tracker) < PATIENT
     assert "W&B is not done after 0.3 s: going on without it" in lines[1]
     assert "96 sets of histograms" in lines[2]
     gate.set()
@@ -133,7 +134,7 @@ def test_finish_that_never_returns(
     monkeypatch.setattr(run, "finish", lambda exit_code: gate.wait())
     monkeypatch.setattr(client, "init", lambda **_: run)
     assert train(tracker) < QUICK
-    assert 0.3 <= finish(tracker) < 2
+    assert 0.3 <= finish(tracker) < PATIENT
     assert "going on without it" in lines[-1]
     assert [row["epoch"] for row in run.rows if "val/loss" in row] == [1, 2, 3]
 
@@ -209,6 +210,21 @@ def test_artifacts_that_fail_leave_the_run_a_good_one(
     assert run.exit_code == 0
 
 
+def test_a_client_that_runs_out_of_time_says_so_once(
+    tracker: WandbTracker, lines: list[str], client: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def finish_late(exit_code: int) -> None:
+        raise TimeoutError
+
+    run = FakeRun()
+    monkeypatch.setattr(run, "finish", finish_late)
+    monkeypatch.setattr(client, "init", lambda **_: run)
+    train(tracker)
+    finish(tracker)
+    assert len(lines) == 2
+    assert lines[1].startswith("W&B could not send everything in time; to send it later: wandb sync --include-online")
+
+
 def test_finishing_twice_or_unstarted_does_nothing(tracker: WandbTracker, lines: list[str]) -> None:
     tracker.finish({}, "finished")
     tracker.log_epoch({"epoch": 1})
@@ -222,7 +238,7 @@ def test_service_killed_in_the_middle(directory: RunDirectory, environ: dict[str
     start = time.perf_counter()
     environ |= {"PYTHONWARNINGS": "default::DeprecationWarning"}  # nobody waits for a process that was killed
     done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=30, check=False)
-    assert time.perf_counter() - start < 10
+    assert time.perf_counter() - start < 20
     assert (done.returncode, done.stderr) == (0, "")
     assert "W&B is off for this run" in done.stdout
     assert done.stdout.endswith("training done\n")

@@ -71,7 +71,7 @@ def test_a_server_out_of_reach_makes_the_run_an_offline_one(
         server.server_close()
     start = time.perf_counter()
     lines = run(online, directory, "1.5", "10", "go")
-    assert time.perf_counter() - start < 8
+    assert time.perf_counter() - start < 20
     assert len(lines) == 2
     assert lines[0].startswith("W&B cannot be reached (")
     assert lines[0].endswith(f"recording offline; to send it later: wandb sync {directory.path}/wandb")
@@ -92,8 +92,8 @@ def test_a_server_that_falls_silent_holds_nobody_up(
         assert process.stdout.readline().startswith("W&B run: ")
         server.silent.set()
         start = time.perf_counter()
-        out, errors = process.communicate("\n", timeout=30)
-        assert time.perf_counter() - start < 8
+        out, errors = process.communicate("\n", timeout=60)
+        assert time.perf_counter() - start < 20
     assert (process.returncode, errors) == (0, "")
     *said, last = out.splitlines()
     assert last == "training done"

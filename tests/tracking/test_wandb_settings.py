@@ -7,12 +7,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from tracking.leet import of_type, records
+from tracking.killed_service import OpenedTracker
+from tracking.leet import history, of_type, records
 
 from ffnn.errors import FFNNError
 from ffnn.tracking import RunDirectory, WandbSettings, WandbTracker, resolve_mode
@@ -211,16 +211,31 @@ def test_importing_the_room_imports_neither_client_nor_other_heavy_packages(envi
     assert done.stdout == "[]\n"
 
 
-def test_leaves_signals_and_threads_as_they_were(directory: RunDirectory) -> None:
+def test_leaves_the_interpreter_as_it_was(directory: RunDirectory) -> None:
     signals = {number: signal.getsignal(number) for number in signal.valid_signals()}
-    global_run = importlib.import_module("wandb").run
-    tracker = WandbTracker(directory, {}, WandbSettings("offline"), notify=lambda line: None)
-    start = time.perf_counter()
+    tracker = OpenedTracker(directory, {}, WandbSettings("offline"), notify=lambda line: None)
     tracker.start()
-    assert time.perf_counter() - start < 0.05
+    assert tracker.opened.wait(20)
+    print("said while the run was open")
     tracker.log_epoch({"epoch": 1, "val/loss": 0.5})
     tracker.finish({}, "finished")
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == signals
     assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
-    assert importlib.import_module("wandb").run is global_run
     assert "WANDB_DATA_DIR" not in os.environ
+    files = [path for path in (directory.path / "wandb").rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in files if b"said while" in path.read_bytes()]
+
+
+def test_leaves_the_users_own_run_alone(directory: RunDirectory, tmp_path: Path) -> None:
+    client = importlib.import_module("wandb")
+    settings = client.Settings(silent=True, console="off")
+    with client.init(mode="offline", dir=str(tmp_path), project="own", settings=settings) as own:
+        tracker = WandbTracker(directory, {}, WandbSettings("offline"), notify=lambda line: None)
+        tracker.start()
+        tracker.log_epoch({"epoch": 1, "val/loss": 0.5})
+        tracker.finish({}, "finished")
+        assert client.run is own
+        own.log({"theirs": 1})
+    assert history(records(directory.path / "wandb")) == [{"epoch": 1, "val/loss": 0.5}]
+    assert history(records(tmp_path / "wandb")) == [{"theirs": 1}]

@@ -1,0 +1,217 @@
+"""Binding and caching of formulas: number types stay narrow, and no stale machine code is ever run."""
+
+import inspect
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+import pytest
+from numba.core.types import StarArgTuple
+
+from ffnn.backend import create_engine
+from ffnn.backend.formula import bind, fingerprint
+from ffnn.backend.vocabulary import exp, sqrt, where
+from ffnn.nn import ACTIVATIONS, OPTIMIZERS, Elementwise
+from ffnn.nn.activations import _backward_formula
+
+
+def helper(x: Any) -> Any:
+    return 0.1 * x
+
+
+def other_helper(x: Any) -> Any:
+    return 0.2 * x
+
+
+def whole(x: Any) -> Any:
+    return where(x > 0.5, sqrt(helper(x)), 1.5)
+
+
+def test_bind_replaces_words_literals_and_helpers() -> None:
+    said: list[float] = []
+
+    def number(value: float) -> float:
+        said.append(value)
+        return 10 * value
+
+    helped: list[str] = []
+
+    def compile_helper(function: Any) -> Any:
+        helped.append(function.__name__)
+        return function
+
+    words = {"where": lambda c, a, b: (c, a, b), "sqrt": lambda x: ("root", x)}
+    bound = bind(whole, words, number, compile_helper)
+    assert bound(6.0) == (True, ("root", 6.0), 15.0)  # 0.1 * 10 * 6 within the root; 6 > 5
+    assert sorted(said) == [0.1, 0.5, 1.5]
+    assert helped == ["helper"]
+    assert whole(np.float64(0.9)) == pytest.approx(0.3), "the formula itself stays as it was"
+
+
+def test_bind_leaves_a_name_of_the_users_own_alone() -> None:
+    def use(x: Any) -> Any:
+        return exp(x)
+
+    own = FunctionType(use.__code__, {**use.__globals__, "exp": abs}, "use")
+    assert bind(own, {"exp": lambda x: "the engine's"}, float)(-3) == 3
+    assert bind(use, {"exp": lambda x: "the engine's"}, float)(-3) == "the engine's"
+
+
+def with_globals(formula: Any, **changed: Any) -> Any:
+    return FunctionType(formula.__code__, {**formula.__globals__, **changed}, formula.__name__)
+
+
+def test_the_fingerprint_changes_with_everything_that_matters() -> None:
+    def same(x: Any) -> Any:
+        return where(x > 0.5, sqrt(helper(x)), 1.5)
+
+    def other_number(x: Any) -> Any:
+        return where(x > 0.5, sqrt(helper(x)), 1.25)
+
+    def other_word(x: Any) -> Any:
+        return where(x > 0.5, exp(helper(x)), 1.5)
+
+    def other_order(x: Any) -> Any:
+        return where(x > 0.5, helper(sqrt(x)), 1.5)
+
+    def other_sign(x: Any) -> Any:
+        return where(x < 0.5, sqrt(helper(x)), 1.5)
+
+    prints = [fingerprint(f) for f in (whole, other_number, other_word, other_order, other_sign)]
+    prints.append(fingerprint(with_globals(whole, helper=other_helper)))
+    prints.append(fingerprint(whole, helper))
+    prints.append(fingerprint(with_globals(whole, helper=with_globals(nested, helper=other_helper))))
+    prints.append(fingerprint(with_globals(whole, helper=nested)))
+    assert len(set(prints)) == len(prints)
+    assert fingerprint(same) == fingerprint(whole)
+    assert fingerprint(with_globals(whole)) == fingerprint(whole)
+
+
+def nested(x: Any) -> Any:
+    return helper(x)
+
+
+def test_formulas_of_one_name_are_kept_apart() -> None:
+    def doubled() -> Any:
+        def f(x: Any) -> Any:
+            return 2.0 * x
+
+        return f
+
+    def tripled() -> Any:
+        def f(x: Any) -> Any:
+            return 3.0 * x
+
+        return f
+
+    for name in ("numpy", "numba"):
+        engine = create_engine(name, "float64")
+        for formula, expected in [(doubled(), 2), (tripled(), 3), (doubled(), 2)]:
+            out = engine.empty((1,))
+            engine.elementwise(formula)((out,), (engine.array([1.0]),), ())
+            assert out[0] == expected
+
+
+WRAPPER = "ptr @_ZN7cpython"
+
+# -- number types ---------------------------------------------------------------------------------
+
+
+def formulas() -> list[Any]:
+    """Every registered element-wise formula, with the number of its arrays and of its constants."""
+    found = []
+    for name in ACTIVATIONS:
+        cls: Any = ACTIVATIONS[name]
+        if issubclass(cls, Elementwise):
+            constants = len(cls().constants)
+            found.append(pytest.param("elementwise", cls.function, 1, constants, id=f"{name}-forward"))
+            backward = _backward_formula(cls.derivative)
+            found.append(pytest.param("elementwise", backward, 3, constants, id=f"{name}-backward"))
+    for name in OPTIMIZERS:
+        optimizer: Any = OPTIMIZERS.create(name)
+        optimizer.steps = 1
+        arrays = 2 + len(optimizer.slots)
+        found.append(pytest.param("update", type(optimizer).rule, arrays, len(optimizer.constants()), id=name))
+    return found
+
+
+@pytest.mark.parametrize(("kind", "formula", "arrays", "constants"), formulas())
+def test_float32_is_nowhere_widened(kind: str, formula: Any, arrays: int, constants: int) -> None:
+    kernel = inspect.getclosurevars(getattr(create_engine("numba", "float32"), kind)(formula)).nonlocals["kernel"]
+    bound = kernel.py_func.__globals__["formula"]
+    types = (numba.float32,) * arrays
+    rest = (numba.float32,) * constants
+    takes_any = bool(bound.py_func.__code__.co_flags & inspect.CO_VARARGS)
+    bound.compile((*types, StarArgTuple(rest)) if takes_any else types + rest)
+    ((arguments, overload),) = bound.overloads.items()
+    returned = overload.signature.return_type
+    assert set(getattr(returned, "types", (returned,))) == {numba.float32}
+    # All but the wrapper for Python, whose numbers are doubles.
+    functions = [part for part in bound.inspect_llvm(arguments).split("define ") if not part.startswith(WRAPPER)]
+    assert not any("double" in part for part in functions)
+
+
+def test_constants_are_handed_over_in_the_engines_type() -> None:
+    for dtype in ("float32", "float64"):
+        engine = create_engine("numba", dtype)
+        call = engine.update(OPTIMIZERS["sgd"].rule)  # type: ignore[attr-defined]
+        for rate in (0.1, np.float64(0.1), np.float32(0.1)):
+            call((engine.zeros((4,)),), (engine.zeros((4,)),), (rate,))
+        kernel = inspect.getclosurevars(call).nonlocals["kernel"]
+        assert len(kernel.signatures) == 1
+        assert kernel.signatures[0][2].types == (numba.from_dtype(np.dtype(dtype)),)
+
+
+# -- the cache on disk ----------------------------------------------------------------------------
+
+STEP = """
+import inspect, json
+import numpy as np
+from ffnn.backend import create_engine
+from ffnn.backend.vocabulary import expm1
+
+def probe(x):
+    return expm1(x)
+
+engine = create_engine("numba")
+out = engine.empty((3,))
+call = engine.elementwise(probe)
+call((out,), (engine.array([0.5, 1, 2]),), ())
+stats = inspect.getclosurevars(call).nonlocals["kernel"].stats
+print(json.dumps([sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), out.tolist()]))
+"""
+
+
+def in_a_fresh_process(package: Path, cache: Path, script: Path) -> tuple[int, int, list[float]]:
+    environment = {**os.environ, "PYTHONPATH": str(package), "NUMBA_CACHE_DIR": str(cache)}
+    done = subprocess.run(
+        [sys.executable, script], env=environment, cwd=cache, check=True, capture_output=True, text=True, timeout=300
+    )
+    hits, misses, values = json.loads(done.stdout)
+    return hits, misses, values
+
+
+def test_a_second_process_compiles_nothing_and_a_changed_vocabulary_everything(
+    repository: Path, tmp_path: Path
+) -> None:
+    package = tmp_path / "package"
+    shutil.copytree(repository / "ffnn", package / "ffnn", ignore=shutil.ignore_patterns("__pycache__"))
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    script = tmp_path / "step.py"
+    script.write_text(STEP)
+    exact = pytest.approx(np.expm1([0.5, 1, 2]), rel=1e-6)
+    assert in_a_fresh_process(package, cache, script) == (0, 1, exact)
+    assert in_a_fresh_process(package, cache, script) == (1, 0, exact)
+    source = package / "ffnn" / "backend" / "numba_math.py"
+    text = source.read_text()
+    assert text.count("_exp32(x) - ONE") == 1
+    source.write_text(text.replace("_exp32(x) - ONE", "_exp32(x) + ONE"))
+    assert in_a_fresh_process(package, cache, script) == (0, 1, pytest.approx(np.exp([0.5, 1, 2]) + 1, rel=1e-6))
