@@ -51,8 +51,8 @@ class Recorder(Callback):
             parameters = list(trainer.objective.network.parameters)
             self.tracker.log_histograms(
                 trainer.epoch,
-                {parameter.name: np.array(host(parameter.value)) for parameter in parameters},
-                {parameter.name: np.array(host(parameter.grad)) for parameter in parameters},
+                {parameter.name: host(parameter.value) for parameter in parameters},
+                {parameter.name: host(parameter.grad) for parameter in parameters},
             )
 
 
