@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ffnn.backend import resolve_engine
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, name_of

@@ -228,7 +228,7 @@ def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, make_mirror, use, monkey
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("ffnn.data.download.shutil.copyfileobj", fill_the_disk)
-    with pytest.raises(DataError, match="cannot store Tiny in .*: No space left on device"):
+    with pytest.raises(DataError, match=r"cannot store Tiny in .*: No space left on device"):
         load("tiny", tmp_path)
     assert list((tmp_path / Tiny.folder).iterdir()) == []
 
