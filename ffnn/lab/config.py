@@ -109,6 +109,7 @@ class Config(BaseModel):
     min_delta: NonNegative = Field(0.0, description="what counts as an improvement")
 
     engine: Annotated[str, _one_of("auto", *ENGINES)] = Field("auto", description="auto, numpy or numba")
+    threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
 
     runs_dir: str = Field("runs", description="where run directories go")
@@ -165,8 +166,20 @@ class Config(BaseModel):
 
     def digest(self) -> str:
         """A short hash of all settings that can change the result; where it is stored and who watches cannot."""
-        bookkeeping = {"runs_dir", "group", "name", "job_type", "tags", "notes", "wandb", "project", "entity"}
-        values = {key: value for key, value in self.resolved().items() if key not in bookkeeping | {"data_dir"}}
+        bookkeeping = {
+            "threads",
+            "data_dir",
+            "runs_dir",
+            "group",
+            "name",
+            "job_type",
+            "tags",
+            "notes",
+            "wandb",
+            "project",
+            "entity",
+        }
+        values = {key: value for key, value in self.resolved().items() if key not in bookkeeping}
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 

@@ -5,7 +5,6 @@ nothing is trained twice.
 """
 
 import csv
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -16,6 +15,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from ffnn.backend.threads import usable_cores
 from ffnn.errors import FFNNError
 from ffnn.lab.config import Config, Count, make_config, name_of
 from ffnn.lab.run import Notify, train
@@ -154,9 +154,9 @@ def _run_all(
             yield number, train(jobs[number].config, notify, show)
         return
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    threads = max(1, (os.cpu_count() or 1) // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn"), _limit_threads, (threads,)) as pool:
-        futures = {pool.submit(_train_quietly, jobs[number]): number for number in waiting}
+    share = max(1, usable_cores() // workers)
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        futures = {pool.submit(_train_quietly, jobs[number], share): number for number in waiting}
         try:
             for future in as_completed(futures):
                 record, lines = future.result()
@@ -180,17 +180,10 @@ def _result(record: RunRecord) -> str:
     )
 
 
-def _limit_threads(threads: int) -> None:
-    """Give this process its share of the cores; the limit lasts as long as the process."""
-    from threadpoolctl import threadpool_limits
-
-    threadpool_limits(threads)
-
-
-def _train_quietly(job: Job) -> tuple[RunRecord, list[str]]:
-    """A run that shows nothing, and the lines it had for the user."""
+def _train_quietly(job: Job, threads: int) -> tuple[RunRecord, list[str]]:
+    """A run on its share of the cores that shows nothing, and the lines it had for the user."""
     lines: list[str] = []
-    return train(job.config, lines.append, Callback()), lines
+    return train(job.config, lines.append, Callback(), max_threads=threads), lines
 
 
 def _finished_runs(jobs: Sequence[Job]) -> dict[str, RunRecord]:

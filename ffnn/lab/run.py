@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.backend import resolve_engine
+from ffnn.backend.threads import limited_threads, suitable_threads, usable_cores
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, name_of
 from ffnn.tracking import (
@@ -54,7 +55,9 @@ class Recorder(Callback):
             )
 
 
-def train(config: Config, notify: Notify | None = None, progress: Callback | None = None) -> RunRecord:
+def train(
+    config: Config, notify: Notify | None = None, progress: Callback | None = None, max_threads: int | None = None
+) -> RunRecord:
     """Train, test at the best epoch, and record everything.
 
     Parameters
@@ -64,6 +67,8 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
         Takes lines for the user; by default they go to standard error.
     progress : Callback, optional
         Shows epochs; by default a bar on a terminal, a line an epoch elsewhere.
+    max_threads : int, optional
+        This run's share of the cores, where others run beside it; `config.threads` wins over it.
 
     Returns
     -------
@@ -71,16 +76,34 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
         The run directory, read back.
     """
     notify = notify or _to_stderr
-    engine, remark = resolve_engine(config.engine)
+    _, remark = resolve_engine(config.engine)
     for line in filter(None, (remark, speed_warning())):
         notify(line)
     start = time.perf_counter()
-    digest = config.digest()
-    config = config.model_copy(update={"engine": engine})
     parts = build(config)
-    if config.split == "auto":
-        split = "official" if parts.dataset.official_test else "pooled"
-        config = config.model_copy(update={"split": split})
+    resolved = resolve(config, parts, max_threads or usable_cores())
+    with limited_threads(resolved.threads or 1):
+        directory, summary = _train(resolved, parts, notify, progress)
+    summary |= {"config_digest": config.digest(), "time/total_seconds": time.perf_counter() - start}
+    directory.write_summary(summary)
+    return read_run(directory.path)
+
+
+def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
+    """The config with every choice made that was left to ffnn: engine, split, threads."""
+    batch_size, layers = parts.train.batch_size, parts.objective.network.layers.values()
+    threads = min(max_threads, suitable_threads(batch_size * max(layer.flops() for layer in layers)))
+    choices = {
+        "engine": resolve_engine(config.engine)[0],
+        "split": ("official" if parts.dataset.official_test else "pooled") if config.split == "auto" else config.split,
+        "threads": config.threads or threads,
+    }
+    return config.model_copy(update=choices)
+
+
+def _train(
+    config: Config, parts: Parts, notify: Notify, progress: Callback | None
+) -> tuple[RunDirectory, dict[str, Any]]:
     directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
     directory.write_config(config.resolved())
     directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
@@ -96,27 +119,19 @@ def train(config: Config, notify: Notify | None = None, progress: Callback | Non
         SaveCheckpoints(directory.checkpoints, best, {"config": config.resolved()}),
         progress or (ProgressBar() if sys.stderr.isatty() else PlainProgress()),
     ]
-    trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     tracker.start()
-    status = "failed"
+    summary: dict[str, Any] = {"status": "failed"}
     try:
+        trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
         trainer.fit()
-        status = trainer.status
         if trainer.reason:
-            notify(f"{status}: {trainer.reason}")
+            notify(f"{trainer.status}: {trainer.reason}")
         evaluation = _test(parts, directory, tracker) if best.record else None
-    except BaseException:
-        directory.write_summary({"status": status})
-        tracker.finish({"status": status}, status)
-        raise
-    summary = {
-        **_summary(trainer, best, evaluation),
-        "config_digest": digest,
-        "time/total_seconds": time.perf_counter() - start,
-    }
-    directory.write_summary(summary)
-    tracker.finish(summary, status)
-    return read_run(directory.path)
+        summary = _summary(trainer, best, evaluation)
+    finally:
+        directory.write_summary(summary)
+        tracker.finish(summary, summary["status"])
+    return directory, summary
 
 
 def run_id(config: Config) -> str:
@@ -132,7 +147,7 @@ def _describe_start(config: Config, parts: Parts, directory: RunDirectory) -> st
     return (
         f"{name_of(config.dataset)}: {len(split.train):,} images to train, {len(split.val):,} to validate, "
         f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)}, "
-        f"engine {config.engine} {config.dtype}; {directory.path}"
+        f"engine {config.engine} {config.dtype}, BLAS threads {config.threads}; {directory.path}"
     )
 
 

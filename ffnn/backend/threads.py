@@ -1,0 +1,40 @@
+"""How many threads a matrix product should have.
+
+Threads that share a small product wait for each other more than they compute; on a machine that is
+busy with something else they wait for whole time slices, and training becomes many times slower.
+"""
+
+import os
+from contextlib import AbstractContextManager
+
+SMALL_PRODUCT = 4e7
+"""Floating-point operations below which one thread serves a product best; see `suitable_threads`."""
+
+
+def usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def suitable_threads(largest_product: float) -> int:
+    """One thread for products of fewer than 4e7 operations, else one for each usable core.
+
+    It depends on sizes alone and not on a measurement, because the number of threads is among the
+    things that decide the last bits of a result.
+
+    Parameters
+    ----------
+    largest_product : float
+        Floating-point operations of the largest product of a step: 2 * batch_size * inputs * outputs.
+    """
+    return 1 if largest_product < SMALL_PRODUCT else usable_cores()
+
+
+def limited_threads(threads: int) -> AbstractContextManager[object]:
+    """Within it, BLAS uses at most so many threads."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[object] = threadpool_limits(threads, user_api="blas")
+    return limits
