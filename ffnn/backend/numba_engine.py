@@ -4,6 +4,7 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 """
 
 import hashlib
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from ffnn.backend.numpy_engine import NumpyEngine
 
 # What kernels are made of besides formulas; Numba itself looks at the file of the loops only.
 SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
+
+
+_total = jit(numba_loops.total, cache=True)
+_total_of_squares = jit(numba_loops.total_of_squares, cache=True)
+_one_hot = jit(numba_loops.one_hot, cache=True)
 
 
 class NumbaEngine(NumpyEngine):
@@ -42,10 +48,13 @@ class NumbaEngine(NumpyEngine):
     name = "numba"
 
     def total(self, array: Array) -> float:
-        return float(numba_loops.total(array.reshape(-1)))
+        return float(_total(array.reshape(-1)))
+
+    def norm(self, array: Array) -> float:
+        return math.sqrt(_total_of_squares(array.reshape(-1)))
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        numba_loops.one_hot(labels, on, off, out)
+        _one_hot(labels, on, off, out)
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         loop = getattr(numba_loops, kind)

@@ -6,6 +6,7 @@ The helpers above the loops are chosen by type, once, while compiling.
 
 from typing import Any
 
+import numpy as np
 from numba.core import types
 from numba.core.imputils import lower_constant
 from numba.core.types.containers import BaseTuple
@@ -138,7 +139,6 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
 
 
-@jit
 def total(values: Any) -> Any:
     """Sum of a one-dimensional array, accumulated in float64."""
     result = 0.0
@@ -147,7 +147,14 @@ def total(values: Any) -> Any:
     return result
 
 
-@jit
+def total_of_squares(values: Any) -> Any:
+    """Sum of the squares of a one-dimensional array, accumulated in float64."""
+    result = 0.0
+    for value in values:
+        result += np.float64(value) * np.float64(value)
+    return result
+
+
 def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):

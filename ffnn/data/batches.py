@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
-from ffnn.nn.layer import Workspace
+from ffnn.backend.workspace import Workspace
 
 
 def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:

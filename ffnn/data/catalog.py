@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ffnn.data.dataset import DataError, Dataset
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 
 class DatasetEntry(ABC):

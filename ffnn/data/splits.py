@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.dataset import DataError, Dataset
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 Rows = NDArray[np.int64]
 

@@ -14,7 +14,7 @@ from ffnn.backend import ENGINES
 from ffnn.data import DATASETS, NORMALIZATIONS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 
 def _whole(value: Any) -> Any:

@@ -16,7 +16,7 @@ from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import logistic
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 ACTIVATIONS: Registry[Layer] = Registry("activation")
 

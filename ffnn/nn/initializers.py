@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
 from ffnn.nn.checks import in_range
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 
 class Initializer(ABC):

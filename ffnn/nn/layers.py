@@ -116,9 +116,8 @@ class Dropout(Layer):
     def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
         super().connect(engine, input_size, parameters, seed)
         self._thin = engine.elementwise(thinned)
-        self._seed = seed
-        # The count is kept on the host: a step must not wait for a device to tell it.
-        self._count = np.zeros(1, np.int64)
+        # Seed and count of steps; on the host, as a step must not wait for a device to tell them.
+        self._stream = np.array([seed, 0], np.int64)
         self._active = False
         self._index: Array = engine.empty((0, input_size), np.uint32)
 
@@ -126,8 +125,8 @@ class Dropout(Layer):
         self._active = training and self.rate > 0
         if not self._active:
             return inputs
-        self._key = key_of_step(self._seed, int(self._count[0]))
-        self._count += 1
+        self._key = key_of_step(*map(int, self._stream))
+        self._stream[1] += 1
         return self._masked("outputs", inputs)
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
@@ -143,4 +142,4 @@ class Dropout(Layer):
         return out
 
     def state(self) -> dict[str, Array]:
-        return {"count": self._count}
+        return {"stream": self._stream}

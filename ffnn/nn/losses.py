@@ -10,12 +10,12 @@ from typing import Any, ClassVar
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.formula import Formula
 from ffnn.backend.vocabulary import log, row_map, row_max, row_size, row_sum
+from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
 from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import product, value_itself
-from ffnn.nn.layer import Workspace
-from ffnn.nn.registry import Registry
 from ffnn.nn.softmax import exponential, softmax
+from ffnn.registry import Registry
 
 
 class Loss(ABC):
@@ -116,12 +116,12 @@ class SoftmaxCrossEntropy(Loss):
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         self.label_smoothing = in_range("label_smoothing", label_smoothing, 0, 1)
-        self.class_weights = class_weights and [in_range("class_weights", w, 0) for w in class_weights]
+        self.class_weights = None if class_weights is None else [in_range("class_weights", w, 0) for w in class_weights]
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         super().connect(engine, num_outputs)
         self._weights: Array = None
-        if self.class_weights:
+        if self.class_weights is not None:
             if len(self.class_weights) != num_outputs:
                 raise FFNNError(
                     f"class_weights needs one weight for each of {num_outputs} classes; "
@@ -144,7 +144,8 @@ class SoftmaxCrossEntropy(Loss):
             return float(len(labels))
         of_labels = self._workspace("label_weights", len(labels), 1)
         self._look_up(of_labels, self._weights.reshape(-1, 1), labels, ())
-        return self._engine.total(of_labels)
+        # Where every label of the batch weighs nothing, so do its loss and gradient.
+        return self._engine.total(of_labels) or 1.0
 
     def probabilities(self, outputs: Array) -> Array:
         """softmax(logits)."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Engine
 from ffnn.errors import FFNNError, nearest
+from ffnn.nn.checks import positive_integer
 from ffnn.nn.layer import Layer
 from ffnn.nn.losses import Loss
 from ffnn.nn.parameters import Parameter, ParameterStore
@@ -49,7 +50,7 @@ class Network:
         if not layers:
             raise FFNNError("a network needs at least one layer; received none")
         self.engine = create_engine(engine) if isinstance(engine, str) else engine
-        self.input_size = input_size
+        self.input_size = positive_integer("input_size", input_size)
         self.seed = seed
         self.layers = dict(zip(_names(layers), layers, strict=True))
         sizes = [input_size]

@@ -16,7 +16,7 @@ from ffnn.errors import FFNNError
 from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import scaled
 from ffnn.nn.parameters import ParameterStore
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 
 class Optimizer(ABC):
@@ -72,10 +72,14 @@ class Optimizer(ABC):
         return {name: np.array(host(slot)) for name, slot in self._slots.items()} | {"steps": np.array(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave."""
+        """Take over what `state_dict` gave. Names and shapes must match, or FFNNError and nothing is changed."""
         if set(state) != {*self.slots, "steps"}:
             expected = ", ".join([*self.slots, "steps"])
             raise FFNNError(f"saved optimizer state: expected {expected}; received {', '.join(sorted(state))}")
+        for name, slot in self._slots.items():
+            if tuple(np.shape(state[name])) != tuple(slot.shape):
+                shapes = f"expected shape {slot.shape}; received {np.shape(state[name])}"
+                raise FFNNError(f"saved optimizer state, {name}: {shapes}")
         for name, slot in self._slots.items():
             slot[...] = self._parameters.engine.array(state[name])
         self.steps = int(state["steps"])

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from ffnn.nn.checks import in_range, positive_integer
-from ffnn.nn.registry import Registry
+from ffnn.registry import Registry
 
 
 @dataclass(frozen=True)

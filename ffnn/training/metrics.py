@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import row_argmax, where
-from ffnn.nn.layer import Workspace
+from ffnn.backend.workspace import Workspace
 from ffnn.nn.network import Objective
 
 
