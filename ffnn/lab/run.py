@@ -33,6 +33,9 @@ from ffnn.training.trainer import Callback, Record, Trainer
 
 Notify = Callable[[str], None]
 
+COMPILED_SECONDS = 1.5
+"""A first step that takes longer than this was compiled and not merely loaded."""
+
 
 class Recorder(Callback):
     """Writes each epoch to the run directory and hands it to the tracker, histograms every few epochs."""
@@ -123,11 +126,14 @@ def _train(
     summary: dict[str, Any] = {"status": "failed"}
     try:
         trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
+        seconds = trainer.rehearse()
+        if seconds > COMPILED_SECONDS:
+            notify(f"compiled for this machine in {seconds:.1f} s, once: later runs find it on disk")
         trainer.fit()
         if trainer.reason:
             notify(f"{trainer.status}: {trainer.reason}")
         evaluation = _test(parts, directory, tracker) if best.record else None
-        summary = _summary(trainer, best, evaluation)
+        summary = {**_summary(trainer, best, evaluation), "time/compile_seconds": seconds}
     finally:
         directory.write_summary(summary)
         tracker.finish(summary, summary["status"])

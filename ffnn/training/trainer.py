@@ -6,7 +6,7 @@ Everything that is not the loop (stopping, saving, printing, sending) is a callb
 import math
 import time
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 
 from ffnn.backend.engine import Array
@@ -108,6 +108,28 @@ class Trainer:
         self.step = self.epoch = 0
         self._means = RunningMeans(objective.network.engine)
         self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
+
+    def rehearse(self) -> float:
+        """Take one step and take it back, so that kernels are compiled or loaded before any clock runs.
+
+        Returns
+        -------
+        float
+            Seconds it took.
+        """
+        start = time.perf_counter()
+        network, average = self.objective.network, self.plan.average
+        before, slots = network.state_dict(), self.optimizer.state_dict()
+        averaged = network.engine.array(network.engine.host(average.values)) if average else None
+        inputs, labels = next(self.train.epoch())
+        with network.engine.quiet(), suppress(DivergedError):
+            self._train_step(inputs, labels)
+        network.load_state_dict(before)
+        self.optimizer.load_state_dict(slots)
+        if average:
+            average.values[...] = averaged
+        self.step = 0
+        return time.perf_counter() - start
 
     def fit(self) -> list[Record]:
         """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or Ctrl-C comes."""

@@ -7,7 +7,7 @@ import pytest
 from training.problem import make_trainer
 
 from ffnn.backend.engine import Array
-from ffnn.nn import OPTIMIZERS, ClipNorm, Dropout, Linear, ReLU
+from ffnn.nn import OPTIMIZERS, BatchNorm, ClipNorm, Dropout, Linear, ReLU
 from ffnn.nn.schedules import SCHEDULES
 from ffnn.training.callbacks import Best, EarlyStopping
 from ffnn.training.trainer import Callback, Record, Trainer
@@ -39,6 +39,21 @@ def test_same_seed_gives_the_same_bits_and_another_seed_does_not(engine: str) ->
 
     assert weights(1) == weights(1)
     assert weights(1) != weights(2)
+
+
+@pytest.mark.parametrize("optimizer", RATES)
+def test_a_rehearsal_leaves_no_trace(optimizer: str) -> None:
+    def weights(rehearsed: bool) -> bytes:
+        layers = [Linear(16), BatchNorm(), ReLU(), Dropout(0.3), Linear(3)]
+        trainer = make_trainer(optimizer=optimizer, layers=layers, epochs=2, ema=0.9)
+        if rehearsed:
+            assert trainer.rehearse() > 0
+        trainer.fit()
+        assert trainer.plan.average is not None
+        state = trainer.objective.network.state_dict().values()
+        return b"".join([*(array.tobytes() for array in state), trainer.plan.average.values.tobytes()])
+
+    assert weights(rehearsed=True) == weights(rehearsed=False)
 
 
 def test_full_batch_is_plain_gradient_descent_on_the_mean_loss() -> None:
