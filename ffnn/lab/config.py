@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from ffnn import __version__
 from ffnn.backend import ENGINES
 from ffnn.data import DATASETS, NORMALIZATIONS, SPLITS
 from ffnn.errors import FFNNError, nearest
@@ -165,7 +166,10 @@ class Config(BaseModel):
         return self.model_dump(exclude={"num_layers", "hidden_units"})
 
     def digest(self) -> str:
-        """A short hash of all settings that can change the result; where it is stored and who watches cannot."""
+        """A short hash of this version and all settings that can change the result.
+
+        Where a run is stored, who watches it and how many threads it has do not count.
+        """
         bookkeeping = {
             "threads",
             "data_dir",
@@ -180,7 +184,7 @@ class Config(BaseModel):
             "entity",
         }
         values = {key: value for key, value in self.resolved().items() if key not in bookkeeping}
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps([__version__, values], sort_keys=True).encode()).hexdigest()[:8]
 
 
 def name_of(component: Component) -> str:

@@ -29,7 +29,7 @@ TABLE = {
     "best/val/accuracy": ("val acc. %", 100.0, 2),
     "test/accuracy": ("test acc. %", 100.0, 2),
     "test/macro_f1": ("macro F1 %", 100.0, 2),
-    "time/train_seconds": ("train s", 1.0, 1),
+    "time/train_seconds": ("train s", 1.0, 2),
 }
 """Columns of the comparison: summary key, heading, scale and digits."""
 
