@@ -84,6 +84,14 @@ class Engine(ABC):
         """out[i, labels[i]] = on, and `off` everywhere else; IndexError for a label that is no column of `out`."""
 
     @abstractmethod
+    def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+        """out[i] = image pool[rows[i]], moved: its value at (y, x) is found at source[i, :, y, x], zero outside.
+
+        Between pixels values are interpolated bilinearly. `shape` is (height, width, channels), the
+        channels of a pixel being neighbours; `source` is a float array (n, 2, height, width).
+        """
+
+    @abstractmethod
     def argmax(self, matrix: Array) -> Array:
         """Column of the largest value of each row; the first one where several are equal."""
 

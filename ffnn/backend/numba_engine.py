@@ -24,6 +24,8 @@ SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (n
 _total = jit(numba_loops.total, cache=True)
 _total_of_squares = jit(numba_loops.total_of_squares, cache=True)
 _one_hot = jit(numba_loops.one_hot, cache=True)
+# Without the interpreter's lock: batches are prepared in a thread of their own.
+_warp = jit(numba_loops.warp, cache=True, nogil=True)
 
 
 class NumbaEngine(NumpyEngine):
@@ -55,6 +57,9 @@ class NumbaEngine(NumpyEngine):
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
         _one_hot(labels, on, off, out)
+
+    def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+        _warp(pool, rows, shape[2], source, out)
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         loop = getattr(numba_loops, kind)

@@ -4,6 +4,7 @@
 The helpers above the loops are chosen by type, once, while compiling.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -162,6 +163,26 @@ def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
         if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
             raise IndexError("a label lies outside [0, number of outputs)")
         out[i, labels[i]] = on
+
+
+def warp(pool: Any, rows: Any, channels: Any, source: Any, out: Any) -> None:
+    _, _, height, width = source.shape
+    for n in range(len(rows)):
+        image = pool[rows[n]]
+        for y in range(height):
+            for x in range(width):
+                v, u = source[n, 0, y, x], source[n, 1, y, x]
+                top, left = math.floor(v), math.floor(u)
+                low, right = v - top, u - left
+                for channel in range(channels):
+                    value = out.dtype.type(0)
+                    for dy in range(2):
+                        for dx in range(2):
+                            i, j = int(top) + dy, int(left) + dx
+                            if 0 <= i < height and 0 <= j < width:
+                                share = (low if dy else 1 - low) * (right if dx else 1 - right)
+                                value += share * image[(i * width + j) * channels + channel]
+                    out[n, (y * width + x) * channels + channel] = value
 
 
 class Helper:

@@ -48,6 +48,22 @@ class NumpyEngine(Engine):
         out.fill(off)
         np.put_along_axis(out, labels[:, None], on, axis=1)
 
+    def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+        height, width, channels = shape
+        images = pool[rows].reshape(-1, height, width, channels)
+        corner = np.floor(source).astype(np.int64)
+        part = source - corner
+        image = np.arange(len(rows))[:, None, None]
+        result = np.zeros((len(rows), height, width, channels), self.dtype)
+        for dy in (0, 1):
+            for dx in (0, 1):
+                y, x = corner[:, 0] + dy, corner[:, 1] + dx
+                inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+                share = np.where(dy, part[:, 0], 1 - part[:, 0]) * np.where(dx, part[:, 1], 1 - part[:, 1])
+                values = images[image, np.where(inside, y, 0), np.where(inside, x, 0)]
+                result += (share * inside)[..., None] * values
+        out[...] = result.reshape(out.shape)
+
     def argmax(self, matrix: Array) -> Array:
         return np.argmax(matrix, axis=1)
 

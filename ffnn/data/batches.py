@@ -15,6 +15,10 @@ from ffnn.backend.engine import Array, Engine
 from ffnn.backend.workspace import Workspace
 
 
+def value_itself(value: Any) -> Any:
+    return value
+
+
 def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:
     return pixel * scale + shift
 
@@ -45,10 +49,24 @@ class Pool:
         self._images = engine.share(images)
         self._vectors = (engine.array(scale), engine.array(shift))
         self._gather = engine.gather(normalized_pixel)
+        self._gather_pixels = engine.gather(value_itself)
+        self._normalize = engine.update(normalized_pixel)
 
     def gather(self, rows: Array, out: Array) -> None:
         """out[i] = the scaled image of pool row rows[i]."""
         self._gather(out, self._images, rows, self._vectors)
+
+    def warp(self, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+        """out[i] = the moved image of pool row rows[i], as pixels; see `Engine.warp`."""
+        self.engine.warp(self._images, rows, shape, source, out)
+
+    def pixels(self, rows: Array, out: Array) -> None:
+        """out[i] = the image of pool row rows[i], as pixels."""
+        self._gather_pixels(out, self._images, rows, ())
+
+    def normalize(self, values: Array) -> None:
+        """Scale pixels in place."""
+        self._normalize((values,), self._vectors, ())
 
 
 class Batches:
@@ -85,9 +103,7 @@ class Batches:
 
     def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
         """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch."""
-        rows = self._indices
-        if self._shuffle_seed is not None:
-            rows = rows[np.random.default_rng([self._shuffle_seed, number]).permutation(self.size)]
+        rows = self.order(number)
         labels = self.engine.array(self._pool.labels[rows], np.int64)
         rows = self.engine.array(rows, np.int64)
         for start in range(0, self.size, self.batch_size):
@@ -95,3 +111,9 @@ class Batches:
             inputs = self._workspace("inputs", len(chosen), self._pool.features)
             self._pool.gather(chosen, inputs)
             yield inputs, labels[start : start + self.batch_size]
+
+    def order(self, number: int) -> NDArray[np.int64]:
+        """The rows of epoch `number`, in its order."""
+        if self._shuffle_seed is None:
+            return self._indices
+        return self._indices[np.random.default_rng([self._shuffle_seed, number]).permutation(self.size)]

@@ -5,12 +5,31 @@ An entry registers itself where it is written, so adding a data set touches no o
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from ffnn.data.dataset import DataError, Dataset
 from ffnn.registry import Registry
+
+
+@dataclass(frozen=True)
+class Published:
+    """What is known of the published images, for `ffnn data verify` to compare with; empty where it is not known.
+
+    Parameters
+    ----------
+    mean, std : tuple of float
+        Of all training pixels of a channel, in units of full intensity, to four digits.
+    train_counts, test_counts : tuple of int
+        Images of each class.
+    """
+
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+    train_counts: tuple[int, ...] = ()
+    test_counts: tuple[int, ...] = ()
 
 
 class DatasetEntry(ABC):
@@ -29,19 +48,30 @@ class DatasetEntry(ABC):
         The pixel value of full intensity.
     train_size, test_size : int
         Images, and how many more are the official test set (0: there is none).
+    published : Published
     licence, citation, homepage : str
     """
 
     name: ClassVar[str]
-    title: ClassVar[str]
-    class_names: ClassVar[tuple[str, ...]]
-    shape: ClassVar[tuple[int, ...]]
-    top: ClassVar[int] = 255
-    train_size: ClassVar[int]
-    test_size: ClassVar[int] = 0
+    title: str
+    class_names: tuple[str, ...]
+    shape: tuple[int, ...]
+    top: int = 255
+    train_size: int
+    test_size: int = 0
+    published: Published = Published()
     licence: ClassVar[str]
     citation: ClassVar[str]
     homepage: ClassVar[str]
+
+    @property
+    def call(self) -> str:
+        """What to write after a command of `ffnn data`: the name, and options that are not as they are by default."""
+        return self.name
+
+    def variants(self) -> "Sequence[DatasetEntry]":
+        """The entries that this name stands for, one for each choice of its options."""
+        return [self]
 
     @abstractmethod
     def location(self, root: Path) -> str:
@@ -58,6 +88,10 @@ class DatasetEntry(ABC):
     @abstractmethod
     def load(self, root: Path) -> Dataset:
         """Read and check all files; nothing may be missing."""
+
+    def remarks(self, root: Path, dataset: Dataset) -> list[str]:
+        """In what the loaded files differ from the published ones without being wrong; empty where in nothing."""
+        return []
 
 
 DATASETS: Registry[DatasetEntry] = Registry("data set")
@@ -109,12 +143,16 @@ def load(
     >>> len(digits), digits.shape, digits.top
     (1797, (8, 8), 16)
     """
-    entry, root = DATASETS.create(name), data_root(data_dir)
+    return load_entry(DATASETS.create(name), data_root(data_dir), download=download)
+
+
+def load_entry(entry: DatasetEntry, root: Path, *, download: bool = True) -> Dataset:
+    """As `load`, for an entry of the catalogue and the folder of all data sets."""
     missing = entry.missing(root)
     if missing and not download:
         raise DataError(
-            f"{entry.name}: expected {', '.join(missing)} in {entry.location(root)}, found none of "
-            f"{'them' if len(missing) > 1 else 'that name'}; `ffnn data fetch {entry.name}` downloads, "
+            f"{entry.call}: expected {', '.join(missing)} in {entry.location(root)}, found none of "
+            f"{'them' if len(missing) > 1 else 'that name'}; `ffnn data fetch {entry.call}` downloads, "
             "and --data_dir or $FFNN_DATA_DIR names another folder"
         )
     if missing:

@@ -112,8 +112,9 @@ class Dataset:
         return np.asarray(np.rint(images * (255 / self.top)), np.uint8)
 
 
-def check_labels(labels: NDArray[np.integer[Any]], classes: int, where: str) -> None:
-    """Raise a DataError that names `where` unless every label lies between 0 and classes - 1."""
+def check_labels(labels: NDArray[np.integer[Any]], classes: int, where: str, first: int = 0) -> None:
+    """Raise a DataError that names `where` unless every label lies between `first` and first + classes - 1."""
+    last = first + classes - 1
     for extreme in (int(labels.min()), int(labels.max())):
-        if not 0 <= extreme < classes:
-            raise DataError(f"{where}: expected labels from 0 to {classes - 1}, found {extreme}")
+        if not first <= extreme <= last:
+            raise DataError(f"{where}: expected labels from {first} to {last}, found {extreme}")

@@ -7,7 +7,7 @@ download, a killed process or two processes at once never leave half a file.
 import gzip
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,16 +23,15 @@ CHUNK = 1 << 16
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A gzipped file as mirrors have it.
+    """A gzipped file or an archive as mirrors have it.
 
     Parameters
     ----------
     name : str
-        Ends in .gz.
     size : int
-        Bytes of the gzipped file.
+        Bytes to download.
     sha256 : str
-        Of the gzipped file, in hex.
+        Of those bytes, in hex.
     """
 
     name: str
@@ -41,7 +40,7 @@ class RemoteFile:
 
     @property
     def unpacked(self) -> str:
-        """Name of the file inside."""
+        """Name of the file inside a gzipped file, whose own name ends in .gz."""
         return self.name.removesuffix(".gz")
 
 
@@ -65,6 +64,50 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
     DataError
         No mirror has a file as it should be, or `folder` cannot be written to.
     """
+    by_hand = f"put {', '.join(file.name for file in files)} into {folder}"
+    with _stored(title, files, folder) as (temporary, progress):
+        for file in files:
+            archive, plain = temporary / file.name, temporary / file.unpacked
+            _fetch_from_first(title, mirrors, file, archive, progress, by_hand)
+            _unpack(archive, plain)
+            plain.replace(folder / file.unpacked)
+
+
+def download_archive(
+    title: str, file: RemoteFile, mirrors: Sequence[str], folder: Path, extract: Callable[[Path, Path], None]
+) -> None:
+    """Download one archive and put what `extract` takes out of it into `folder`; says so in one line on stderr.
+
+    Parameters
+    ----------
+    title : str
+        What the archive is, for messages.
+    file : RemoteFile
+    mirrors : sequence of str
+        Addresses that the file's name is appended to, tried in this order.
+    folder : Path
+        Made where it does not exist.
+    extract : function of two paths
+        Given the archive and an empty folder, makes there the files that are wanted.
+
+    Raises
+    ------
+    DataError
+        As for `download`.
+    """
+    by_hand = f"put the files of {file.name} into {folder}"
+    with _stored(title, [file], folder) as (temporary, progress):
+        archive, out = temporary / file.name, temporary / "out"
+        _fetch_from_first(title, mirrors, file, archive, progress, by_hand)
+        out.mkdir()
+        extract(archive, out)
+        for path in sorted(out.iterdir()):
+            path.replace(folder / path.name)
+
+
+@contextmanager
+def _stored(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator[tuple[Path, Any]]:
+    """A temporary folder in `folder`, and a progress display; a full disk and the like are told in one line."""
     megabytes = sum(file.size for file in files) / 1e6
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,13 +115,7 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
             tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary,
             _progress(f"Downloading {title} ({megabytes:.1f} MB) to {folder}") as progress,
         ):
-            for file in files:
-                archive, plain = Path(temporary) / file.name, Path(temporary) / file.unpacked
-                failures = _fetch_from_first(mirrors, file, archive, progress)
-                if not archive.exists():
-                    raise DataError(f"cannot download {title}: {', '.join(failures)}; {_by_hand(files, folder)}")
-                _unpack(archive, plain)
-                plain.replace(folder / file.unpacked)
+            yield Path(temporary), progress
     except OSError as problem:
         raise DataError(
             f"cannot store {title} in {folder}: {problem.strerror or problem}; "
@@ -86,13 +123,10 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
         ) from problem
 
 
-def _by_hand(files: Sequence[RemoteFile], folder: Path) -> str:
-    names = ", ".join(file.name for file in files)
-    return f"put {names} into {folder} by hand, or use --dataset=digits, which needs no download"
-
-
-def _fetch_from_first(mirrors: Sequence[str], file: RemoteFile, archive: Path, progress: Any) -> list[str]:
-    """Make `archive` from the first mirror that has the right file; what went wrong with those before it."""
+def _fetch_from_first(
+    title: str, mirrors: Sequence[str], file: RemoteFile, archive: Path, progress: Any, by_hand: str
+) -> None:
+    """Make `archive` from the first mirror that has the right file."""
     import pooch
     import requests
 
@@ -114,9 +148,12 @@ def _fetch_from_first(mirrors: Sequence[str], file: RemoteFile, archive: Path, p
             continue
         if pooch.file_hash(str(unchecked), alg="sha256") == file.sha256:
             unchecked.replace(archive)
-            break
+            return
         failures.append(f"{url} (wrong checksum)")
-    return failures
+    raise DataError(
+        f"cannot download {title}: {', '.join(failures)}; "
+        f"{by_hand} by hand, or use --dataset=digits, which needs no download"
+    )
 
 
 def _reason(problem: Exception) -> str:

@@ -6,6 +6,8 @@ Values go straight into the caller's array; a file that is not exactly as expect
 import gzip
 import io
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +28,21 @@ def find_idx(folder: Path, name: str) -> Path | None:
     return next((path for path in (plain, plain.with_name(f"{name}.gz")) if path.is_file()), None)
 
 
+def count_idx(path: Path, shape: tuple[int, ...], at_most: int) -> int:
+    """How many items of `shape` an IDX file says it holds; `read_idx` finds out whether that is so.
+
+    Raises
+    ------
+    DataError
+        The header is damaged, the items have another shape, or there are none or more than `at_most`.
+    """
+    with _reading(path) as stream:
+        count, *item = _read_header(path, stream, 1 + len(shape))
+    if tuple(item) != shape or not 0 < count <= at_most:
+        raise _wrong(path, f"1 to {_times((at_most, *shape))}", _times((count, *item)))
+    return count
+
+
 def read_idx(path: Path, out: NDArray[np.uint8]) -> None:
     """Fill `out` with the unsigned bytes of an IDX file; nothing beyond what `out` holds is ever unpacked.
 
@@ -42,38 +59,48 @@ def read_idx(path: Path, out: NDArray[np.uint8]) -> None:
         Another type of values, another shape, more or fewer values, a damaged gzip stream or an
         unreadable file. `out` then holds nothing of use.
     """
-    try:
-        with path.open("rb") as raw:
-            zipped = raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
-            stream: io.BufferedIOBase = gzip.GzipFile(fileobj=raw) if zipped else raw
-            _check_header(path, stream, out.shape)
-            missing = out.nbytes - _fill(stream, out.data.cast("B"))
-            # Reading on at the end also makes gzip compare its checksum.
-            surplus = len(stream.read(io.DEFAULT_BUFFER_SIZE))
-    except EOFError:
-        raise _wrong(path, f"{out.nbytes} bytes of values", "a gzip stream that breaks off") from None
-    except (gzip.BadGzipFile, zlib.error) as problem:
-        raise _wrong(path, "sound gzip data", f"damage ({problem})") from None
-    except OSError as problem:
-        raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
+    with _reading(path) as stream:
+        dimensions = _read_header(path, stream, out.ndim)
+        if dimensions != out.shape:
+            raise _wrong(path, _times(out.shape), _times(dimensions))
+        missing = out.nbytes - _fill(stream, out.data.cast("B"))
+        # Reading on at the end also makes gzip compare its checksum.
+        surplus = len(stream.read(io.DEFAULT_BUFFER_SIZE))
     if missing:
         raise _wrong(path, f"{out.nbytes} bytes of values", f"only {out.nbytes - missing}")
     if surplus:
         raise _wrong(path, f"{out.nbytes} bytes of values", "more")
 
 
-def _check_header(path: Path, stream: io.BufferedIOBase, shape: tuple[int, ...]) -> None:
+@contextmanager
+def _reading(path: Path) -> Iterator[io.BufferedIOBase]:
+    """The unpacked bytes of a file; what goes wrong while they are read is told in one line."""
+    try:
+        with path.open("rb") as raw:
+            zipped = raw.peek(len(GZIP_MAGIC)).startswith(GZIP_MAGIC)
+            yield gzip.GzipFile(fileobj=raw) if zipped else raw
+    except EOFError:
+        raise _wrong(path, "a whole file", "a gzip stream that breaks off") from None
+    except (gzip.BadGzipFile, zlib.error) as problem:
+        raise _wrong(path, "sound gzip data", f"damage ({problem})") from None
+    except OSError as problem:
+        raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
+
+
+def _read_header(path: Path, stream: io.BufferedIOBase, dimensions: int) -> tuple[int, ...]:
     """A header is 0, 0, the type of values, the number of dimensions, then each dimension as big-endian int32."""
-    magic = bytes((0, 0, UNSIGNED_BYTE, len(shape)))
+    magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
     found = stream.read(len(magic))
     if found != magic:
         raise _wrong(path, f"an IDX file that begins with {magic.hex(' ')}", found.hex(" ") or "an empty file")
-    sizes = stream.read(4 * len(shape))
-    if len(sizes) < 4 * len(shape):
+    sizes = stream.read(4 * dimensions)
+    if len(sizes) < 4 * dimensions:
         raise _wrong(path, "a whole IDX header", f"{len(magic) + len(sizes)} bytes")
-    dimensions = tuple(int(size) for size in np.frombuffer(sizes, ">i4"))
-    if dimensions != shape:
-        raise _wrong(path, " x ".join(map(str, shape)), " x ".join(map(str, dimensions)))
+    return tuple(int(size) for size in np.frombuffer(sizes, ">i4"))
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))
 
 
 def _fill(stream: io.BufferedIOBase, target: memoryview) -> int:

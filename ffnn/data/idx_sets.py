@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ffnn.data.catalog import DATASETS, DatasetEntry
+from ffnn.data.catalog import DATASETS, DatasetEntry, Published
 from ffnn.data.dataset import Dataset, check_labels
 from ffnn.data.download import RemoteFile, download
 from ffnn.data.idx import find_idx, read_idx
@@ -95,6 +95,12 @@ class Mnist(IdxEntry):
         "Proceedings of the IEEE 86(11), 1998. doi:10.1109/5.726791"
     )
     homepage = "http://yann.lecun.com/exdb/mnist/"
+    published = Published(
+        (0.1307,),
+        (0.3081,),
+        (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949),
+        (980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009),
+    )
     folder = "MNIST/raw"
     mirrors = (
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -153,6 +159,7 @@ class FashionMnist(IdxEntry):
         "Algorithms. 2017. arXiv:1708.07747"
     )
     homepage = "https://github.com/zalandoresearch/fashion-mnist"
+    published = Published((0.2860,), (0.3530,), (6_000,) * 10, (1_000,) * 10)
     folder = "FashionMNIST/raw"
     mirrors = (
         "https://storage.googleapis.com/tensorflow/tf-keras-datasets/",

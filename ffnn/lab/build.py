@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ffnn.backend import create_engine
-from ffnn.data import Dataset, Split, fit_normalization, load, make_split
+from ffnn.data import AUGMENTATIONS, Dataset, Split, fit_normalization, load, make_split
+from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
 from ffnn.lab.config import Config, name_of
 from ffnn.nn import (
@@ -74,12 +75,25 @@ def build(config: Config) -> Parts:
     return Parts(
         dataset,
         split,
-        Batches(pool, split.train, batch_size, shuffle_seed=config.seed),
+        build_training_batches(config, dataset, pool, split, batch_size),
         Batches(pool, split.val, EVALUATION_BATCH),
         Batches(pool, split.test, EVALUATION_BATCH),
         objective,
         build_optimizer(config),
         build_plan(config, network),
+    )
+
+
+def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:
+    """Shuffled batches, augmented where the config says so."""
+    augmentations = [AUGMENTATIONS.create(spec) for spec in config.augment]
+    if not augmentations:
+        return Batches(pool, split.train, batch_size, shuffle_seed=config.seed)
+    names = dataset.class_names
+    for augmentation in augmentations:
+        augmentation.check(names)
+    return AugmentedBatches(
+        pool, split.train, batch_size, config.seed, augmentations, dataset.shape, dataset.top, len(names)
     )
 
 

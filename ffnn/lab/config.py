@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from ffnn import __version__
 from ffnn.backend import ENGINES
-from ffnn.data import DATASETS, NORMALIZATIONS, SPLITS
+from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.registry import Registry
@@ -68,6 +68,10 @@ class Config(BaseModel):
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="part of train used for validation")
     normalize: Annotated[str, _one_of(*NORMALIZATIONS)] = Field(
         "unit", description="unit [0, 1], signed [-1, 1] or standardize (mean 0, std 1)"
+    )
+
+    augment: list[Annotated[Component, _component(AUGMENTATIONS)]] = Field(
+        [], description=f"of training images, in this order: {', '.join(AUGMENTATIONS)}"
     )
 
     hidden_layers: list[Count] | None = Field(None, description="units of each hidden layer [128, 64]")

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ffnn.nn.checks import in_range
 from ffnn.nn.parameters import ParameterStore
+from ffnn.ranges import in_range
 
 
 def moved_towards(average: Any, value: Any, decay: Any) -> Any:

@@ -8,11 +8,11 @@ from typing import Any
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import product, value_itself
 from ffnn.nn.initializers import Normal, Zeros
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter, ParameterSpec
+from ffnn.ranges import in_range
 
 
 def divided(x: Any, n: Any) -> Any:

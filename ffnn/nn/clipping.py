@@ -6,9 +6,9 @@ It stands beside every optimizer's rule and changes none of them.
 from typing import Any, Protocol
 
 from ffnn.backend.vocabulary import maximum, minimum
-from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import scaled
 from ffnn.nn.parameters import ParameterStore
+from ffnn.ranges import in_range
 
 
 def clamped(grad: Any, bound: Any) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
-from ffnn.nn.checks import in_range
+from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
 

@@ -9,11 +9,11 @@ import numpy as np
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import uniform, where
-from ffnn.nn.checks import in_range, positive_integer
 from ffnn.nn.formulas import value_itself
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer, key_of_step
 from ffnn.nn.parameters import Parameter, ParameterSpec
+from ffnn.ranges import in_range, positive_integer
 
 
 def plus_bias(x: Any, bias: Any) -> Any:

@@ -12,9 +12,9 @@ from ffnn.backend.formula import Formula
 from ffnn.backend.vocabulary import log, row_map, row_max, row_size, row_sum
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
-from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import product, value_itself
 from ffnn.nn.softmax import exponential, softmax
+from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
 
@@ -49,7 +49,7 @@ class Loss(ABC):
         rows, columns = outputs.shape
         grad = self._workspace("grad", rows, columns)
         losses = self._workspace("losses", rows, 1).reshape(rows)
-        targets = labels if labels.ndim == 2 else self._targets(labels)
+        targets = self._targets(labels)
         divisor = self._divisor(labels)
         self._kernel((grad, losses), (outputs, targets), (1 / divisor,))
         self._grad = grad
@@ -60,6 +60,8 @@ class Loss(ABC):
         return self._grad
 
     def _targets(self, labels: Array) -> Array:
+        if labels.ndim == 2:
+            return labels
         targets = self._workspace("targets", len(labels), self._num_outputs)
         self._engine.one_hot(labels, 1.0, 0.0, targets)
         return targets
@@ -96,6 +98,10 @@ def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> An
     return row_sum(target_surprise, target, logits, peak + log(total))
 
 
+def smoothed(target: Any, kept: Any, spread: Any) -> Any:
+    return kept * target + spread
+
+
 @LOSSES.register("cross_entropy")
 class SoftmaxCrossEntropy(Loss):
     """-log softmax(logits)[label], averaged over the batch: takes logits, so the network ends in a linear layer.
@@ -120,6 +126,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         super().connect(engine, num_outputs)
+        self._smooth = engine.elementwise(smoothed)
         self._weights: Array = None
         if self.class_weights is not None:
             if len(self.class_weights) != num_outputs:
@@ -134,18 +141,25 @@ class SoftmaxCrossEntropy(Loss):
     def _targets(self, labels: Array) -> Array:
         targets = self._workspace("targets", len(labels), self._num_outputs)
         off = self.label_smoothing / self._num_outputs
-        self._engine.one_hot(labels, 1 - self.label_smoothing + off, off, targets)
+        if labels.ndim == 1:
+            self._engine.one_hot(labels, 1 - self.label_smoothing + off, off, targets)
+        else:
+            self._smooth((targets,), (labels,), (1 - self.label_smoothing, off))
         if self._weights is not None:
             self._weigh((targets,), (self._weights,), ())
         return targets
 
     def _divisor(self, labels: Array) -> float:
-        if self._weights is None or labels.ndim == 2:
+        if self._weights is None:
             return float(len(labels))
-        of_labels = self._workspace("label_weights", len(labels), 1)
-        self._look_up(of_labels, self._weights.reshape(-1, 1), labels, ())
+        if labels.ndim == 1:
+            weights = self._workspace("label_weights", len(labels), 1)
+            self._look_up(weights, self._weights.reshape(-1, 1), labels, ())
+        else:
+            weights = self._workspace("target_weights", *labels.shape)
+            self._engine.elementwise(product)((weights,), (labels, self._weights), ())
         # Where every label of the batch weighs nothing, so do its loss and gradient.
-        return self._engine.total(of_labels) or 1.0
+        return self._engine.total(weights) or 1.0
 
     def probabilities(self, outputs: Array) -> Array:
         """softmax(logits)."""

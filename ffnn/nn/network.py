@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Engine
 from ffnn.errors import FFNNError, nearest
-from ffnn.nn.checks import positive_integer
 from ffnn.nn.layer import Layer
 from ffnn.nn.losses import Loss
 from ffnn.nn.parameters import Parameter, ParameterStore
 from ffnn.nn.penalties import L2Penalty
+from ffnn.ranges import positive_integer
 
 
 class Network:

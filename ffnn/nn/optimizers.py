@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.nn.checks import in_range
 from ffnn.nn.formulas import scaled
 from ffnn.nn.parameters import ParameterStore
+from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
 

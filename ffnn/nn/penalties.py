@@ -5,8 +5,8 @@ It is a term of the objective, unlike an optimizer's `weight_decay`, which shrin
 
 from typing import Any
 
-from ffnn.nn.checks import in_range
 from ffnn.nn.parameters import ParameterStore
+from ffnn.ranges import in_range
 
 
 def with_penalty(grad: Any, value: Any, strength: Any) -> Any:

@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from ffnn.nn.checks import in_range, positive_integer
+from ffnn.ranges import in_range, positive_integer
 from ffnn.registry import Registry
 
 

@@ -38,8 +38,10 @@ class RunningMeans:
         self.rows, self._loss, self._hits = 0, 0.0, 0.0
 
     def add(self, loss: float, outputs: Array, labels: Array) -> None:
-        """Take in a batch: its mean loss, and what the outputs say about its labels."""
+        """Take in a batch: its mean loss, and what the outputs say about its labels or, of targets, the largest."""
         rows = len(labels)
+        if labels.ndim == 2:
+            labels = self._engine.argmax(labels)
         hits = self._workspace("hits", rows, 1).reshape(rows)
         self._hit((hits,), (outputs, labels), ())
         self.rows += rows

@@ -1,0 +1,135 @@
+"""Augmented mini-batches: prepared in a thread of their own while the network computes on the batch before.
+
+The draws of a batch depend on seed, epoch and its place in the epoch alone, so neither the thread nor
+a resumed run changes them.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.backend.engine import Array
+from ffnn.data.augment import Augmentation, source_places
+from ffnn.data.batches import Batches, Pool, value_itself
+
+T = TypeVar("T")
+
+
+def multiplied(value: Any, factor: Any) -> Any:
+    return value * factor
+
+
+def added(value: Any, other: Any) -> Any:
+    return value + other
+
+
+def mixed(value: Any, other: Any, share: Any) -> Any:
+    return share * value + (1.0 - share) * other
+
+
+class AugmentedBatches(Batches):
+    """Shuffled batches of augmented images.
+
+    Parameters
+    ----------
+    pool, indices, batch_size, seed
+        As for `Batches`; `seed` decides the order and every draw.
+    augmentations : sequence of Augmentation
+        Acting in this order.
+    shape : tuple of int
+        (height, width) or (height, width, channels) of the pool's images.
+    top : int
+        The pixel value of full intensity.
+    num_classes : int
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        indices: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        augmentations: Sequence[Augmentation],
+        shape: tuple[int, ...],
+        top: int,
+        num_classes: int,
+    ) -> None:
+        super().__init__(pool, indices, batch_size, seed)
+        height, width, *channels = shape
+        self._shape = (height, width, channels[0] if channels else 1)
+        self._seed, self._augmentations = seed, augmentations
+        self._top, self._num_classes = top, num_classes
+        self._multiply, self._add = pool.engine.update(multiplied), pool.engine.update(added)
+        self._mix, self._reorder = pool.engine.update(mixed), pool.engine.gather(value_itself)
+
+    def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
+        """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch but one.
+
+        Where images are mixed, labels are targets (batch_size, num_classes).
+        """
+        rows = self.order(number)
+
+        def prepare(place: int) -> tuple[Array, Array]:
+            chosen = rows[place * self.batch_size : (place + 1) * self.batch_size]
+            return self._prepare(chosen, np.random.default_rng([self._seed, number, place]), place % 2)
+
+        yield from one_ahead(prepare, len(self))
+
+    def _prepare(self, rows: NDArray[np.int64], rng: np.random.Generator, side: int) -> tuple[Array, Array]:
+        """A batch in the buffers of one of two sides: while one is computed with, the other is filled."""
+        engine, count, (height, width, channels) = self.engine, len(rows), self._shape
+        inputs = self._workspace(f"inputs{side}", count, self._pool.features)
+        places = source_places(self._augmentations, count, (height, width), rng)
+        if places is None:
+            self._pool.pixels(engine.array(rows, np.int64), inputs)
+        else:
+            self._pool.warp(engine.array(rows, np.int64), self._shape, engine.array(places), inputs)
+        for augmentation in self._augmentations:
+            factors = augmentation.factors(count, (height, width), rng)
+            if factors is not None:
+                self._multiply((inputs,), (engine.array(np.repeat(factors.reshape(count, -1), channels, axis=1)),), ())
+            noise = augmentation.noise(tuple(inputs.shape), rng)
+            if noise is not None:
+                self._add((inputs,), (engine.array(self._top * noise),), ())
+        self._pool.normalize(inputs)
+        labels = engine.array(self._pool.labels[rows], np.int64)
+        for augmentation in self._augmentations:
+            share = augmentation.mixing(rng)
+            if share is not None:
+                labels = self._mixed_with_itself(inputs, labels, share, rng, side)
+        return inputs, labels
+
+    def _mixed_with_itself(
+        self, inputs: Array, labels: Array, share: float, rng: np.random.Generator, side: int
+    ) -> Array:
+        """Mix inputs in place; return the mixed targets."""
+        targets = labels
+        if labels.ndim == 1:
+            targets = self._workspace(f"targets{side}", len(labels), self._num_classes)
+            self.engine.one_hot(labels, 1.0, 0.0, targets)
+        order = self.engine.array(rng.permutation(len(inputs)), np.int64)
+        for name, values in (("inputs", inputs), ("targets", targets)):
+            other = self._workspace(f"other_{name}{side}", *values.shape)
+            self._reorder(other, values, order, ())
+            self._mix((values,), (other,), (share,))
+        return targets
+
+
+def one_ahead(prepare: Callable[[int], T], count: int) -> Iterator[T]:
+    """prepare(0), prepare(1), ...: each made by another thread while the one before is in use.
+
+    Examples
+    --------
+    >>> list(one_ahead(lambda number: number * number, 4))
+    [0, 1, 4, 9]
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
+        coming = thread.submit(prepare, 0)
+        for number in range(1, count + 1):
+            ready = coming.result()
+            if number < count:
+                coming = thread.submit(prepare, number)
+            yield ready
