@@ -201,11 +201,11 @@ def test_mixup_mixes_images_and_targets_alike(seed: int) -> None:
     old, classes = originals_of(source)
     (inputs, targets), *_ = contents(source)
     np.testing.assert_allclose(targets.sum(axis=1), 1)
+    shares = np.unique(np.round(targets, 9))  # one t for the batch: 0, t, 1 - t and 1
     for new, target, image, own in zip(inputs, targets, old, classes, strict=False):
-        shares = np.unique(np.round(target[target > 1e-9], 9))
         partners = [
             other for other, its in zip(old[:16], classes[:16], strict=True)
-            if any(np.allclose(new, s * image + (1 - s) * other, atol=1e-6) for s in [*shares, *(1 - shares)])
+            if any(np.allclose(new, s * image + (1 - s) * other, atol=1e-6) for s in shares)
             and (its != own or target[own] > 1 - 1e-6)
         ]  # fmt: skip
         assert partners
