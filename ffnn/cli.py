@@ -62,7 +62,7 @@ def _settings_help() -> str:
 
     lines = ["\b", "Settings:"]
     for name, field in Config.model_fields.items():
-        default = "" if field.default is None or "[" in (field.description or "") else f" [{field.default}]"
+        default = "" if field.default in (None, "", []) else f" [{field.default}]"
         lines.append(f"  --{name}=...".ljust(26) + f"{field.description}{default}")
     return "\n".join(lines)
 
@@ -117,14 +117,13 @@ def train(ctx: click.Context, config_file: Path | None) -> None:
     ffnn train --dataset=fashion_mnist --hidden_layers=[256,128] --optimizer=adam --learning_rate=0.001
     ffnn train --config runs/train/RUN/config.yaml --seed=1
     """
-    from ffnn.lab.config import make_config
+    from ffnn.lab.config import make_config, override
     from ffnn.lab.run import describe_result
     from ffnn.lab.run import train as run_training
-    from ffnn.lab.values import with_overrides
     from ffnn.tracking import load_yaml
 
-    values = _mapping(load_yaml(config_file), config_file) if config_file else {}
-    record = run_training(make_config(with_overrides(values, parse_settings(ctx.args))))
+    values = override({}, _mapping(load_yaml(config_file) or {}, config_file)) if config_file else {}
+    record = run_training(make_config(override(values, parse_settings(ctx.args))))
     for line in describe_result(record):
         click.echo(line)
     if record.summary["status"] == "stopped":
@@ -135,12 +134,13 @@ def train(ctx: click.Context, config_file: Path | None) -> None:
 @click.argument("experiment", type=Path)
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
 @click.pass_context
-def run(ctx: click.Context, experiment: Path, seeds: int | None, workers: int) -> None:
+def run(ctx: click.Context, experiment: Path, seeds: int | None, workers: int, fresh: bool) -> None:
     """Run an experiment file and compare its conditions.
 
     Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
-    the very same settings are not run again.
+    the very same settings, code and data are not run again, unless with --fresh.
 
     \b
     ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
@@ -150,8 +150,14 @@ def run(ctx: click.Context, experiment: Path, seeds: int | None, workers: int) -
 
     described = read_experiment(experiment)
     jobs = plan_jobs(described, experiment.stem, parse_settings(ctx.args), seeds)
-    records = run_experiment(jobs, workers, lambda line: click.echo(line, err=True))
+    try:
+        records = run_experiment(jobs, workers, lambda line: click.echo(line, err=True), fresh)
+    except KeyboardInterrupt:
+        click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
+        raise
     present_experiment(described, jobs[0].config, records)
+    if sum(map(len, records.values())) < len(jobs):
+        ctx.exit(1)
 
 
 @commands.command()

@@ -6,6 +6,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,28 @@ def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -
     (summary,) = tmp_path.rglob("summary.json")
     assert json.loads(summary.read_text())["status"] == "stopped"
     assert json.loads(summary.read_text())["epochs"] >= 1
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, repository: Path) -> None:
+    """Ctrl-C in a terminal reaches every process of the group; no run may begin after it."""
+    experiment = str(repository / "experiments" / "exp3-optimizers.yaml")
+    arguments = [experiment, "--dataset=digits", "--epochs=100000", "--wandb=disabled", f"--workers={workers}"]
+    process = subprocess.Popen(
+        [*FFNN, "run", *arguments],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 90
+    while len(list(tmp_path.rglob("history.jsonl"))) < workers and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopped: what is finished stays" in errors
+    assert "Traceback" not in errors
+    assert output == ""
+    statuses = [json.loads(path.read_text())["status"] for path in tmp_path.rglob("summary.json")]
+    assert statuses == ["stopped"] * workers
 
 
 def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:

@@ -25,8 +25,8 @@ def bind(
     Parameters
     ----------
     formula : function
-        Uses only its arguments, local names, float literals, words of `ffnn.backend.vocabulary`
-        and other formulas. Literals are written as floats: `1.0`, never `1`.
+        Uses only its arguments, local names, float literals and constants, words of
+        `ffnn.backend.vocabulary` and other formulas. Literals are written as floats: `1.0`, never `1`.
     words : mapping of str to callable
         What each word of the vocabulary means on this engine. A missing word keeps NumPy's meaning.
     number : callable
@@ -49,6 +49,8 @@ def bind(
             namespace[name] = words[name]
         elif isinstance(value, FunctionType) and _is_formula(value):
             namespace[name] = compile_helper(bind(value, words, number, compile_helper))
+        elif isinstance(value, float):
+            namespace[name] = number(value)
     constants = tuple(number(c) if isinstance(c, float) else c for c in formula.__code__.co_consts)
     code = formula.__code__.replace(co_consts=constants)
     return FunctionType(code, namespace, formula.__name__)
@@ -74,6 +76,8 @@ def fingerprint(*formulas: Formula) -> str:
             value = formula.__globals__.get(name)
             if isinstance(value, FunctionType) and _is_formula(value):
                 digest.update(fingerprint(value).encode())
+            elif isinstance(value, int | float | tuple):
+                digest.update(repr((name, value)).encode())
     return digest.hexdigest()[:12]
 
 

@@ -3,6 +3,7 @@
 No path from the archive is ever used to write to, so nothing in it can reach out of that folder.
 """
 
+import gzip
 import shutil
 import tarfile
 import zipfile
@@ -19,7 +20,7 @@ BLOCK = 1 << 20
 
 
 def extract_tar(archive: Path, members: Mapping[str, str], out: Path) -> None:
-    """Copy files of a tar archive, gzipped or not.
+    """Copy files of a gzipped tar archive.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def extract_tar(archive: Path, members: Mapping[str, str], out: Path) -> None:
     DataError
         A member is absent or no plain file (a link, a device), or the archive is damaged.
     """
-    with _told(archive), tarfile.open(archive) as packed:
+    with _told(archive), gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as packed:
         for member in packed:
             name = members.get(member.name)
             # A link could name a file elsewhere; the data filter refuses what would leave the folder.
@@ -41,6 +42,9 @@ def extract_tar(archive: Path, members: Mapping[str, str], out: Path) -> None:
                 source = packed.extractfile(member)
                 assert source is not None, "a plain file has contents"
                 _copy(source, out / name)
+        # Only at the end of the stream does gzip compare its checksum, and a tar archive ends before.
+        while stream.read(BLOCK):
+            pass
     _check_all(archive, members, out)
 
 
@@ -64,7 +68,7 @@ def _copy(source: IO[bytes], path: Path) -> None:
 def _told(archive: Path) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError) as problem:
+    except (tarfile.TarError, gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, EOFError) as problem:
         raise DataError(f"{archive.name}: expected a sound archive, found damage ({problem})") from None
 
 

@@ -76,8 +76,10 @@ class Cifar10(DatasetEntry):
     def fetch(self, root: Path) -> None:
         if self.missing(root):
             wanted = {f"{self.folder}/{name}": name for name in (*self.batches, META)}
-            extract = partial(_extract, wanted)
-            download_archive(self.title, self.archive, self.mirrors, root / self.folder, extract)
+            folder = root / self.folder
+            download_archive(
+                self.title, self.archive, self.mirrors, folder, lambda path, out: extract_tar(path, wanted, out)
+            )
 
     def load(self, root: Path) -> Dataset:
         size, count = self.train_size + self.test_size, self.test_size
@@ -126,10 +128,6 @@ class Cifar10(DatasetEntry):
         found = [name.encode() if isinstance(name, str) else name for name in names] if isinstance(names, list) else []
         if found != expected:
             raise DataError(f"{path}: expected the label_names {', '.join(self.class_names)}, found {names!r:.100}")
-
-
-def _extract(wanted: dict[str, str], archive: Path, out: Path) -> None:
-    extract_tar(archive, wanted, out)
 
 
 def _read_pickle(path: Path, count: int, number: int, labels: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -1,15 +1,20 @@
-"""The commands `ffnn data list`, `fetch` and `info`: what data sets there are, getting them, looking at one.
+"""The commands of `ffnn data`: what data sets there are, getting them, and looking at one closely.
 
 They print what the library knows and do nothing that it cannot do.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 import numpy as np
 
-from ffnn.data import DATASETS, Dataset, data_root, load, make_split, pixel_statistics
+from ffnn.data import DATASETS, DataError, Dataset, DatasetEntry, data_root, make_split, pixel_statistics
+from ffnn.data.catalog import load_entry
+from ffnn.data.sheet import draw_sheet
+from ffnn.data.verify import differences
+from ffnn.errors import FFNNError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -19,11 +24,17 @@ DATA_DIR = click.option(
     type=click.Path(path_type=Path),
     help="Folder of the data sets [$FFNN_DATA_DIR, else the user's cache].",
 )
+WITH_OPTIONS = {"ignore_unknown_options": True}
+"""A data set's own options, `--variant=bymerge` or `--path=photos`, are its entry's to judge."""
 
 
 @click.group()
 def data() -> None:
-    """List, download and describe data sets."""
+    """List, download, describe and verify data sets.
+
+    A data set's own options follow its name: `ffnn data info emnist --variant=bymerge`, and for images of
+    your own `ffnn data info folder --path=photos` (or csv, or npz).
+    """
 
 
 @data.command("list")
@@ -36,55 +47,146 @@ def list_datasets(data_dir: Path | None) -> None:
 
     root = data_root(data_dir)
     table = Table("name", "title", "images", "test", "classes", "shape", "where")
-    for name in DATASETS:
-        entry = DATASETS.create(name)
+    for entry in _published():
         table.add_row(
-            name,
+            entry.call,
             entry.title,
             f"{entry.train_size + entry.test_size:,}",
             f"{entry.test_size:,}" if entry.test_size else "-",
             str(len(entry.class_names)),
             _times(entry.shape),
-            f"absent: ffnn data fetch {name}" if entry.missing(root) else escape(entry.location(root)),
+            f"absent: ffnn data fetch {entry.call}" if entry.missing(root) else escape(entry.location(root)),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    own = ", ".join(f"{name} --path=..." for name in DATASETS if _needs_options(name))
+    console.print(f"images of your own: {own}", highlight=False, soft_wrap=True)
 
 
-@data.command()
-@click.argument("name")
+@data.command(context_settings=WITH_OPTIONS)
+@click.argument("words", nargs=-1, metavar="NAME [--OPTION=VALUE]")
 @DATA_DIR
-def fetch(name: str, data_dir: Path | None) -> None:
+def fetch(words: Sequence[str], data_dir: Path | None) -> None:
     """Download the data set NAME where it is absent, and check that it can be read."""
-    dataset = load(name, data_dir)
-    click.echo(f"{name}: {len(dataset):,} images, {dataset.source}")
+    entry = _entry(words)
+    dataset = load_entry(entry, data_root(data_dir))
+    click.echo(f"{entry.call}: {len(dataset):,} images, {dataset.source}")
 
 
-@data.command()
-@click.argument("name")
+@data.command(context_settings=WITH_OPTIONS)
+@click.argument("words", nargs=-1, metavar="NAME [--OPTION=VALUE]")
 @DATA_DIR
-def info(name: str, data_dir: Path | None) -> None:
+def info(words: Sequence[str], data_dir: Path | None) -> None:
     """Describe the data set NAME; downloads nothing."""
     from rich.console import Console
 
-    dataset = load(name, data_dir, download=False)
+    entry, root = _entry(words), data_root(data_dir)
+    dataset = load_entry(entry, root, download=False)
     console = Console()
-    console.print(_facts(dataset))
+    console.print(_facts(entry, dataset, entry.remarks(root, dataset)))
     console.print(_counts(dataset))
 
 
-def _facts(dataset: Dataset) -> "Table":
+@data.command(context_settings=WITH_OPTIONS)
+@click.argument("words", nargs=-1, metavar="[NAME ...] [--OPTION=VALUE]")
+@DATA_DIR
+@click.pass_context
+def verify(ctx: click.Context, words: Sequence[str], data_dir: Path | None) -> None:
+    """Check that data sets are whole and as published, one line each; all that are here without NAME.
+
+    Compared are the structure of files, labels, images of each class, and mean and deviation of pixels.
+    Exit code 1 where anything is wrong, or a set that was named is not there.
+    """
+    root = data_root(data_dir)
+    names, options = _parsed(words)
+    entries = [entry for name in names for entry in _meant(name, options)] if names else _published()
+    verdicts = [_verdict(entry, root) for entry in entries]
+    for entry, (_, verdict) in zip(entries, verdicts, strict=True):
+        click.echo(f"{entry.call}: {verdict}")
+    here = {entry.name for entry in entries if not entry.missing(root)}
+    absent = {entry.name for entry in entries if names} - here
+    if absent or not all(well for well, _ in verdicts):
+        ctx.exit(1)
+
+
+@data.command(context_settings=WITH_OPTIONS)
+@click.argument("words", nargs=-1, metavar="NAME [--OPTION=VALUE]")
+@click.option("--out", type=click.Path(path_type=Path), help="File to write [preview-NAME.png here].")
+@click.option("--count", type=click.IntRange(1, 1000), default=12, show_default=True, help="Images of each class.")
+@DATA_DIR
+def preview(words: Sequence[str], out: Path | None, count: int, data_dir: Path | None) -> None:
+    """Draw a contact sheet of the data set NAME: a row for each class, with its name; downloads nothing."""
+    entry = _entry(words)
+    dataset = load_entry(entry, data_root(data_dir), download=False)
+    path = out or Path(f"preview-{'-'.join([entry.name, *_short_options(words)])}.png")
+    draw_sheet(dataset, count, path, f"{entry.title}: up to {count} images of each class")
+    click.echo(f"{path.absolute()}: {len(dataset.class_names)} classes, up to {count} images of each")
+
+
+def _published() -> list[DatasetEntry]:
+    """Every entry that can be made without options, in all its variants."""
+    return [variant for name in DATASETS if not _needs_options(name) for variant in DATASETS.create(name).variants()]
+
+
+def _needs_options(name: str) -> bool:
+    return any(option.default is option.empty for option in DATASETS.options(name).values())
+
+
+def _parsed(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """Names, and options of a data set from `--option=value`."""
+    names = [word for word in words if not word.startswith("-")]
+    options = {}
+    for word in words:
+        option, equals, value = word.partition("=")
+        if word.startswith("-"):
+            if not equals or not option.startswith("--"):
+                raise FFNNError(f"{word}: expected an option of the data set as --name=value")
+            options[option[2:]] = value
+    return names, options
+
+
+def _entry(words: Sequence[str]) -> DatasetEntry:
+    """The one entry that a command line names."""
+    names, options = _parsed(words)
+    if len(names) != 1:
+        raise FFNNError(f"expected one data set, received {len(names)}: write one of {', '.join(DATASETS)}")
+    return DATASETS.create(names[0], **options)
+
+
+def _meant(name: str, options: dict[str, str]) -> Sequence[DatasetEntry]:
+    """The entry with its options, or without any all that the name stands for."""
+    entry = DATASETS.create(name, **options)
+    return [entry] if options else entry.variants()
+
+
+def _verdict(entry: DatasetEntry, root: Path) -> tuple[bool, str]:
+    """Whether nothing is wrong, and one line that says so."""
+    if entry.missing(root):
+        return True, "not there"
+    try:
+        dataset = load_entry(entry, root, download=False)
+    except DataError as problem:
+        return False, f"WRONG: {problem}"
+    wrong = differences(entry, dataset)
+    if wrong:
+        return False, f"WRONG: {'; '.join(wrong)}; in {dataset.source}"
+    facts = [f"{len(dataset):,} images in {len(dataset.class_names)} classes", *entry.remarks(root, dataset)]
+    return True, f"ok: {'; '.join(facts)}; in {dataset.source}"
+
+
+def _facts(entry: DatasetEntry, dataset: Dataset, remarks: Sequence[str]) -> "Table":
     from rich.markup import escape
     from rich.table import Table
 
-    entry = DATASETS.create(dataset.name)
     mean, std = pixel_statistics(dataset, np.arange(len(dataset) - dataset.official_test))
     counts = np.bincount(dataset.labels, minlength=len(dataset.class_names))
     of_what = "of full intensity, without test" if dataset.official_test else "of full intensity"
     table = Table.grid(padding=(0, 2))
     for fact, value in {
-        "name": f"{dataset.name} ({entry.title})",
+        "name": f"{entry.call} ({entry.title})",
         "shape": f"{_times(dataset.shape)}, pixels 0 to {dataset.top}",
         "images": f"{len(dataset):,}, of which official test {dataset.official_test:,}",
+        **({"remark": "; ".join(remarks)} if remarks else {}),
         "imbalance": f"{counts.max() / max(1, counts.min()):.2f} : 1 (largest class : smallest)",
         "mean, std": f"{_listed(mean)}, {_listed(std)} {of_what}",
         "digest": dataset.digest,
@@ -98,6 +200,7 @@ def _facts(dataset: Dataset) -> "Table":
 
 
 def _counts(dataset: Dataset) -> "Table":
+    from rich.markup import escape
     from rich.table import Table
 
     split = make_split(dataset)
@@ -106,8 +209,13 @@ def _counts(dataset: Dataset) -> "Table":
     columns = np.column_stack([*parts, sum(parts)])
     table = Table("class", *("train", "val", "test", "all"), title="Images in each part of the default split")
     for name, row in zip((*dataset.class_names, "all"), np.vstack([columns, columns.sum(axis=0)]), strict=True):
-        table.add_row(name, *(f"{count:,}" for count in row))
+        table.add_row(escape(name), *(f"{count:,}" for count in row))
     return table
+
+
+def _short_options(words: Sequence[str]) -> list[str]:
+    """Values of options as parts of a file's name."""
+    return [Path(value).stem for value in _parsed(words)[1].values()]
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -69,7 +69,7 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
         for file in files:
             archive, plain = temporary / file.name, temporary / file.unpacked
             _fetch_from_first(title, mirrors, file, archive, progress, by_hand)
-            _unpack(archive, plain)
+            unpack(archive, plain)
             plain.replace(folder / file.unpacked)
 
 
@@ -170,7 +170,7 @@ def _reason(problem: Exception) -> str:
     return next((text for kind, text in words.items() if isinstance(problem, kind)), type(problem).__name__)
 
 
-def _unpack(archive: Path, plain: Path) -> None:
+def unpack(archive: Path, plain: Path) -> None:
     with gzip.open(archive) as packed, plain.open("wb") as out:
         shutil.copyfileobj(packed, out, 1 << 20)
 

@@ -12,7 +12,8 @@ from ffnn.backend import create_engine
 from ffnn.data import AUGMENTATIONS, Dataset, Split, fit_normalization, load, make_split
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
-from ffnn.lab.config import Config, name_of
+from ffnn.errors import FFNNError
+from ffnn.lab.config import Config
 from ffnn.nn import (
     LOSSES,
     OPTIMIZERS,
@@ -69,6 +70,11 @@ def build(config: Config) -> Parts:
     normalization = fit_normalization(config.normalize, dataset, split.train)
     pool = Pool(engine, dataset.images, dataset.labels, normalization.scale, normalization.shift)
     batch_size = len(split.train) if config.batch_size == "full" else config.batch_size
+    if config.batch_norm and len(split.train) % batch_size == 1:
+        raise FFNNError(
+            f"batch_size: {len(split.train)} training images in batches of {batch_size} leave a last one of a single "
+            "image, which batch_norm cannot normalize; choose another"
+        )
     network = Network(build_layers(config, len(dataset.class_names)), dataset.images.shape[1], engine, config.seed)
     penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
     objective = Objective(network, build_loss(config, dataset, split), penalty)
@@ -118,9 +124,8 @@ def build_loss(config: Config, dataset: Dataset, split: Split) -> Loss:
     if weights == "balanced":
         counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.class_names))
         weights = [float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1))]
-    if name_of(config.loss) == "cross_entropy":
-        return LOSSES.create(config.loss, label_smoothing=config.label_smoothing, class_weights=weights)
-    return LOSSES.create(config.loss)
+    given = {"label_smoothing": config.label_smoothing or None, "class_weights": weights}
+    return LOSSES.create(config.loss, **{name: value for name, value in given.items() if value is not None})
 
 
 def build_optimizer(config: Config) -> Optimizer:

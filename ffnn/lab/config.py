@@ -3,17 +3,19 @@
 The same names serve in YAML, on the command line, in a sweep and in the saved config.yaml.
 """
 
+import functools
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from ffnn import __version__
 from ffnn.backend import ENGINES
 from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SPLITS
 from ffnn.errors import FFNNError, nearest
+from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.registry import Registry
 
@@ -79,14 +81,18 @@ class Config(BaseModel):
         None, description="with hidden_units: so many equal layers"
     )
     hidden_units: Count | None = Field(None, description="with num_layers: units of each")
-    activation: Annotated[Component, _component(ACTIVATIONS)] = Field("relu", description="hidden activation")
-    initializer: Annotated[Component, _component(INITIALIZERS)] = Field("he_normal", description="of weights")
+    activation: Annotated[Component, _component(ACTIVATIONS)] = Field(
+        "relu", description=f"one of {', '.join(ACTIVATIONS)}"
+    )
+    initializer: Annotated[Component, _component(INITIALIZERS)] = Field(
+        "he_normal", description=f"of weights: {', '.join(INITIALIZERS)}"
+    )
     bias_initializer: Annotated[Component, _component(INITIALIZERS)] = Field("zeros", description="of biases")
     batch_norm: bool = Field(False, description="batch normalization before each activation")
     dropout: Fraction = Field(0.0, description="probability of zeroing a hidden unit")
     input_dropout: Fraction = Field(0.0, description="probability of zeroing an input")
 
-    loss: Annotated[Component, _component(LOSSES)] = Field("cross_entropy", description="loss")
+    loss: Annotated[Component, _component(LOSSES)] = Field("cross_entropy", description=f"one of {', '.join(LOSSES)}")
     label_smoothing: Fraction = Field(0.0, description="of cross_entropy")
     class_weights: list[NonNegative] | Literal["balanced"] | None = Field(
         None, description="of cross_entropy: one weight a class, or balanced"
@@ -95,10 +101,14 @@ class Config(BaseModel):
     l2: NonNegative = Field(0.0, description="lambda of the penalty lambda/2 * sum of squared weights")
     l2_per_example: bool = Field(False, description="divide the penalty by the batch size: lambda/(2m)")
 
-    optimizer: Annotated[Component, _component(OPTIMIZERS)] = Field("adam", description="optimizer")
+    optimizer: Annotated[Component, _component(OPTIMIZERS)] = Field(
+        "adam", description=f"one of {', '.join(OPTIMIZERS)}"
+    )
     learning_rate: Positive = Field(0.001, description="base learning rate")
     weight_decay: NonNegative | None = Field(None, description="decoupled weight decay [the optimizer's own]")
-    schedule: Annotated[Component, _component(SCHEDULES)] = Field("constant", description="of the learning rate")
+    schedule: Annotated[Component, _component(SCHEDULES)] = Field(
+        "constant", description=f"one of {', '.join(SCHEDULES)}"
+    )
     warmup_epochs: NonNegative = Field(0.0, description="linear warm-up before the schedule")
     clip_norm: Positive | None = Field(None, description="largest joint norm of the gradients")
     clip_value: Positive | None = Field(None, description="largest magnitude of a gradient value")
@@ -106,8 +116,12 @@ class Config(BaseModel):
 
     epochs: Count = Field(15, description="passes over the training images")
     batch_size: Count | Literal["full"] = Field(64, description="images in a step, or full")
-    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="root of initialization, order, masks, split")
-    split_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(0, description="of the split, alike for all seeds")
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
+        0, description="root of initialization, order of images and random masks"
+    )
+    split_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
+        0, description="of the split; not the seed above, so that seeds compare on the same images"
+    )
     monitor: Monitored = Field("val/accuracy", description="what makes an epoch the best one")
     patience: Count | None = Field(None, description="stop after so many epochs without improvement")
     patience_monitor: Monitored = Field("val/loss", description="what patience watches")
@@ -127,6 +141,20 @@ class Config(BaseModel):
     project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
     entity: str | None = Field(None, description="W&B user or team")
     histogram_every: Annotated[Whole, Field(ge=0)] = Field(5, description="epochs between W&B histograms; 0: none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_the_default(cls, values: Any) -> Any:
+        """Let `{beta1: 0.8}` mean the default optimizer with that option."""
+        if not isinstance(values, dict):
+            return values
+        defaults = {name: field.default for name, field in cls.model_fields.items() if field.annotation == Component}
+        return {
+            name: {"name": defaults[name], **value}
+            if name in defaults and isinstance(value, dict) and "name" not in value
+            else value
+            for name, value in values.items()
+        }
 
     @model_validator(mode="before")
     @classmethod
@@ -170,25 +198,41 @@ class Config(BaseModel):
         return self.model_dump(exclude={"num_layers", "hidden_units"})
 
     def digest(self) -> str:
-        """A short hash of this version and all settings that can change the result.
+        """A short hash of this code and all settings that can change the result.
 
         Where a run is stored, who watches it and how many threads it has do not count.
         """
         bookkeeping = {
-            "threads",
-            "data_dir",
-            "runs_dir",
-            "group",
-            "name",
-            "job_type",
-            "tags",
-            "notes",
-            "wandb",
-            "project",
-            "entity",
-        }
+            "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags", "notes", "wandb",
+            "project", "entity",
+        }  # fmt: skip
         values = {key: value for key, value in self.resolved().items() if key not in bookkeeping}
-        return hashlib.sha256(json.dumps([__version__, values], sort_keys=True).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps([_source_digest(), values], sort_keys=True).encode()).hexdigest()[:8]
+
+
+@functools.cache
+def _source_digest() -> str:
+    """A hash of everything in ffnn that computes; what only records and presents does not count."""
+    digest = hashlib.sha256()
+    package = Path(__file__).parent.parent
+    rooms = [*(package / room for room in ("backend", "nn", "data", "training")), package / "lab"]
+    for path in sorted(file for room in rooms for file in room.glob("*.py")):
+        if path.parent.name != "lab" or path.name == "build.py":
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def override(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `overrides` on top: dotted names reach inside, and the newer way to say layers replaces the other.
+
+    Examples
+    --------
+    >>> override({"hidden_layers": [128, 64]}, {"num_layers": 3})
+    {'num_layers': 3}
+    """
+    short = {"num_layers", "hidden_units"}
+    replaced = {"hidden_layers"} if short & set(overrides) else short if "hidden_layers" in overrides else set()
+    return with_overrides({name: value for name, value in values.items() if name not in replaced}, overrides)
 
 
 def name_of(component: Component) -> str:

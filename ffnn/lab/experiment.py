@@ -1,29 +1,21 @@
 """Experiments: one YAML file a question, run for every condition and seed, then compared.
 
-A run is known by the hash of its config, so an interrupted experiment goes on where it stopped and
-nothing is trained twice.
+How the runs are made, several at a time and none twice, is in `ffnn.lab.jobs`.
 """
 
 import csv
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
-from multiprocessing import get_context
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ffnn.backend.threads import usable_cores
-from ffnn.errors import FFNNError
-from ffnn.lab.config import Config, Count, make_config, name_of
-from ffnn.lab.run import Notify, train
+from ffnn.errors import FFNNError, nearest
+from ffnn.lab.config import Config, Count, make_config, name_of, override
+from ffnn.lab.jobs import Job, Once, finished_runs, run_jobs
+from ffnn.lab.run import Notify
 from ffnn.lab.statistics import Mean, mean_of
-from ffnn.lab.values import with_overrides
-from ffnn.tracking import RunRecord, find_runs, load_yaml, read_run
-from ffnn.training.callbacks import ProgressBar
-from ffnn.training.trainer import Callback
+from ffnn.tracking import RunRecord, load_yaml
 
 TABLE = {
     "best/val/accuracy": ("val acc. %", 100.0, 2),
@@ -56,34 +48,8 @@ class Experiment(BaseModel):
     question: str
     expected: str
     base: dict[str, Any]
-    conditions: dict[str, dict[str, Any]]
+    conditions: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
     seeds: Count = 3
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run of an experiment."""
-
-    condition: str
-    config: Config
-
-
-class Once:
-    """Passes a line on unless one with the same beginning, up to its first semicolon, was passed on before.
-
-    Every run of an experiment has the same to say about W&B or the machine; what follows the
-    semicolon is the run's own folder.
-    """
-
-    def __init__(self, notify: Notify) -> None:
-        self._notify = notify
-        self._said: set[str] = set()
-
-    def __call__(self, line: str) -> None:
-        beginning = line.partition(";")[0]
-        if beginning not in self._said:
-            self._said.add(beginning)
-            self._notify(line)
 
 
 def read_experiment(path: Path) -> Experiment:
@@ -93,17 +59,34 @@ def read_experiment(path: Path) -> Experiment:
         return Experiment.model_validate(values)
     except ValidationError as problem:
         first = problem.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"]) or "the file"
-        wanted = ", ".join(Experiment.model_fields)
-        raise FFNNError(f"{path}: {place}: {first['msg'].lower()}; an experiment has {wanted}") from None
+        place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
+        hint = nearest(place, Experiment.model_fields) if first["type"] == "extra_forbidden" else ""
+        expected = _EXPECTED.get(first["type"], first["msg"])
+        received = "nothing" if first["type"] == "missing" else repr(first["input"])
+        raise FFNNError(f"{path}: {place}: expected {expected}; received {received}{hint}") from None
+
+
+_EXPECTED = {
+    "string_type": "text (in quotes, if YAML takes it for something else)",
+    "dict_type": "names and values",
+    "model_type": f"names and values: {', '.join(Experiment.model_fields)}",
+    "missing": "a value",
+    "too_short": "at least one condition",
+    "extra_forbidden": f"only {', '.join(Experiment.model_fields)}",
+    "int_type": "a whole number",
+    "greater_than_equal": "at least 1",
+}
 
 
 def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], seeds: int | None = None) -> list[Job]:
     """Every run of the experiment, seeds innermost; `overrides` win over both base and condition."""
+    for place, settings in {"the command line": overrides, "base": experiment.base, **experiment.conditions}.items():
+        if "seed" in settings:
+            raise FFNNError(f"{place}: an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed")
     jobs = []
     for condition, differences in experiment.conditions.items():
         for seed in range(seeds or experiment.seeds):
-            values = with_overrides(with_overrides(experiment.base, differences), overrides)
+            values = override(override(experiment.base, differences), overrides)
             dataset = name_of(values.get("dataset", Config.model_fields["dataset"].default))
             own = {
                 "seed": seed,
@@ -115,62 +98,45 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
     return jobs
 
 
-def run_experiment(jobs: Sequence[Job], workers: int, notify: Notify) -> dict[str, list[RunRecord]]:
+def run_experiment(
+    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False
+) -> dict[str, list[RunRecord]]:
     """Run what has not been run yet, and give back all runs by condition.
 
     Parameters
     ----------
     jobs : sequence of Job
     workers : int >= 1
-        Runs at a time, each in a process of its own with its share of the cores.
+        Runs at a time.
     notify : callable
-        Takes lines for the user.
+        Takes lines for the user. A run that fails costs one line and its place in the result.
+    fresh : bool, default False
+        Run everything, whatever is there.
     """
-    records: dict[int, RunRecord] = {}
-    finished = _finished_runs(jobs)
-    for number, job in enumerate(jobs):
-        if job.config.digest() in finished:
-            records[number] = finished[job.config.digest()]
-    if records:
-        notify(f"{len(records)} of {len(jobs)} runs are already there with the very same settings: not run again")
-    waiting = [number for number in range(len(jobs)) if number not in records]
-    once = Once(notify)
-    for place, (number, record) in enumerate(_run_all(jobs, waiting, workers, once), start=1):
-        records[number] = record
-        notify(f"[{place}/{len(waiting)}] {jobs[number].condition}, seed {jobs[number].config.seed}: {_result(record)}")
+    there = {} if fresh else finished_runs(jobs)
+    waiting = [job for job in jobs if job.config.digest() not in there]
+    if there:
+        count = len(jobs) - len(waiting)
+        notify(
+            f"{count} of {len(jobs)} runs are already there, with the very same settings, code and data: not run again"
+        )
+    records = {id(job): there[job.config.digest()] for job in jobs if job.config.digest() in there}
+    by_digest = {job.config.digest(): job for job in waiting}
+    for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=1):
+        if isinstance(outcome, RunRecord):
+            records[id(by_digest[job.config.digest()])] = outcome
+        notify(f"[{place}/{len(waiting)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
     by_condition: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
-    for number, job in enumerate(jobs):
-        if number in records:
-            by_condition[job.condition].append(records[number])
+    for job in jobs:
+        if id(job) in records:
+            by_condition[job.condition].append(records[id(job)])
     return by_condition
 
 
-def _run_all(
-    jobs: Sequence[Job], waiting: Sequence[int], workers: int, notify: Notify
-) -> Iterator[tuple[int, RunRecord]]:
-    if workers == 1:
-        show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
-        for number in waiting:
-            yield number, train(jobs[number].config, notify, show)
-        return
-    # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    share = max(1, usable_cores() // workers)
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        futures = {pool.submit(_train_quietly, jobs[number], share): number for number in waiting}
-        try:
-            for future in as_completed(futures):
-                record, lines = future.result()
-                for line in lines:
-                    notify(line)
-                yield futures[future], record
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _result(record: RunRecord) -> str:
-    """A run in a few words."""
-    summary = record.summary
+def _in_words(outcome: RunRecord | FFNNError) -> str:
+    if isinstance(outcome, FFNNError):
+        return f"failed: {outcome}"
+    summary = outcome.summary
     if "test/accuracy" not in summary:
         return f"{summary['status']}: {summary.get('reason', '')}"
     ended = "" if summary["status"] == "finished" else f", {summary['status']}"
@@ -178,23 +144,6 @@ def _result(record: RunRecord) -> str:
         f"test accuracy {100 * summary['test/accuracy']:.2f} %, best epoch {summary['best/epoch']}, "
         f"{summary['time/total_seconds']:.1f} s{ended}"
     )
-
-
-def _train_quietly(job: Job, threads: int) -> tuple[RunRecord, list[str]]:
-    """A run on its share of the cores that shows nothing, and the lines it had for the user."""
-    lines: list[str] = []
-    return train(job.config, lines.append, Callback(), max_threads=threads), lines
-
-
-def _finished_runs(jobs: Sequence[Job]) -> dict[str, RunRecord]:
-    """Finished runs of these jobs' groups by digest; a diverged run is finished too."""
-    found = {}
-    for folder in {Path(job.config.runs_dir) / job.config.group for job in jobs}:
-        for path in find_runs(folder) if folder.is_dir() else []:
-            record = read_run(path)
-            if record.summary.get("status") in ("finished", "diverged"):
-                found[str(record.summary.get("config_digest"))] = record
-    return found
 
 
 def compare(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, Mean]]:

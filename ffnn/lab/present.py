@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from ffnn.lab.config import Config
@@ -30,12 +31,12 @@ def present_experiment(experiment: Experiment, config: Config, records: Mapping[
         diverged = sum(run.summary.get("diverged", False) for run in records[condition])
         name = f"{condition} ({diverged} diverged)" if diverged else condition
         cells = [means[key].format(scale, digits) for key, (_, scale, digits) in TABLE.items()]
-        table.add_row(name, str(len(records[condition])), *cells)
+        table.add_row(escape(name), str(len(records[condition])), *cells)
     console = Console(highlight=False)
-    console.print(f"\n[bold]{config.group}[/bold]: {experiment.question}")
+    console.print(f"\n[bold]{escape(config.group)}[/bold]: {escape(experiment.question)}")
     console.print(table)
     console.print("Mean ± 95 % interval over seeds; test figures at the epoch that was best on validation.")
-    console.print(f"Expected: {experiment.expected}\n")
+    console.print(f"Expected: {escape(experiment.expected)}\n")
     write_csv(records, folder / "runs.csv")
     figure = folder / "curves.png"
     histories = {condition: [run.history for run in of_condition] for condition, of_condition in records.items()}

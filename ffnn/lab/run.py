@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ffnn.backend import resolve_engine
 from ffnn.backend.threads import limited_threads, suitable_threads, usable_cores
 from ffnn.lab.build import Parts, build
-from ffnn.lab.config import Config, name_of
+from ffnn.lab.config import Config, make_config, name_of
 from ffnn.tracking import (
     DatasetReference,
     EvaluationReport,
@@ -28,6 +30,7 @@ from ffnn.tracking import (
     speed_warning,
 )
 from ffnn.training.callbacks import Best, EarlyStopping, PlainProgress, ProgressBar, SaveCheckpoints
+from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.metrics import Evaluation, evaluate
 from ffnn.training.trainer import Callback, Record, Trainer
 
@@ -86,9 +89,8 @@ def train(
     parts = build(config)
     resolved = resolve(config, parts, max_threads or usable_cores())
     with limited_threads(resolved.threads or 1):
-        directory, summary = _train(resolved, parts, notify, progress)
-    summary |= {"config_digest": config.digest(), "time/total_seconds": time.perf_counter() - start}
-    directory.write_summary(summary)
+        directory, summary = _train(resolved, parts, {"config_digest": config.digest()}, notify, progress)
+    directory.write_summary({**summary, "time/total_seconds": time.perf_counter() - start})
     return read_run(directory.path)
 
 
@@ -105,12 +107,13 @@ def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
 
 
 def _train(
-    config: Config, parts: Parts, notify: Notify, progress: Callback | None
+    config: Config, parts: Parts, own: dict[str, Any], notify: Notify, progress: Callback | None
 ) -> tuple[RunDirectory, dict[str, Any]]:
+    """Train and test in a new run directory; `own` goes into its summary."""
     directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
     directory.write_config(config.resolved())
     directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
-    directory.write_summary({"status": "running"})
+    directory.write_summary({"status": "running", **own})
     notify(_describe_start(config, parts, directory))
     tracker = _tracker(config, directory, parts, notify)
     best = Best(config.monitor)
@@ -122,10 +125,10 @@ def _train(
         SaveCheckpoints(directory.checkpoints, best, {"config": config.resolved()}),
         progress or (ProgressBar() if sys.stderr.isatty() else PlainProgress()),
     ]
+    trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     tracker.start()
-    summary: dict[str, Any] = {"status": "failed"}
+    seconds, evaluation, failed = 0.0, None, True
     try:
-        trainer = Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
         seconds = trainer.rehearse()
         if seconds > COMPILED_SECONDS:
             notify(f"compiled for this machine in {seconds:.1f} s, once: later runs find it on disk")
@@ -133,10 +136,14 @@ def _train(
         if trainer.reason:
             notify(f"{trainer.status}: {trainer.reason}")
         evaluation = _test(parts, directory, tracker) if best.record else None
-        summary = {**_summary(trainer, best, evaluation), "time/compile_seconds": seconds}
+        failed = False
+    except KeyboardInterrupt:
+        trainer.status, failed = "stopped", False
     finally:
+        status = "failed" if failed else trainer.status
+        summary = {**_summary(trainer, best, evaluation), "status": status, **own, "time/compile_seconds": seconds}
         directory.write_summary(summary)
-        tracker.finish(summary, summary["status"])
+        tracker.finish(summary, status)
     return directory, summary
 
 
@@ -172,7 +179,7 @@ def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation
             image=dataset.image(int(parts.split.test[row])),
             label=int(evaluation.labels[row]),
             predicted=int(predicted[row]),
-            confidence=float(evaluation.probabilities[row, predicted[row]]),
+            confidence=float(np.clip(evaluation.probabilities[row, predicted[row]], 0, 1)),
         )
         for row in evaluation.confidently_wrong()
     ]
@@ -238,10 +245,11 @@ def describe_result(record: RunRecord) -> Sequence[str]:
     summary = record.summary
     lines = [f"run {record.path} {summary['status']} after {summary['epochs']} epochs"]
     if "test/accuracy" in summary:
+        calibration = f", ECE {100 * summary['test/ece']:.2f} %" if "test/ece" in summary else ""
         lines.append(
             f"best epoch {summary['best/epoch']}: val accuracy {100 * summary['best/val/accuracy']:.2f} %; "
             f"test accuracy {100 * summary['test/accuracy']:.2f} %, macro F1 {100 * summary['test/macro_f1']:.2f} %, "
-            f"loss {summary['test/loss']:.4f}, ECE {100 * summary['test/ece']:.2f} %"
+            f"loss {summary['test/loss']:.4f}{calibration}"
         )
     return lines
 
@@ -250,8 +258,10 @@ def _to_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
 
 
-def load_run(path: Path, checkpoint: str = "best") -> tuple[RunRecord, Parts]:
+def load_run(path: Path, checkpoint: str = "best", notify: Notify = _to_stderr) -> tuple[RunRecord, Parts]:
     """A finished run's network with the weights of a checkpoint, and its data.
+
+    With weight averaging these are the averaged weights, which validation used.
 
     Parameters
     ----------
@@ -259,11 +269,17 @@ def load_run(path: Path, checkpoint: str = "best") -> tuple[RunRecord, Parts]:
         The run directory.
     checkpoint : str
         "best" or "last".
+    notify : callable
+        Told if the data are no longer those of the run.
     """
-    from ffnn.lab.config import make_config
-    from ffnn.training.checkpoints import Checkpoint
-
     record = read_run(path)
     parts = build(make_config(record.config))
-    parts.objective.network.load_state_dict(Checkpoint.load(path / "checkpoints" / f"{checkpoint}.npz").network)
+    saved = Checkpoint.load(path / "checkpoints" / f"{checkpoint}.npz")
+    network = parts.objective.network
+    network.load_state_dict(saved.network)
+    if "average" in saved.extra:
+        network.parameters.values[...] = network.engine.array(saved.extra["average"])
+    data = record.environment.get("data", {})
+    if (data.get("digest"), data.get("split_digest")) != (parts.dataset.digest, parts.split.digest):
+        notify(f"{path}: the data here are not those that this run was trained and tested on")
     return record, parts

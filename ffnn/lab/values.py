@@ -8,6 +8,8 @@ import ast
 from collections.abc import Mapping
 from typing import Any
 
+import yaml
+
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -24,8 +26,16 @@ def parse_value(text: str) -> Any:
     try:
         value = ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text
+        return _flow(text) if text[:1] in ("[", "{") else text
     return _plain(value) if isinstance(value, bool | int | float | str | list | tuple | dict | None) else text
+
+
+def _flow(text: str) -> Any:
+    """Lists and mappings with bare words, as YAML writes them: [adam, sgd]."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _plain(value: Any) -> Any:

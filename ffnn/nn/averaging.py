@@ -16,11 +16,11 @@ def moved_towards(average: Any, value: Any, decay: Any) -> Any:
 
 
 class WeightAverage:
-    """average = decay * average + (1 - decay) * value after every step: an exponential moving average.
+    """average = d * average + (1 - d) * value after every step: an exponential moving average.
 
-    It starts as a copy of the initial parameters. Running statistics of batch norm, already
-    averages, are not averaged again. Polyak & Juditsky, 1992; as `timm` and `optax.ema` use it,
-    without bias correction.
+    d = min(decay, (1 + t) / (10 + t)) after t earlier steps, so that the average soon forgets the
+    random weights it starts from. Running statistics of batch norm, already averages, are not
+    averaged again. Polyak & Juditsky, 1992; the ramp is that of TensorFlow's moving average.
 
     Parameters
     ----------
@@ -34,10 +34,13 @@ class WeightAverage:
         self._parameters = parameters
         self._move = parameters.engine.update(moved_towards)
         self.values = parameters.engine.array(parameters.engine.host(parameters.values))
+        self.steps = 0
 
     def update(self) -> None:
         """Take the present parameters into the average."""
-        self._move((self.values,), (self._parameters.values,), (self.decay,))
+        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
+        self._move((self.values,), (self._parameters.values,), (decay,))
+        self.steps += 1
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

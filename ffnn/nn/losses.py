@@ -25,9 +25,12 @@ class Loss(ABC):
     ----------
     formula : row formula (outputs, target, grad, scale) -> loss of the row
         Writes `scale` times the gradient of the row's loss into `grad`.
+    divisor : float
+        What the sum over the rows of the last `forward` was divided by: their number, or their weights.
     """
 
     formula: ClassVar[Formula]
+    divisor: float
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         """Take the engine and the width of the outputs; called once before the first `forward`."""
@@ -50,10 +53,10 @@ class Loss(ABC):
         grad = self._workspace("grad", rows, columns)
         losses = self._workspace("losses", rows, 1).reshape(rows)
         targets = self._targets(labels)
-        divisor = self._divisor(labels)
-        self._kernel((grad, losses), (outputs, targets), (1 / divisor,))
+        self.divisor = self._divisor(labels)
+        self._kernel((grad, losses), (outputs, targets), (1 / self.divisor,))
         self._grad = grad
-        return self._engine.total(losses) / divisor
+        return self._engine.total(losses) / self.divisor
 
     def backward(self) -> Array:
         """dLoss/doutputs of the last `forward`; overwritten by the next one."""

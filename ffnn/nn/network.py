@@ -49,6 +49,8 @@ class Network:
     def __init__(self, layers: Sequence[Layer], input_size: int, engine: Engine | str = "auto", seed: int = 0) -> None:
         if not layers:
             raise FFNNError("a network needs at least one layer; received none")
+        if len({id(layer) for layer in layers}) < len(layers) or any(hasattr(layer, "engine") for layer in layers):
+            raise FFNNError("a layer belongs to one place of one network; received one twice: make one for each place")
         self.engine = create_engine(engine) if isinstance(engine, str) else engine
         self.input_size = positive_integer("input_size", input_size)
         self.seed = seed
@@ -163,12 +165,20 @@ class Objective:
 
     def gradients(self, inputs: Array, labels: Array) -> float:
         """One forward and backward in training mode; fills the gradients and returns the loss without the penalty."""
+        value = self.forward(inputs, labels)
+        self.backward(len(labels))
+        return value
+
+    def forward(self, inputs: Array, labels: Array) -> float:
+        """The loss of a batch in training mode, without the penalty."""
         self.outputs = self.network.forward(inputs, training=True)
-        value = self.loss.forward(self.outputs, labels)
+        return self.loss.forward(self.outputs, labels)
+
+    def backward(self, batch_size: int) -> None:
+        """Fill the gradients of what `forward` computed last, penalty included."""
         self.network.backward(self.loss.backward())
         if self.penalty is not None:
-            self.penalty.add_gradient(self.network.parameters, len(labels))
-        return value
+            self.penalty.add_gradient(self.network.parameters, batch_size)
 
     def penalty_value(self, batch_size: int) -> float:
         """The penalty of the present weights; 0 without one."""

@@ -90,6 +90,9 @@ class EarlyStopping(Callback):
 class SaveCheckpoints(Callback):
     """Writes `last.npz` after every epoch and `best.npz` whenever `best` has improved.
 
+    With weight averaging `best` holds the average as the network's weights; `last` holds the raw
+    weights, with the average beside them.
+
     Parameters
     ----------
     folder : Path
@@ -105,7 +108,7 @@ class SaveCheckpoints(Callback):
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
         average = trainer.plan.average
         engine = trainer.objective.network.engine
-        extra = {"average": np.array(engine.host(average.values))} if average else {}
+        extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
         meta = {**self.meta, "epoch": trainer.epoch, "step": trainer.step, "best_score": self.best.score}
         state = trainer.objective.network.state_dict()
         optimizer = trainer.optimizer.state_dict()
@@ -113,7 +116,7 @@ class SaveCheckpoints(Callback):
         if self.best.record is record:
             with average.in_place() if average else nullcontext():
                 state = trainer.objective.network.state_dict()
-            Checkpoint(state, {}, {}, meta).save(self.folder / "best.npz")
+            Checkpoint(state, optimizer, {}, meta).save(self.folder / "best.npz")
 
 
 class PlainProgress(Callback):
@@ -141,7 +144,7 @@ class ProgressBar(Callback):
         self._progress = Progress(
             TextColumn("epoch"),
             MofNCompleteColumn(),
-            BarColumn(),
+            BarColumn(bar_width=12),
             TimeRemainingColumn(),
             TextColumn("{task.description}"),
             transient=self.transient,
@@ -150,20 +153,22 @@ class ProgressBar(Callback):
         self._progress.start()
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        self._progress.update(self._task, completed=trainer.epoch, description=describe(record))
+        self._progress.update(self._task, completed=trainer.epoch, description=describe(record, short=True))
 
     def on_end(self, trainer: Trainer) -> None:
         self._progress.stop()
 
 
-def describe(record: Record) -> str:
-    """The figures of an epoch that a person follows.
+def describe(record: Record, short: bool = False) -> str:
+    """The figures of an epoch that a person follows; with `short`, those that fit beside a bar.
 
     Examples
     --------
     >>> describe({"train/loss": 0.5, "train/accuracy": 0.8, "val/loss": 0.6, "val/accuracy": 0.75})
     'train loss 0.5000 accuracy 80.00 %  val loss 0.6000 accuracy 75.00 %'
     """
+    if short:
+        return f"val loss {record['val/loss']:.4f}  accuracy {100 * record['val/accuracy']:.2f} %"
     return "  ".join(
         f"{part} loss {record[f'{part}/loss']:.4f} accuracy {100 * record[f'{part}/accuracy']:.2f} %"
         for part in ("train", "val")

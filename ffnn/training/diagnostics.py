@@ -1,7 +1,7 @@
 """Diagnostics: what happens inside a network while it learns, once an epoch.
 
-Gradients and updates are those of the epoch's last step; activations are those of a fixed probe
-batch. All are plain floats, named so that a dashboard groups them: `grad_norm/linear1`.
+Gradients (before clipping) and updates are those of the epoch's last step; activations are those of
+a fixed probe batch. All are plain floats, named so that a dashboard groups them: `grad_norm/linear1`.
 """
 
 import numpy as np
@@ -28,21 +28,24 @@ class Diagnostics:
         self.network = network
         self._probe = probe
         self._before = self._parameters()
+        self._gradients: dict[str, float] = {}
 
-    def before_last_step(self) -> None:
-        """Remember the weights, so that `measure` can tell what the step did to them."""
+    def observe(self) -> None:
+        """Take note of the gradients, unclipped, and of the weights that the step is about to change."""
         self._before = self._parameters()
+        with np.errstate(all="ignore"):
+            self._gradients = self._measure_gradients()
 
     def measure(self) -> dict[str, float]:
         """All diagnostics, by name. Values may be non-finite where training has diverged."""
         with np.errstate(all="ignore"):
-            return {**self._gradients(), **self._updates(), **self._activations()}
+            return {**self._gradients, **self._updates(), **self._activations()}
 
     def _parameters(self) -> dict[str, NDArray[np.floating]]:
         host = self.network.engine.host
         return {name: np.array(host(parameter.value)) for name, parameter in self.network.named_parameters()}
 
-    def _gradients(self) -> dict[str, float]:
+    def _measure_gradients(self) -> dict[str, float]:
         """Norm, mean, variance and largest magnitude of each layer's gradients, weight and bias together."""
         record = {}
         flat = self.network.engine.host(self.network.parameters.grads).astype(np.float64)
@@ -99,15 +102,25 @@ class Diagnostics:
         return layer.kind in ACTIVATIONS
 
 
-def first_non_finite_layer(network: Network, inputs: Array) -> str:
-    """The first layer whose parameters or outputs for these inputs hold a NaN or Inf, and which of the two."""
+def first_non_finite(network: Network, inputs: Array) -> str:
+    """Where a NaN or Inf first came up, in words.
+
+    Called with the gradients of the last step still in place. They were computed from the last
+    layer to the first, outputs from the first to the last; each is searched in its own order.
+    """
     host = network.engine.host
+
+    def is_bad(array: Array) -> bool:
+        return not np.isfinite(host(array)).all()
+
+    if any(is_bad(parameter.value) for parameter in network.parameters):
+        for name, parameter in reversed(list(network.named_parameters())):
+            if is_bad(parameter.grad):
+                return f"the gradient of {name} at the last step taken"
+        return f"the update of {next(p.name for p in network.parameters if is_bad(p.value))} at the last step taken"
     values = inputs
     for name, layer in network.layers.items():
-        for key, parameter in network.named_parameters():
-            if key.startswith(f"{name}.") and not np.isfinite(host(parameter.value)).all():
-                return f"the parameter {key}"
         values = layer.forward(values)
-        if not np.isfinite(host(values)).all():
+        if is_bad(values):
             return f"the output of {name}"
-    return "the loss"
+    return "the loss itself"

@@ -22,7 +22,7 @@ def hit(outputs: Any, label: Any) -> Any:
 
 
 class RunningMeans:
-    """Mean loss and accuracy over the batches seen since the last `reset`, each row weighing the same.
+    """Mean loss and accuracy over the batches seen since the last `reset`, however they were divided.
 
     A tie between outputs goes to the lower class number, as argmax has it.
     """
@@ -35,23 +35,27 @@ class RunningMeans:
 
     def reset(self) -> None:
         """Forget everything."""
-        self.rows, self._loss, self._hits = 0, 0.0, 0.0
+        self.rows, self._loss, self._weight, self._hits = 0, 0.0, 0.0, 0.0
 
-    def add(self, loss: float, outputs: Array, labels: Array) -> None:
-        """Take in a batch: its mean loss, and what the outputs say about its labels or, of targets, the largest."""
+    def add(self, loss: float, weight: float, outputs: Array, labels: Array) -> None:
+        """Take in a batch: its mean loss, the weight that mean has (`Loss.divisor`), and its outputs and labels.
+
+        Where labels are targets, the largest one counts.
+        """
         rows = len(labels)
         if labels.ndim == 2:
             labels = self._engine.argmax(labels)
         hits = self._workspace("hits", rows, 1).reshape(rows)
         self._hit((hits,), (outputs, labels), ())
         self.rows += rows
-        self._loss += loss * rows
+        self._loss += loss * weight
+        self._weight += weight
         self._hits += self._engine.total(hits)
 
     @property
     def loss(self) -> float:
-        """Mean loss of a row."""
-        return self._loss / self.rows
+        """Mean loss over everything added."""
+        return self._loss / self._weight
 
     @property
     def accuracy(self) -> float:
@@ -64,7 +68,7 @@ def loss_and_accuracy(objective: Objective, batches: Iterable[tuple[Array, Array
     means = RunningMeans(objective.network.engine)
     for inputs, labels in batches:
         outputs = objective.network.forward(inputs)
-        means.add(objective.loss.forward(outputs, labels), outputs, labels)
+        means.add(objective.loss.forward(outputs, labels), objective.loss.divisor, outputs, labels)
     return means.loss, means.accuracy
 
 
@@ -75,7 +79,8 @@ class Evaluation:
     Attributes
     ----------
     metrics : dict
-        loss, accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1, ece.
+        loss (the training loss), accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1; where
+        the outputs are distributions also cross_entropy and ece.
     confusion : int array (K, K)
         Rows are true classes, columns predicted ones.
     per_class : list of dict
@@ -106,7 +111,7 @@ def evaluate(objective: Objective, batches: Iterable[tuple[Array, Array]], class
     with engine.quiet():
         for inputs, batch_labels in batches:
             outputs = objective.network.forward(inputs)
-            means.add(objective.loss.forward(outputs, batch_labels), outputs, batch_labels)
+            means.add(objective.loss.forward(outputs, batch_labels), objective.loss.divisor, outputs, batch_labels)
             probabilities.append(np.array(engine.host(objective.loss.probabilities(outputs)), np.float64))
             labels.append(np.array(engine.host(batch_labels)))
     return score(np.concatenate(probabilities), np.concatenate(labels), class_names, means.loss)
@@ -134,8 +139,11 @@ def score(
         "macro_precision": float(columns[0].mean()),
         "macro_recall": float(columns[1].mean()),
         "macro_f1": float(columns[2].mean()),
-        "ece": expected_calibration_error(probabilities, labels),
     }
+    if probabilities.min() >= 0 and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
+        of_label = probabilities[np.arange(len(labels)), labels]
+        metrics["cross_entropy"] = float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean())
+        metrics["ece"] = expected_calibration_error(probabilities, labels)
     return Evaluation(metrics, confusion, per_class, probabilities, labels)
 
 

@@ -17,7 +17,7 @@ from ffnn.nn.clipping import Clip
 from ffnn.nn.network import Objective
 from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.schedules import SCHEDULES, Clock, Schedule
-from ffnn.training.diagnostics import Diagnostics, first_non_finite_layer
+from ffnn.training.diagnostics import Diagnostics, first_non_finite
 from ffnn.training.metrics import RunningMeans, loss_and_accuracy
 
 Record = dict[str, float]
@@ -82,7 +82,7 @@ class Trainer:
     history : list of Record
         One record an epoch.
     status : str
-        "running", then "finished", "stopped" (by hand or by a callback) or "diverged".
+        "running", then "finished" (also when a callback ends it), "stopped" (by hand) or "diverged".
     reason : str
         Why it ended early, in words.
     step, epoch : int
@@ -128,6 +128,7 @@ class Trainer:
         self.optimizer.load_state_dict(slots)
         if average:
             average.values[...] = averaged
+            average.steps = 0
         self.step = 0
         return time.perf_counter() - start
 
@@ -162,13 +163,15 @@ class Trainer:
         self._means.reset()
         steps = len(self.train)
         for number, (inputs, labels) in enumerate(self.train.epoch(self.epoch), start=1):
-            if number == steps:
-                self._diagnostics.before_last_step()
-            self._train_step(inputs, labels)
+            self._train_step(inputs, labels, observed=number == steps)
+        if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
+            raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
         trained = time.perf_counter()
         self.epoch += 1
         with self.plan.average.in_place() if self.plan.average else nullcontext():
             val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
+        if not math.isfinite(val_loss):
+            raise DivergedError(f"the validation loss is {val_loss} after step {self.step}, epoch {self.epoch}")
         return {
             "epoch": self.epoch,
             "step": self.step,
@@ -184,20 +187,26 @@ class Trainer:
             "time/examples_per_second": self._means.rows / (trained - start),
         }
 
-    def _train_step(self, inputs: Array, labels: Array) -> None:
+    def _origin(self, inputs: Array) -> str:
+        return f"it began in {first_non_finite(self.objective.network, inputs)}"
+
+    def _train_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
         plan, objective = self.plan, self.objective
         self.optimizer.learning_rate = plan.schedule.at(self.step, self.base_learning_rate, self.clock)
-        loss = objective.gradients(inputs, labels)
+        loss = objective.forward(inputs, labels)
         if not math.isfinite(loss):
-            where = first_non_finite_layer(objective.network, inputs)
-            raise DivergedError(f"the loss is {loss} at step {self.step + 1}, epoch {self.epoch + 1}: began in {where}")
+            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
+            raise DivergedError(f"the loss is {loss} at {where}: {self._origin(inputs)}")
+        objective.backward(len(labels))
+        if observed:
+            self._diagnostics.observe()
         for clip in plan.clips:
             clip.apply(objective.network.parameters)
         self.optimizer.step()
         if plan.average:
             plan.average.update()
         self.step += 1
-        self._means.add(loss, objective.outputs, labels)
+        self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
 
 
 def _first_inputs(batches: Batches) -> Array:

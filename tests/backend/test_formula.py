@@ -17,7 +17,7 @@ from numba.core.types import StarArgTuple
 
 from ffnn.backend import create_engine
 from ffnn.backend.formula import bind, fingerprint
-from ffnn.backend.vocabulary import exp, sqrt, where
+from ffnn.backend.vocabulary import exp, minimum, sqrt, where
 from ffnn.nn import ACTIVATIONS, OPTIMIZERS, Elementwise
 from ffnn.nn.activations import _backward_formula
 
@@ -215,3 +215,19 @@ def test_a_second_process_compiles_nothing_and_a_changed_vocabulary_everything(
     assert text.count("_exp32(x) - ONE") == 1
     source.write_text(text.replace("_exp32(x) - ONE", "_exp32(x) + ONE"))
     assert in_a_fresh_process(package, cache, script) == (0, 1, pytest.approx(np.exp([0.5, 1, 2]) + 1, rel=1e-6))
+
+
+LIMIT = 2.0
+
+
+def below_limit(x: Any) -> Any:
+    return minimum(x, LIMIT)
+
+
+def test_a_constant_of_the_module_counts_in_the_fingerprint_and_does_not_widen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cached kernel would otherwise go on with the old value in silence."""
+    before = fingerprint(below_limit)
+    bound = bind(below_limit, {}, np.float32)
+    assert bound(np.float32(5)).dtype == np.float32
+    monkeypatch.setitem(below_limit.__globals__, "LIMIT", 5.0)
+    assert fingerprint(below_limit) != before

@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from mirror import Mirror
 from tiny_set import Tiny
 
 from ffnn.data import DATASETS, Dataset, data_root, load
@@ -37,21 +38,42 @@ def make_dataset():
     return make
 
 
+@pytest.fixture
+def make_mirror():
+    """Starts servers on this machine; each is given the function that answers."""
+    mirrors = []
+
+    def make(answer):
+        mirrors.append(Mirror(answer))
+        return mirrors[-1]
+
+    yield make
+    for mirror in mirrors:
+        mirror.close()
+
+
 REAL_DATA_DIR = os.environ.get("FFNN_DATA_DIR")
 
 
 @pytest.fixture(scope="session")
-def real():
+def real_folder():
+    """The folder of real data sets; skips where $FFNN_DATA_DIR does not name one."""
+    if not REAL_DATA_DIR:
+        pytest.skip("FFNN_DATA_DIR is not set: it names the folder that holds real data")
+    return REAL_DATA_DIR
+
+
+@pytest.fixture(scope="session")
+def real(real_folder):
     """Loader of real data sets; skips where $FFNN_DATA_DIR does not have them."""
     loaded = {}
 
-    def get(name):
-        if not REAL_DATA_DIR:
-            pytest.skip("FFNN_DATA_DIR is not set: it names the folder that holds real data")
+    def get(spec):
+        name = str(spec)
         if name not in loaded:
-            if DATASETS.create(name).missing(data_root(REAL_DATA_DIR)):
-                pytest.skip(f"FFNN_DATA_DIR ({REAL_DATA_DIR}) lacks {name}")
-            loaded[name] = load(name, REAL_DATA_DIR, download=False)
+            if DATASETS.create(spec).missing(data_root(real_folder)):
+                pytest.skip(f"FFNN_DATA_DIR ({real_folder}) lacks {name}")
+            loaded[name] = load(spec, real_folder, download=False)
         return loaded[name]
 
     return get

@@ -11,11 +11,16 @@ from tiny_set import IMAGES, LABELS, PLAIN, TRAIN, ZIPPED, Tiny, idx, write
 from ffnn.data import DATASETS, DataError, data_root, load
 from ffnn.errors import FFNNError
 
+OWN = ("folder", "csv", "npz")
+PUBLISHED = [name for name in DATASETS if name not in OWN]
 
-@pytest.mark.parametrize("name", list(DATASETS))
+
+@pytest.mark.parametrize("name", PUBLISHED)
 def test_every_entry_says_what_it_is(name):
     entry = DATASETS.create(name)
     assert entry.name == name
+    assert entry.call.split()[0] == name
+    assert len(entry.variants()) >= 1
     assert entry.title and entry.licence and entry.citation
     assert entry.homepage.startswith("http")
     assert len(set(entry.class_names)) == len(entry.class_names) > 1
@@ -30,6 +35,25 @@ def test_what_is_downloaded_is_pinned(name):
     assert all(re.fullmatch("[0-9a-f]{64}", file.sha256) and file.name.endswith(".gz") for file in files)
     assert len(entry.mirrors) > 1
     assert all(mirror.endswith("/") for mirror in entry.mirrors)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "emnist"])
+def test_archives_are_pinned(name):
+    entry = DATASETS.create(name)
+    assert re.fullmatch("[0-9a-f]{64}", entry.archive.sha256)
+    assert entry.archive.size > 1e8
+    assert len(entry.mirrors) > 1
+    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in entry.mirrors)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_counts_add_up(name):
+    for entry in DATASETS.create(name).variants():
+        for counts, size in (
+            (entry.published.train_counts, entry.train_size),
+            (entry.published.test_counts, entry.test_size),
+        ):
+            assert not counts or (len(counts), sum(counts)) == (len(entry.class_names), size)
 
 
 def test_digits_are_scikit_learns(tmp_path):

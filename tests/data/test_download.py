@@ -8,11 +8,11 @@ import socket
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 import tiny_set
+from mirror import send
 from tiny_set import FILES, PLAIN, ZIPPED, Tiny, write
 
 from ffnn.data import DataError, load
@@ -21,41 +21,9 @@ from ffnn.data.idx_sets import FashionMnist, Mnist
 PATIENCE = 60  # seconds after which something that should have happened has not
 
 
-class Mirror:
-    """An HTTP server whose answers a test decides; `address` ends in a slash, `requests` holds names asked for."""
-
-    def __init__(self):
-        self.requests = []
-        self.answer = serve
-        mirror = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                name = self.path.rsplit("/", 1)[-1]
-                mirror.requests.append(name)
-                mirror.answer(self, name)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self.server.server_port}/tiny/"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def close(self):
-        self.server.shutdown()
-        self.thread.join()
-        self.server.server_close()
-
-
 def serve(handler, name, content=None, length=None):
     """Answer with the right file, or with `content`, of which it claims `length` bytes."""
-    content = ZIPPED[name] if content is None else content
-    handler.send_response(200)
-    handler.send_header("Content-Length", str(len(content) if length is None else length))
-    handler.end_headers()
-    handler.wfile.write(content)
+    send(handler, ZIPPED[name] if content is None else content, length)
 
 
 def first_half(handler, name):
@@ -79,20 +47,6 @@ def broken_off(handler, name):
 
 def silently_short(handler, name):
     serve(handler, name, ZIPPED[name][:-3])
-
-
-@pytest.fixture
-def make_mirror():
-    mirrors = []
-
-    def make(answer=serve):
-        mirrors.append(Mirror())
-        mirrors[-1].answer = answer
-        return mirrors[-1]
-
-    yield make
-    for mirror in mirrors:
-        mirror.close()
 
 
 @pytest.fixture
@@ -120,7 +74,7 @@ def contents(root):
 
 
 def test_what_is_downloaded_is_unpacked_loaded_and_announced(tmp_path, make_mirror, use, capsys):
-    mirror = make_mirror()
+    mirror = make_mirror(serve)
     use(mirror)
     data = load("tiny", tmp_path)
     assert (data.labels == tiny_set.LABELS).all()
@@ -141,7 +95,7 @@ def test_torchvision_finds_what_was_downloaded():
 
 def test_files_can_be_read_by_others(tmp_path, make_mirror, use):
     """A shared data folder is of no use when its files are private like temporary ones."""
-    use(make_mirror())
+    use(make_mirror(serve))
     (tmp_path / "own").write_bytes(b"")
     load("tiny", tmp_path)
     usual = (tmp_path / "own").stat().st_mode
@@ -149,7 +103,7 @@ def test_files_can_be_read_by_others(tmp_path, make_mirror, use):
 
 
 def test_what_is_there_is_not_asked_for_again(tmp_path, make_mirror, use, capsys):
-    mirror = make_mirror()
+    mirror = make_mirror(serve)
     use(mirror)
     absent = FILES[2]
     write(tmp_path, {name: content for name, content in ZIPPED.items() if name != absent.name})
@@ -161,7 +115,7 @@ def test_what_is_there_is_not_asked_for_again(tmp_path, make_mirror, use, capsys
 
 @pytest.mark.parametrize("fault", [not_found, wrong_content, broken_off, silently_short])
 def test_the_next_mirror_serves_when_one_fails(tmp_path, make_mirror, use, fault):
-    bad, good = make_mirror(fault), make_mirror()
+    bad, good = make_mirror(fault), make_mirror(serve)
     use(bad, good)
     load("tiny", tmp_path)
     assert contents(tmp_path) == PLAIN
@@ -213,14 +167,14 @@ def test_files_put_there_by_hand_as_the_message_says_are_found(tmp_path, use, no
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path, make_mirror, use):
-    use(make_mirror())
+    use(make_mirror(serve))
     (tmp_path / "Tiny").write_bytes(b"a file where a folder should be")
     with pytest.raises(DataError, match=f"cannot store Tiny in {re.escape(str(tmp_path / Tiny.folder))}: .*--data_dir"):
         load("tiny", tmp_path)
 
 
 def test_a_full_disk_leaves_no_part_of_a_file(tmp_path, make_mirror, use, monkeypatch):
-    use(make_mirror())
+    use(make_mirror(serve))
 
     def fill_the_disk(_, out, *__):
         out.write(b"some of it")
@@ -237,7 +191,7 @@ def test_a_terminal_sees_progress(tmp_path, make_mirror, use, capsys, monkeypatc
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "150")
-    use(make_mirror(not_found), make_mirror())
+    use(make_mirror(not_found), make_mirror(serve))
     load("tiny", tmp_path)
     printed = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
     for file in FILES:

@@ -1,11 +1,13 @@
-"""The real MNIST and Fashion-MNIST are what the literature says they are, and load fast."""
+"""The real data sets are what the literature says they are, or say in what they differ, and load fast."""
 
 import time
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from ffnn.data import fit_normalization, load, make_split, pixel_statistics
+from ffnn.data.cli import data as commands
 
 pytestmark = pytest.mark.data
 
@@ -81,3 +83,95 @@ def test_loading_and_digest_are_fast(real):
 def test_digest_of_the_contents_is_known(real):
     """The same wherever the files come from and however they were zipped."""
     assert real("fashion_mnist").digest == "1331c81155212f046a3ae6e7df97aef3eff43d847f27480610c0549b9858156a"
+
+
+BYMERGE = {"name": "emnist", "variant": "bymerge"}
+
+
+def test_cifar10_contents(real):
+    """Class counts are exact in any copy; pixels of JPEG copies only nearly."""
+    data = real("cifar10")
+    assert data.images.shape == (60_000, 3072)
+    assert np.bincount(data.labels[:50_000]).tolist() == [5_000] * 10
+    assert np.bincount(data.labels[50_000:]).tolist() == [1_000] * 10
+    mean, std = pixel_statistics(data, np.arange(50_000))
+    assert mean == pytest.approx([0.4914, 0.4822, 0.4465], abs=0.0025)
+    assert std == pytest.approx([0.2470, 0.2435, 0.2616], abs=0.0025)
+
+
+def test_cifar10_colours_are_in_their_place(real):
+    """Deer stand on green grounds, ships and planes before blue ones, and rows of an image follow each other."""
+    data = real("cifar10")
+    red, green, blue = range(3)
+    images = data.images[:50_000].reshape(-1, 32, 32, 3)
+    mean = {name: images[data.labels[:50_000] == k].mean(axis=0) for k, name in enumerate(data.class_names)}
+    sky, ground = mean["airplane"][:8].mean(axis=(0, 1)), mean["deer"][24:].mean(axis=(0, 1))
+    assert sky[blue] > sky[green] > sky[red]
+    assert ground[green] > ground[blue]
+    few = images[:1000].astype(int)
+    for axis in (1, 2):
+        assert np.abs(np.diff(few, axis=axis)).mean() < 20  # neighbours; values drawn at random differ by 80
+
+
+def test_emnist_contents(real):
+    data = real(BYMERGE)
+    counts = np.bincount(data.labels)
+    assert len(counts) == 47
+    assert (len(data), data.official_test) in {(814_255, 116_323), (116_323, 16_618)}
+    assert counts.max() / counts.min() == pytest.approx(15.4, abs=1.0)
+    mean, std = pixel_statistics(data, np.arange(len(data) - data.official_test))
+    assert mean == pytest.approx(0.1736, abs=0.0025)
+    assert std == pytest.approx(0.3317, abs=0.0025)
+
+
+def test_emnist_is_upright(real):
+    """Averages: L stands on its foot, T hangs from its bar, E opens to the right; transposed, none of these holds."""
+    data = real(BYMERGE)
+
+    def ink(name, rows, columns):
+        images = data.images[data.labels == data.class_names.index(name)].reshape(-1, 28, 28)
+        return images.mean(axis=0)[rows, columns].mean()
+
+    top, bottom, left, right = slice(3, 9), slice(19, 25), slice(3, 9), slice(19, 25)
+    everywhere = slice(None)
+    assert ink("T", top, everywhere) > 1.5 * ink("T", bottom, everywhere)
+    assert ink("7", top, everywhere) > ink("7", bottom, everywhere)
+    assert ink("E", everywhere, left) > ink("E", everywhere, right)
+    assert ink("d", top, right) > 2 * ink("d", top, left)
+    assert ink("b", top, left) > 2 * ink("b", top, right)
+
+
+def test_emnist_digits_look_like_mnists(real):
+    """The mean image of each digit resembles that of MNIST, which is upright, more than its mirror image does."""
+    own, other = ([d.images[d.labels == k].mean(axis=0) for k in range(10)] for d in (real(BYMERGE), real("mnist")))
+    for mine, reference in zip(own, other, strict=True):
+        lying = mine.reshape(28, 28).T.ravel()
+        assert np.corrcoef(mine, reference)[0, 1] > max(0.8, np.corrcoef(lying, reference)[0, 1])
+
+
+@pytest.mark.parametrize(("spec", "seconds"), [("cifar10", 2.0), (BYMERGE, 2.0)], ids=["cifar10", "emnist"])
+def test_larger_sets_load_fast(real, real_folder, spec, seconds):
+    size = len(real(spec))
+    if size > 200_000:
+        pytest.skip(f"the limit is for the part of EMNIST with 116,323 images, and here are {size:,}")
+    loading = []
+    for _ in range(3):
+        start = time.perf_counter()
+        load(spec, real_folder, download=False)
+        loading.append(time.perf_counter() - start)
+    assert min(loading) < seconds
+
+
+def test_verify_finds_nothing_wrong(real, real_folder):
+    """All four of them, in the way a user would ask."""
+    for spec in ("mnist", "fashion_mnist", "cifar10", BYMERGE):
+        real(spec)
+    names = ["mnist", "fashion_mnist", "cifar10", "digits"]
+    result = CliRunner().invoke(commands, ["verify", *names, "--data_dir", real_folder], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert [line.split(": ")[:2] for line in result.output.splitlines()] == [[name, "ok"] for name in names]
+    words = ["verify", "emnist", "--variant=bymerge", "--data_dir", real_folder]
+    result = CliRunner().invoke(commands, words, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    part = "; a part: 116,323 of 814,255 images; "
+    assert (part in result.output) == (len(real(BYMERGE)) == 116_323)

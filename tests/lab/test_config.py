@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ffnn.cli import parse_settings
 from ffnn.errors import FFNNError
 from ffnn.lab import build
-from ffnn.lab.config import Config, make_config
+from ffnn.lab.config import Config, make_config, override
 from ffnn.lab.values import parse_value, with_overrides
 from ffnn.tracking import dump_yaml, load_yaml
 
@@ -20,7 +20,7 @@ BAD = {
     "hidden_layers": [128, [0], [-3], ["x"], [1.5]],
     "batch_size": ["ful", 0, -1, 1.5, None],
     "epochs": [True, 0, "many"],
-    "optimizer": ["adm", 5, {"beta1": 0.9}, {"name": "adam", "bta1": 0.1}, {"name": "adam", "beta1": 1.0}],
+    "optimizer": ["adm", 5, {"name": "adam", "bta1": 0.1}, {"name": "adam", "beta1": 1.0}],
     "activation": ["tahn", {"name": "elu", "alpha": 0}],
     "initializer": ["he", {"name": "uniform", "low": 1, "high": -1}],
     "schedule": [{"name": "step", "every": 0}],
@@ -97,6 +97,20 @@ def test_short_form_of_layers() -> None:
     assert make_config({"num_layers": 3, "hidden_units": 32}).hidden_layers == [32, 32, 32]
     assert make_config({"num_layers": 0}).hidden_layers == []
     assert make_config({"hidden_units": 64.0}).hidden_layers == [64, 64]
+
+
+def test_an_option_without_a_name_belongs_to_the_default() -> None:
+    assert make_config(override({}, {"optimizer.beta1": 0.8})).optimizer == {"name": "adam", "beta1": 0.8}
+
+
+def test_the_newer_way_to_say_layers_wins() -> None:
+    resolved = make_config({"hidden_layers": [8]}).resolved()
+    assert make_config(override(resolved, {"num_layers": 3, "hidden_units": 32})).hidden_layers == [32, 32, 32]
+    assert make_config(override({"num_layers": 3}, {"hidden_layers": [5]})).hidden_layers == [5]
+
+
+def test_bare_words_in_a_list_are_text() -> None:
+    assert make_config(parse_settings(["--tags=[first, second]"])).tags == ["first", "second"]
 
 
 def test_dotted_names_reach_into_components() -> None:

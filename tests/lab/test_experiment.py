@@ -53,13 +53,51 @@ def test_finished_runs_are_not_run_again_and_other_settings_are(tmp_path: Path) 
     assert [run.path for runs in again.values() for run in runs] == [
         run.path for runs in first.values() for run in runs
     ]
-    assert said == ["8 of 8 runs are already there with the very same settings: not run again"]
+    assert said == ["8 of 8 runs are already there, with the same settings, code and data: not run again"]
     said.clear()
     more = run_experiment(small(tmp_path, seeds=3), 1, said.append)
     assert len({run.path for runs in more.values() for run in runs}) == 12
     assert sum(line.startswith("[") for line in said) == 4
     other = run_experiment(small(tmp_path, learning_rate=0.002), 1, lambda line: None)
     assert not {run.path for runs in other.values() for run in runs} & {r.path for runs in first.values() for r in runs}
+
+
+def test_fresh_runs_everything_again(tmp_path: Path) -> None:
+    jobs = small(tmp_path, seeds=1)[:1]
+    (first,) = run_experiment(jobs, 1, lambda line: None)["sgd"]
+    (again,) = run_experiment(jobs, 1, lambda line: None, fresh=True)["sgd"]
+    assert again.path != first.path
+
+
+def test_runs_on_other_data_are_not_taken_for_ours(tmp_path: Path) -> None:
+    jobs = small(tmp_path, seeds=1)[:1]
+    (first,) = run_experiment(jobs, 1, lambda line: None)["sgd"]
+    environment = first.path / "environment.json"
+    environment.write_text(environment.read_text().replace(first.environment["data"]["digest"], "0" * 64))
+    (again,) = run_experiment(jobs, 1, lambda line: None)["sgd"]
+    assert again.path != first.path
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_condition_that_fails_costs_only_itself(tmp_path: Path, workers: int) -> None:
+    jobs = small(tmp_path, seeds=1)
+    broken = jobs[0].config.model_copy(update={"class_weights": [1.0]})
+    said: list[str] = []
+    records = run_experiment([Job("sgd", broken), *jobs[1:]], workers, said.append)
+    assert [len(runs) for runs in records.values()] == [0, 1, 1, 1]
+    assert sum("failed: class_weights needs" in line for line in said) == 1
+
+
+@pytest.mark.parametrize("place", ["base", "conditions", "overrides"])
+def test_a_seed_of_its_own_is_refused(tmp_path: Path, place: str) -> None:
+    experiment = read_experiment(FILES[0])
+    if place == "overrides":
+        with pytest.raises(FFNNError, match="--seeds=N"):
+            plan_jobs(experiment, "e", {"seed": 3})
+        return
+    update = {"base": {"seed": 3}} if place == "base" else {"conditions": {"a": {"seed": 3}}}
+    with pytest.raises(FFNNError, match="--seeds=N"):
+        plan_jobs(experiment.model_copy(update=update), "e", {})
 
 
 def test_an_interrupted_run_is_run_again(tmp_path: Path) -> None:
@@ -93,11 +131,13 @@ def test_the_printed_table_names_runs_figure_and_table(tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("question: what?", "expected: field required"),
+        ("question: what?", "expected: expected a value; received nothing"),
         ("question: [", "expected"),
         ("- a list", "the file"),
         ("question: q?\nexpected: e\nbase: {}\nconditions: {a: 3}", "conditions.a"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {}\nseds: 3", "seds"),
+        ("question: q?\nexpected: no\nbase: {}\nconditions: {a: {}}", "expected: expected text"),
+        ("question: q?\nexpected: e\nbase: {}\nconditions: {}", "at least one condition"),
+        ("question: q?\nexpected: e\nbase: {}\nconditions: {a: {}}\nseds: 3", "seds"),
     ],
 )
 def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, expected: str) -> None:

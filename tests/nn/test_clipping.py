@@ -56,6 +56,14 @@ def test_weight_average_by_worked_numbers(engine_name: str) -> None:
     values = network.parameters.values
     values[...] = [8, 4]
     average = WeightAverage(network.parameters, decay=0.75)
+    values[...] = [0, 10]
+    average.update()  # d = 1/10: 0.1 * 8 + 0.9 * 0 = 0.8 and 0.1 * 4 + 0.9 * 10 = 9.4
+    np.testing.assert_allclose(average.values, [0.8, 9.4])
+    values[...] = [1, 2]
+    average.update()  # d = 2/11: (2 * 0.8 + 9 * 1) / 11 and (2 * 9.4 + 9 * 2) / 11
+    np.testing.assert_allclose(average.values, [10.6 / 11, 36.8 / 11])
+    average.steps = 1000  # from here on (1 + t) / (10 + t) exceeds the decay
+    average.values[...] = [8, 4]
     values[...] = [0, 8]
     average.update()  # 0.75 * 8 + 0.25 * 0 = 6 and 0.75 * 4 + 0.25 * 8 = 5
     np.testing.assert_array_equal(average.values, [6, 5])

@@ -1,5 +1,6 @@
 """The gradient checks pass over everything registered, and fail, naming the culprit, where a derivative is wrong."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -153,7 +154,7 @@ def test_a_wrong_activation_is_caught_by_both_checks(wrong: type[Elementwise], e
     ids=["last bias", "first bias", "input", "batch norm scale"],
 )
 def test_the_wrong_parameter_is_named(layers: list[Layer], culprits: list[str], engine_name: str) -> None:
-    objective = Objective(Network(layers, 5, float64(engine_name)), SoftmaxCrossEntropy())
+    objective = Objective(Network(copy.deepcopy(layers), 5, float64(engine_name)), SoftmaxCrossEntropy())
     assert check_directional(objective, *data(6)).error > 1e2 * TOLERANCE
     found = check_elementwise(objective, *data(6))
     assert [comparison.name for comparison in found if comparison.error > 1e-4] == culprits

@@ -37,6 +37,16 @@ def test_rows_of_the_confusion_matrix_are_truth() -> None:
     assert result.metrics["balanced_accuracy"] == pytest.approx(0.5)  # recall 0 of a and 1 of c; b has no images
 
 
+def test_cross_entropy_is_that_of_the_probabilities_whatever_was_trained_on() -> None:
+    probabilities = np.array([[0.5, 0.5], [0.25, 0.75], [1.0, 0.0]])
+    metrics = score(probabilities, np.array([0, 1, 0]), ("a", "b"), loss=7.0).metrics
+    assert metrics["cross_entropy"] == pytest.approx(-(np.log(0.5) + np.log(0.75)) / 3)
+    outputs_of_least_squares = np.array([[1.1, -0.2], [0.4, 0.7]])
+    assert not {"cross_entropy", "ece"} & set(
+        score(outputs_of_least_squares, np.array([0, 1]), ("a", "b"), 0.0).metrics
+    )
+
+
 def test_confidently_wrong_come_most_confident_first() -> None:
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.3, 0.7]])
     wrong = score(probabilities, np.array([1, 1, 1, 0]), ("a", "b"), 0.0).confidently_wrong()
@@ -65,7 +75,7 @@ def test_calibration_error_is_a_fraction_and_zero_for_certain_truth(rows: int, s
 def test_running_means_weigh_rows_alike_and_ties_go_to_the_lower_class(engine: str) -> None:
     made = create_engine(engine, "float64")
     means = RunningMeans(made)
-    means.add(1.0, made.array([[2.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), made.array([0, 1, 0], np.int64))
-    means.add(5.0, made.array([[5.0, 5.0]]), made.array([1], np.int64))
+    means.add(1.0, 3.0, made.array([[2.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), made.array([0, 1, 0], np.int64))
+    means.add(5.0, 1.0, made.array([[5.0, 5.0]]), made.array([1], np.int64))
     assert means.loss == pytest.approx(2.0)
     assert means.accuracy == pytest.approx(0.75)

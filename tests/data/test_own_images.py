@@ -1,0 +1,300 @@
+"""A user's own images are read as they are, or refused with a line that names the culprit."""
+
+import pickle
+import re
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ffnn.data import DataError, load, make_split
+from ffnn.errors import FFNNError
+
+RANDOM = np.random.default_rng(11)
+GREY = RANDOM.integers(0, 256, (6, 5, 4)).astype(np.uint8)
+COLOUR = RANDOM.integers(0, 256, (6, 5, 4, 3)).astype(np.uint8)
+
+
+def own(kind, path):
+    return load({"name": kind, "path": str(path)})
+
+
+def save(pixels, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def folder_of(root, images, ending="png"):
+    """Three images each of cat and dog, numbered against their order."""
+    for row, pixels in enumerate(images):
+        save(pixels, root / ("cat" if row < 3 else "dog") / f"{row}.{ending}")
+    return root
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR], ids=["grey", "colour"])
+@pytest.mark.parametrize("ending", ["png", "bmp", "PNG"])
+def test_a_folder_of_class_folders(tmp_path, images, ending):
+    data = own("folder", folder_of(tmp_path, images, ending))
+    for row, pixels in enumerate(images):
+        assert (data.image(row) == pixels).all()
+    assert data.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert (data.name, data.class_names, data.shape) == ("folder", ("cat", "dog"), images.shape[1:])
+    assert (data.official_test, data.source) == (0, str(tmp_path))
+
+
+def test_a_jpeg_is_nearly_what_was_saved(tmp_path):
+    smooth = np.broadcast_to(np.linspace(0, 250, 16).astype(np.uint8), (6, 16, 16))
+    data = own("folder", folder_of(tmp_path, smooth, "jpg"))
+    assert np.abs(data.images.astype(int) - smooth.reshape(6, -1)).max() < 12
+
+
+def test_grey_images_among_coloured_ones_get_three_channels(tmp_path):
+    folder_of(tmp_path, COLOUR)
+    save(GREY[0], tmp_path / "cat" / "0.png")
+    assert (own("folder", tmp_path).image(0) == GREY[0][..., None]).all()
+
+
+def test_hidden_files_are_passed_over_and_the_home_folder_is_known(tmp_path, monkeypatch):
+    folder_of(tmp_path / "photos", GREY)
+    (tmp_path / "photos" / ".DS_Store").write_bytes(b"x")
+    (tmp_path / "photos" / "cat" / ".hidden").write_bytes(b"x")
+    (tmp_path / "photos" / ".git").mkdir()
+    (tmp_path / "photos" / "notes.txt").write_bytes(b"about the photographs")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert len(own("folder", "~/photos")) == 6
+
+
+def with_transparency(root):
+    return save(np.zeros((5, 4, 4), np.uint8), root / "dog" / "9.png")
+
+
+def with_sixteen_bits(root):
+    return save(np.zeros((5, 4), np.uint16), root / "dog" / "9.png")
+
+
+def of_another_size(root):
+    return save(np.zeros((5, 5), np.uint8), root / "dog" / "9.png")
+
+
+def no_image(root):
+    (root / "dog" / "9.png").write_bytes(b"<!DOCTYPE html>")
+    return root / "dog" / "9.png"
+
+
+def cut(root):
+    path = root / "dog" / "4.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    return path
+
+
+def text(root):
+    (root / "dog" / "notes.txt").write_bytes(b"")
+    return root / "dog" / "notes.txt"
+
+
+def another_format(root):
+    Image.fromarray(GREY[0]).save(root / "dog" / "9.png", format="TIFF")
+    return root / "dog" / "9.png"
+
+
+def outside(root):
+    return save(GREY[0], root / "lost.png")
+
+
+def empty_class(root):
+    (root / "emu").mkdir()
+    return root / "emu"
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (with_transparency, "no transparency, found mode RGBA"),
+        (with_sixteen_bits, "8 bits a channel and no transparency, found mode I;16"),
+        (of_another_size, "expected 4 x 5 pixels (width x height), as "),
+        (no_image, "expected a PNG, JPEG or BMP image, found damage"),
+        (another_format, "expected a PNG, JPEG or BMP image, found damage"),
+        (cut, "expected a whole image, found damage"),
+        (text, "expected images only (.png, .jpg, .jpeg, .bmp), found another file"),
+        (outside, "expected images in subfolders, one a class"),
+        (empty_class, "expected images of the class emu, found none"),
+    ],
+)
+def test_an_unfit_image_is_named(tmp_path, spoil, message):
+    culprit = spoil(folder_of(tmp_path, GREY))
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
+        own("folder", tmp_path)
+    assert str(raised.value).startswith(f"{culprit}: expected ")
+    assert "\n" not in str(raised.value)
+
+
+def test_a_folder_needs_two_classes(tmp_path):
+    with pytest.raises(DataError, match="expected a subfolder with images for each class, found none"):
+        own("folder", tmp_path)
+    save(GREY[0], tmp_path / "cat" / "1.png")
+    with pytest.raises(DataError, match="expected at least two classes, found 1"):
+        own("folder", tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "csv", "npz"])
+def test_what_is_not_there_is_named(tmp_path, kind):
+    with pytest.raises(DataError, match=f"^{re.escape(str(tmp_path / 'nowhere'))}: .*No such file"):
+        own(kind, tmp_path / "nowhere")
+
+
+def test_the_path_has_to_be_given():
+    with pytest.raises(FFNNError, match="data set 'folder' needs path: write"):
+        load("folder")
+
+
+def csv(tmp_path, content):
+    path = tmp_path / "images.csv"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+ROWS = "9,0,1,2,3\n10,255,0,0,7\n9,4,4,4,4\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ROWS,
+        "label,p0,p1,p2,p3\n" + ROWS,
+        "label,1x1,1x2,2x1,2x2\n" + ROWS,
+        ROWS.replace("\n", "\r\n"),
+        "\ufeff" + ROWS,
+        ROWS.replace(",", ", ") + "\n\n",
+        ROWS.rstrip(),
+    ],
+    ids=["bare", "headings", "headings with digits", "Windows", "byte order mark", "spaces", "no last end"],
+)
+def test_csv_is_read_with_and_without_headings(tmp_path, content):
+    data = own("csv", csv(tmp_path, content))
+    assert data.images.tolist() == [[0, 1, 2, 3], [255, 0, 0, 7], [4, 4, 4, 4]]
+    assert data.shape == (2, 2)
+    assert data.class_names == ("9", "10")  # as numbers, not as words
+    assert data.labels.tolist() == [0, 1, 0]
+
+
+def test_csv_labels_may_be_words_and_images_rows(tmp_path):
+    data = own("csv", csv(tmp_path, 'dog,1,2,3\n"cat",4,5,6\n'))
+    assert (data.class_names, data.labels.tolist(), data.shape) == (("cat", "dog"), [1, 0], (1, 3))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("1,2,3\n0,256,3\n", "line 2: expected whole pixels from 0 to 255: could not convert string '256'"),
+        ("1,2,3\n0,2,-1\n", "line 2: expected whole pixels from 0 to 255: could not convert string '-1'"),
+        ("1,2,3\n0,2,0.5\n", "line 2: expected whole pixels from 0 to 255: could not convert string '0.5'"),
+        ("1,2,3\n0,2,dog\n", "line 2: expected whole pixels from 0 to 255: could not convert string 'dog'"),
+        ("l,a,b\n1,2,3\n\n0,2\n", "line 4: expected 3 columns, found 2"),
+        ("1,2,3\n0,2,3,4\n", "line 2: expected 3 columns, found 4"),
+        ("1;2;3\n", "line 1: expected a label, then pixels, found '1;2;3'"),
+        ("l,a,b\n", "expected lines of a label and pixels, found none"),
+        ("", "expected lines of a label and pixels, found none"),
+        ("1,2,3\n1,2,3\n", "expected at least two classes, found 1"),
+        (b"\xff\xfe1\x00", "expected text in UTF-8"),
+    ],
+)
+def test_a_wrong_csv_is_refused_with_its_line(tmp_path, content, message):
+    path = csv(tmp_path, content)
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
+        own("csv", path)
+    assert str(raised.value).startswith(str(path))
+    assert "\n" not in str(raised.value)
+
+
+def npz(tmp_path, **arrays):
+    path = tmp_path / "images.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+HALVES = np.array([0, 0, 0, 1, 1, 1])
+
+
+@pytest.mark.parametrize("images", [GREY, COLOUR, GREY[..., None], GREY.reshape(6, 20), COLOUR[..., 0]])
+def test_npz_of_every_form(tmp_path, images):
+    data = own("npz", npz(tmp_path, images=images, labels=HALVES.astype(np.uint8), other=np.zeros(3)))
+    assert (data.images == images.reshape(6, -1)).all()
+    assert data.labels.tolist() == HALVES.tolist()
+    assert data.class_names == ("0", "1")
+    expected = images.shape[1:3] if images.shape[-1] == 1 else images.shape[1:]
+    assert data.shape == (expected if images.ndim > 2 else (1, 20))
+
+
+def test_npz_may_name_its_classes(tmp_path):
+    names = np.array(["ant", "bee", "cow"])
+    assert own("npz", npz(tmp_path, images=GREY, labels=HALVES, class_names=names)).class_names == ("ant", "bee", "cow")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"images": GREY / 255},
+            "images of type uint8, (N, h, w[, c]) or (N, features), found float64 (6, 5, 4)",
+        ),
+        ({"images": GREY[0, 0]}, "found uint8 (4,)"),
+        ({"images": GREY[:0]}, "found uint8 (0, 5, 4)"),
+        ({"images": np.zeros((6, 5, 4, 4), np.uint8)}, "images of 1 or 3 channels, found uint8 (6, 5, 4, 4)"),
+        ({"labels": HALVES[:5]}, "expected labels of a whole-number type, (6,), found int64 (5,)"),
+        ({"labels": HALVES / 1}, "expected labels of a whole-number type, (6,), found float64 (6,)"),
+        ({"labels": HALVES - 1}, "expected labels from 0 to 5, found -1"),
+        ({"labels": HALVES.astype(np.uint64) << 60}, "expected labels from 0 to 5, found 1152921504606846976"),
+        ({"class_names": np.array(["ant"])}, "expected labels from 0 to 0, found 1"),
+        ({"class_names": np.array([1, 2])}, "expected class_names as strings, (classes,), found int64 (2,)"),
+        ({"labels": HALVES * 0}, "expected at least two classes, found 1"),
+    ],
+)
+def test_a_wrong_npz_is_refused(tmp_path, change, message):
+    path = npz(tmp_path, **{"images": GREY, "labels": HALVES} | change)
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
+        own("npz", path)
+    assert str(raised.value).startswith(str(path))
+
+
+def test_npz_without_labels_says_what_is_there(tmp_path):
+    with pytest.raises(DataError, match="expected arrays images and labels, found images"):
+        own("npz", npz(tmp_path, images=GREY, digits=HALVES))
+
+
+class Hostile:
+    """Would raise in the reader's process."""
+
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+def test_nothing_in_an_npz_is_unpickled(tmp_path):
+    path = npz(tmp_path, images=GREY, labels=np.array([Hostile()] * 6, dtype=object))
+    with pytest.raises(DataError, match="expected sound arrays without pickled objects, found"):
+        own("npz", path)
+    path.write_bytes(pickle.dumps(Hostile()))
+    with pytest.raises(DataError, match=r"expected an \.npz file, found another kind"):
+        own("npz", path)
+
+
+def test_a_damaged_npz_is_refused(tmp_path):
+    path = npz(tmp_path, images=GREY, labels=HALVES)
+    whole = path.read_bytes()
+    start = whole.index(GREY.tobytes())
+    for damaged in (whole[:-40], whole[:200], whole[:start] + b"\0\1\2" + whole[start + 3 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="expected sound arrays"):
+            own("npz", path)
+    with zipfile.ZipFile(path, "w") as packed:
+        packed.writestr("images.npy", b"no array")
+    with pytest.raises(DataError, match="expected arrays images and labels, found none"):
+        own("npz", path)
+
+
+def test_own_images_are_shared_out(tmp_path):
+    images = np.concatenate([GREY] * 10)
+    data = own("npz", npz(tmp_path, images=images, labels=np.arange(60) % 2))
+    split = make_split(data)
+    assert [len(part) for part in (split.train, split.val, split.test)] == [48, 6, 6]
