@@ -167,9 +167,9 @@ class Elastic(Augmentation):
         height, width = size
         field = 2 * rng.random((count, 2, width, height), np.float32) - 1
         # The Gaussian is separable, and along one side it is one product for all images.
-        field = (field.reshape(-1, height) @ self._smoother(height)).reshape(count, 2, width, height)
-        field = field.swapaxes(2, 3).reshape(-1, width) @ (self.alpha * self._smoother(width))
-        return field.reshape(count, 2, height, width)
+        smooth = (field.reshape(-1, height) @ self._smoother(height)).reshape(count, 2, width, height)
+        bent: Values = smooth.swapaxes(2, 3).reshape(-1, width) @ (self.alpha * self._smoother(width))
+        return bent.reshape(count, 2, height, width)
 
     def _smoother(self, length: int) -> Values:
         distance = np.subtract.outer(np.arange(length), np.arange(length))

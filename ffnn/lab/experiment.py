@@ -118,7 +118,7 @@ def run_experiment(
     if there:
         count = len(jobs) - len(waiting)
         notify(
-            f"{count} of {len(jobs)} runs are already there, with the very same settings, code and data: not run again"
+            f"{count} of {len(jobs)} runs are already there, with the same settings, code and data: not run again"
         )
     records = {id(job): there[job.config.digest()] for job in jobs if job.config.digest() in there}
     by_digest = {job.config.digest(): job for job in waiting}
