@@ -104,6 +104,7 @@ def add_all(t: Any, j: Any, v: Any) -> Any:
 
 
 def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
+    """See `Engine.elementwise`."""
     rows, columns = grid(outputs[0])
     for i in range(rows):
         for j in range(columns):
@@ -111,6 +112,7 @@ def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
 
 
 def update(targets: Any, inputs: Any, constants: Any) -> None:
+    """See `Engine.update`."""
     # Targets are read and written through the same array: as separate arguments they would look
     # like overlapping memory, and the loop would not be vectorised.
     rows, columns = grid(targets[0])
@@ -120,6 +122,7 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
 
 
 def columns(outputs: Any, inputs: Any, constants: Any) -> None:
+    """See `Engine.columns`."""
     for output in outputs:
         output[:] = 0
     height, width = grid(inputs[0])
@@ -129,11 +132,13 @@ def columns(outputs: Any, inputs: Any, constants: Any) -> None:
 
 
 def rows(outputs: Any, inputs: Any, constants: Any) -> None:
+    """See `Engine.rows`."""
     for i in range(len(outputs[-1])):
         outputs[-1][i] = formula(*(lines(inputs, i) + lines(outputs[:-1], i) + constants))
 
 
 def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
+    """See `Engine.gather`."""
     for i in range(out.shape[0]):
         source = pool[indices[i]]
         for j in range(out.shape[1]):
@@ -157,6 +162,7 @@ def total_of_squares(values: Any) -> Any:
 
 
 def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
+    """See `Engine.one_hot`."""
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = off
@@ -166,6 +172,7 @@ def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
 
 
 def warp(pool: Any, rows: Any, channels: Any, source: Any, out: Any) -> None:
+    """See `Engine.warp`."""
     _, _, height, width = source.shape
     for n in range(len(rows)):
         image = pool[rows[n]]

@@ -13,20 +13,19 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
 from ffnn.data.augment import Augmentation, source_places
-from ffnn.data.batches import Batches, Pool, value_itself
+from ffnn.data.batches import Batches, Pool
+from ffnn.formulas import product, value_itself
 
 T = TypeVar("T")
 
 
-def multiplied(value: Any, factor: Any) -> Any:
-    return value * factor
-
-
 def added(value: Any, other: Any) -> Any:
+    """value + other."""
     return value + other
 
 
 def mixed(value: Any, other: Any, share: Any) -> Any:
+    """share * value + (1 - share) * other."""
     return share * value + (1.0 - share) * other
 
 
@@ -62,7 +61,7 @@ class AugmentedBatches(Batches):
         self._shape = (height, width, channels[0] if channels else 1)
         self._seed, self._augmentations = seed, augmentations
         self._top, self._num_classes = top, num_classes
-        self._multiply, self._add = pool.engine.update(multiplied), pool.engine.update(added)
+        self._multiply, self._add = pool.engine.update(product), pool.engine.update(added)
         self._mix, self._reorder = pool.engine.update(mixed), pool.engine.gather(value_itself)
 
     def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:

@@ -13,13 +13,11 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.workspace import Workspace
-
-
-def value_itself(value: Any) -> Any:
-    return value
+from ffnn.formulas import value_itself
 
 
 def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:
+    """The network input that a pixel becomes."""
     return pixel * scale + shift
 
 

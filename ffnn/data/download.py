@@ -78,6 +78,8 @@ def download_archive(
 ) -> None:
     """Download one archive and put what `extract` takes out of it into `folder`; says so in one line on stderr.
 
+    Files that are there already stay as they are.
+
     Parameters
     ----------
     title : str
@@ -102,7 +104,8 @@ def download_archive(
         out.mkdir()
         extract(archive, out)
         for path in sorted(out.iterdir()):
-            path.replace(folder / path.name)
+            if not (folder / path.name).exists():
+                path.replace(folder / path.name)
 
 
 @contextmanager

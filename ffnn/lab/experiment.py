@@ -117,9 +117,7 @@ def run_experiment(
     waiting = [job for job in jobs if job.config.digest() not in there]
     if there:
         count = len(jobs) - len(waiting)
-        notify(
-            f"{count} of {len(jobs)} runs are already there, with the same settings, code and data: not run again"
-        )
+        notify(f"{count} of {len(jobs)} runs are already there, with the same settings, code and data: not run again")
     records = {id(job): there[job.config.digest()] for job in jobs if job.config.digest() in there}
     by_digest = {job.config.digest(): job for job in waiting}
     for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=1):

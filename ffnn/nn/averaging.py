@@ -12,6 +12,7 @@ from ffnn.ranges import in_range
 
 
 def moved_towards(average: Any, value: Any, decay: Any) -> Any:
+    """One step of an exponential moving average."""
     return decay * average + (1.0 - decay) * value
 
 

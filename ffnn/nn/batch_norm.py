@@ -8,7 +8,7 @@ from typing import Any
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.nn.formulas import product, value_itself
+from ffnn.formulas import product, value_itself
 from ffnn.nn.initializers import Normal, Zeros
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter, ParameterSpec
@@ -16,35 +16,43 @@ from ffnn.ranges import in_range
 
 
 def divided(x: Any, n: Any) -> Any:
+    """x / n."""
     return x / n
 
 
 def squared_deviation(x: Any, mean: Any) -> Any:
+    """(x - mean)^2."""
     return (x - mean) * (x - mean)
 
 
 def inverse_deviation(variance: Any, epsilon: Any) -> Any:
+    """1 / sqrt(variance + epsilon)."""
     return 1.0 / sqrt(variance + epsilon)
 
 
 def normalized(x: Any, mean: Any, inverse: Any, scale: Any, shift: Any) -> Any:
+    """(x - mean) times the inverse deviation, and that scaled and shifted."""
     x_hat = (x - mean) * inverse
     return x_hat, scale * x_hat + shift
 
 
 def moving(running: Any, current: Any, momentum: Any, correction: Any) -> Any:
+    """One step of a running average; `correction` makes a biased variance unbiased."""
     return (1.0 - momentum) * running + momentum * correction * current
 
 
 def scale_and_shift_gradients(grad: Any, x_hat: Any) -> Any:
+    """g h and g, whose sums over the batch are dL/dscale and dL/dshift."""
     return grad * x_hat, grad
 
 
 def input_gradient(grad: Any, x_hat: Any, slope: Any, grad_scale: Any, grad_shift: Any, n: Any) -> Any:
+    """dL/dx of a training batch; `slope` is scale / s."""
     return slope * (grad - (grad_shift + x_hat * grad_scale) / n)
 
 
 def running_gradient(grad: Any, slope: Any) -> Any:
+    """dL/dx where mean and variance are constants."""
     return slope * grad
 
 

@@ -6,12 +6,13 @@ It stands beside every optimizer's rule and changes none of them.
 from typing import Any, Protocol
 
 from ffnn.backend.vocabulary import maximum, minimum
-from ffnn.nn.formulas import scaled
+from ffnn.formulas import product
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
 
 def clamped(grad: Any, bound: Any) -> Any:
+    """The value within [-bound, bound]."""
     return maximum(minimum(grad, bound), -bound)
 
 
@@ -38,7 +39,7 @@ class ClipNorm:
     def apply(self, parameters: ParameterStore) -> None:
         factor = self.max_norm / (parameters.engine.norm(parameters.grads) + 1e-6)
         if factor < 1:
-            parameters.engine.update(scaled)((parameters.grads,), (), (factor,))
+            parameters.engine.update(product)((parameters.grads,), (), (factor,))
 
 
 class ClipValue:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import uniform, where
-from ffnn.nn.formulas import value_itself
+from ffnn.formulas import value_itself
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer, key_of_step
 from ffnn.nn.parameters import Parameter, ParameterSpec
@@ -17,6 +17,7 @@ from ffnn.ranges import in_range, positive_integer
 
 
 def plus_bias(x: Any, bias: Any) -> Any:
+    """x + bias."""
     return x + bias
 
 
@@ -92,6 +93,7 @@ class Linear(Layer):
 
 
 def thinned(x: Any, index: Any, rate: Any, scale: Any, key: Any) -> Any:
+    """0 with probability `rate`, else x * scale; the draw is that of (index, key)."""
     return where(uniform(index, key) < rate, 0.0, x * scale)
 
 

@@ -12,7 +12,7 @@ from ffnn.backend.formula import Formula
 from ffnn.backend.vocabulary import log, row_map, row_max, row_size, row_sum
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
-from ffnn.nn.formulas import product, value_itself
+from ffnn.formulas import product, value_itself
 from ffnn.nn.softmax import exponential, softmax
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
@@ -81,10 +81,12 @@ LOSSES: Registry[Loss] = Registry("loss")
 
 
 def target_surprise(target: Any, logit: Any, log_total: Any) -> Any:
+    """-t log p, from the logit and the log of the sum of exponentials."""
     return target * (log_total - logit)
 
 
 def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) -> Any:
+    """scale (mass p - t), with p = weight / total."""
     return scale * (mass * weight / total - target)
 
 
@@ -102,6 +104,7 @@ def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> An
 
 
 def smoothed(target: Any, kept: Any, spread: Any) -> Any:
+    """kept * target + spread."""
     return kept * target + spread
 
 
@@ -173,10 +176,12 @@ class SoftmaxCrossEntropy(Loss):
 
 
 def squared_error_gradient(output: Any, target: Any, scale: Any, count: Any) -> Any:
+    """The gradient of the mean squared error for one output."""
     return 2.0 * scale * (output - target) / count
 
 
 def squared_difference(output: Any, target: Any) -> Any:
+    """(y - t)^2."""
     return (output - target) * (output - target)
 
 

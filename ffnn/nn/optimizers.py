@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.nn.formulas import scaled
+from ffnn.formulas import product
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
@@ -51,7 +51,7 @@ class Optimizer(ABC):
         self._parameters = parameters
         self._slots = {name: engine.zeros((parameters.size,)) for name in self.slots}
         self._update = engine.update(type(self).rule)
-        self._decay = engine.update(scaled)
+        self._decay = engine.update(product)
         self._targets = (parameters.values, *self._slots.values())
 
     @abstractmethod

@@ -10,6 +10,7 @@ from ffnn.ranges import in_range
 
 
 def with_penalty(grad: Any, value: Any, strength: Any) -> Any:
+    """grad + strength * value."""
     return grad + strength * value
 
 

@@ -7,21 +7,24 @@ from typing import Any
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import exp, log, row_map, row_max, row_sum
+from ffnn.formulas import product, value_itself
 from ffnn.nn.activations import ACTIVATIONS
-from ffnn.nn.formulas import product, value_itself
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter
 
 
 def exponential(score: Any, peak: Any) -> Any:
+    """e^(score - peak), at most 1."""
     return exp(score - peak)
 
 
 def share(weight: Any, total: Any) -> Any:
+    """weight / total."""
     return weight / total
 
 
 def centred_product(y: Any, grad: Any, inner: Any) -> Any:
+    """y (g - inner)."""
     return y * (grad - inner)
 
 

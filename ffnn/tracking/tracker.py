@@ -121,24 +121,3 @@ class Tracker(Protocol):
 
     def finish(self, summary: Mapping[str, Any], status: str) -> None:
         """The run is over: what is in summary.json, and "finished", "stopped", "diverged" or "failed"."""
-
-
-class NullTracker:
-    """A tracker that tells nobody."""
-
-    def start(self) -> None:
-        """Does nothing."""
-
-    def log_epoch(self, record: Mapping[str, float]) -> None:
-        """Does nothing."""
-
-    def log_histograms(
-        self, epoch: int, weights: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]
-    ) -> None:
-        """Does nothing."""
-
-    def log_evaluation(self, evaluation: EvaluationReport) -> None:
-        """Does nothing."""
-
-    def finish(self, summary: Mapping[str, Any], status: str) -> None:
-        """Does nothing."""

@@ -174,6 +174,17 @@ def test_emnist_is_put_where_torchvision_looks_and_serves_all_variants(tmp_path,
     assert capsys.readouterr().err.count("Downloading EMNIST, all variants") == 1
 
 
+def test_files_that_are_there_stay_as_they_are(tmp_path, make_mirror, use):
+    """A part of one variant, put there by hand, is not exchanged because another variant is wanted."""
+    use("emnist", make_mirror(serving("emnist")))
+    folder = tmp_path / "EMNIST" / "raw"
+    folder.mkdir(parents=True)
+    mine = folder / "emnist-bymerge-train-images-idx3-ubyte.gz"
+    mine.write_bytes(b"mine")
+    load({"name": "emnist", "variant": "letters"}, tmp_path)
+    assert mine.read_bytes() == b"mine"
+
+
 @pytest.mark.parametrize("name", SETS)
 def test_a_wrong_archive_leaves_nothing_and_says_what_to_do(tmp_path, make_mirror, use, name):
     use(

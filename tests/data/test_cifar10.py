@@ -9,6 +9,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from python_2 import published
 
 from ffnn.data import DATASETS, DataError, load
 from ffnn.data.cifar10 import Cifar10
@@ -20,28 +21,6 @@ PLANES = RANDOM.integers(0, 256, (6 * COUNT, 3, 32, 32)).astype(np.uint8)
 LABELS = RANDOM.integers(0, 10, 6 * COUNT)
 NAMES = Cifar10.batches
 TITLES = [*(f"training batch {number} of 5" for number in range(1, 6)), "testing batch 1 of 1"]
-
-
-def as_python_2(value):
-    """Pickle protocol 2 with Python 2's byte strings, put together from the description of the instructions."""
-    if isinstance(value, dict):
-        return b"}(" + b"".join(as_python_2(key) + as_python_2(item) for key, item in value.items()) + b"u"
-    if isinstance(value, list):
-        return b"](" + b"".join(as_python_2(item) for item in value) + b"e"
-    if isinstance(value, bytes):
-        return b"T" + struct.pack("<I", len(value)) + value
-    if isinstance(value, np.ndarray):
-        sizes = b"".join(b"J" + struct.pack("<i", size) for size in value.shape)
-        dtype = b"cnumpy\ndtype\n(U\x02" + value.dtype.str[1:].encode() + b"K\x00K\x01tR(K\x03U\x01|NNNJ" + b"\xff" * 4
-        dtype += b"J" + b"\xff" * 4 + b"K\x00tb"
-        made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
-        return made + b"(K\x01(" + sizes + b"t" + dtype + b"\x89" + as_python_2(value.tobytes()) + b"tb"
-    return b"J" + struct.pack("<i", value)
-
-
-def published(content):
-    """The bytes of a file as it was published."""
-    return b"\x80\x02" + as_python_2(content) + b"."
 
 
 def batch(number, **other):
@@ -164,6 +143,7 @@ HOSTILE = {
     "a state for a class": b"cnumpy\ndtype\n}b.",
     "a state for a list": b"]}b.",
     "a memo of four billion places": b"]r\xff\xff\xff\xff.",
+    "a memo of fifty million places": b"]r" + struct.pack("<I", 50_000_000) + b".",
     "a string longer than the file": b"T\xff\xff\xff\x7fabc.",
     "a call of a number": b"K\x01)R.",
     "text": b"<!DOCTYPE html>",
@@ -185,6 +165,23 @@ def test_what_no_batch_contains_is_refused_in_one_line(tmp_path, attack):
     assert str(raised.value).startswith(f"{path}: expected a pickle")
     assert "\n" not in str(raised.value)
     assert peak < 10_000_000
+
+
+@pytest.mark.parametrize(
+    ("content", "instruction"),
+    [
+        (b"}U\x01a(inumpy\nndarray\ns.", "INST"),
+        (b"}U\x01a(cnumpy\nndarray\nos.", "OBJ"),
+        (b"\x80\x02}U\x01acnumpy\nndarray\n)\x81s.", "NEWOBJ"),
+        (b"\x80\x05}U\x01a\x96" + bytes(8) + b"s.", "BYTEARRAY8"),
+    ],
+)
+def test_instructions_that_no_batch_contains_are_refused(tmp_path, content, instruction):
+    """Even where what they would make is admitted."""
+    path = tmp_path / "file"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"found the instruction {instruction}, which has no place there"):
+        unpickle(path, 1000)
 
 
 def test_an_array_of_a_trillion_values_is_not_made(tmp_path):
