@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-EXPERIMENTS := $(basename $(notdir $(wildcard experiments/*.yaml)))
+EXPERIMENTS := $(basename $(notdir $(wildcard experiments/exp*.yaml)))
 
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \

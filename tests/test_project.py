@@ -104,7 +104,7 @@ def test_make_help_lists_every_target_and_experiment(repository: Path) -> None:
     ).stdout
     phony = re.search(r"^\.PHONY: (.*) \$\(EXPERIMENTS\)", (repository / "Makefile").read_text(), re.M)
     assert phony
-    for target in [*phony[1].split(), *(path.stem for path in repository.glob("experiments/*.yaml"))]:
+    for target in [*phony[1].split(), *(path.stem for path in repository.glob("experiments/exp*.yaml"))]:
         assert re.search(rf"make {target}\s+\S", listed), target
 
 
@@ -130,7 +130,7 @@ def test_pinned_versions_satisfy_what_the_project_asks_for(repository: Path) -> 
 
 
 def test_experiment_files_are_plain_yaml_for_any_reader(repository: Path) -> None:
-    for path in repository.glob("experiments/*.yaml"):
+    for path in repository.glob("experiments/exp*.yaml"):
         conditions = yaml.safe_load(path.read_text())["conditions"]
         for settings in conditions.values():
             assert not isinstance(settings.get("learning_rate", 0.1), str), path

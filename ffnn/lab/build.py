@@ -65,7 +65,13 @@ class Parts:
 def build(config: Config) -> Parts:
     """All parts of the run that `config` describes, with initial weights."""
     dataset = load(config.dataset, Path(config.data_dir) if config.data_dir else None)
-    split = make_split(dataset, config.split, val_fraction=config.val_fraction, seed=config.split_seed)
+    split = make_split(
+        dataset,
+        config.split,
+        val_fraction=config.val_fraction,
+        test_fraction=config.test_fraction,
+        seed=config.split_seed,
+    )
     engine = create_engine(config.engine, config.dtype)
     normalization = fit_normalization(config.normalize, dataset, split.train)
     pool = Pool(engine, dataset.images, dataset.labels, normalization.scale, normalization.shift)

@@ -68,6 +68,7 @@ class Config(BaseModel):
         "auto", description="official: test set as published, validation from train; pooled: all shared out, 80/10/10"
     )
     val_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="part of train used for validation")
+    test_fraction: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="of all images, for pooled splits")
     normalize: Annotated[str, _one_of(*NORMALIZATIONS)] = Field(
         "unit", description="unit [0, 1], signed [-1, 1] or standardize (mean 0, std 1)"
     )

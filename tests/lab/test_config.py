@@ -1,6 +1,7 @@
 """Configs: everything valid is taken as `wandb agent` and people write it; everything else is one line."""
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from ffnn.cli import parse_settings
 from ffnn.errors import FFNNError
 from ffnn.lab import build
-from ffnn.lab.config import Config, make_config, override
+from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.values import parse_value, with_overrides
 from ffnn.tracking import dump_yaml, load_yaml
 
@@ -191,3 +192,10 @@ def test_whatever_comes_is_a_config_or_one_line(values: dict[str, Any]) -> None:
         make_config(values)
     except FFNNError as problem:
         assert "\n" not in str(problem)
+
+
+@pytest.mark.parametrize(
+    "file", sorted((Path(__file__).parents[2] / "experiments").glob("best-*.yaml")), ids=lambda f: f.stem
+)
+def test_every_best_config_is_valid(file: Path) -> None:
+    assert name_of(make_config(load_yaml(file)).dataset) == file.stem.removeprefix("best-")

@@ -11,7 +11,7 @@ from ffnn.errors import FFNNError
 from ffnn.lab.experiment import Job, Once, compare, plan_jobs, read_experiment, run_experiment, write_csv
 from ffnn.lab.present import present_experiment
 
-FILES = sorted((Path(__file__).parent.parent.parent / "experiments").glob("*.yaml"))
+FILES = sorted((Path(__file__).parent.parent.parent / "experiments").glob("exp*.yaml"))
 TINY = {"dataset": "digits", "epochs": 1, "batch_size": 1000, "hidden_layers": [8], "wandb": "disabled"}
 
 

@@ -117,6 +117,8 @@ def test_what_cannot_be_built_leaves_no_run_directory(
     "settings",
     [
         {"hidden_layers": []},
+        {"split": "pooled", "val_fraction": 0.1, "test_fraction": 0.2},
+        {"augment": [{"name": "shift", "pixels": 1}, {"name": "mixup", "alpha": 0.2}], "label_smoothing": 0.1},
         {"batch_size": "full", "optimizer": "sgd", "learning_rate": 0.5},
         {"activation": "softmax"},
         {"loss": "mean_squared_error", "output_softmax": True},
