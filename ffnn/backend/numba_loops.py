@@ -51,6 +51,8 @@ def take(t: Any, i: Any, j: Any) -> Any:
         lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j)),
         lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j), pick(t[3], i, j)),
         lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j), pick(t[3], i, j), pick(t[4], i, j)),
+        lambda t, i, j: (*take(t[:3], i, j), *take(t[3:], i, j)),
+        lambda t, i, j: (*take(t[:3], i, j), *take(t[3:], i, j)),
     )[len(t)]
 
 

@@ -111,6 +111,7 @@ _FOR_BOTH: dict[str, Any] = {
     "log": word(lambda x: math.log(x)),
     "log1p": word(lambda x: math.log1p(x)),
     "sqrt": word(lambda x: math.sqrt(x)),
+    "power": word(lambda x, exponent: x**exponent),
     "absolute": word(lambda x: abs(x)),
     # A conditional expression: np.where on scalars inside a loop is hundreds of times slower.
     "where": word(lambda condition, yes, no: yes if condition else no),

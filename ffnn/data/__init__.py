@@ -2,6 +2,7 @@
 
 from ffnn.data import cifar10, digits, emnist, idx_sets, own_images, own_tables  # noqa: F401  (imported to register their entries)
 from ffnn.data.augment import AUGMENTATIONS
+from ffnn.data.batches import SAMPLERS
 from ffnn.data.catalog import DATASETS, DatasetEntry, data_root, load
 from ffnn.data.dataset import DataError, Dataset
 from ffnn.data.normalize import NORMALIZATIONS, Normalization, fit_normalization, pixel_statistics
@@ -11,6 +12,7 @@ __all__ = [
     "AUGMENTATIONS",
     "DATASETS",
     "NORMALIZATIONS",
+    "SAMPLERS",
     "SPLITS",
     "DataError",
     "Dataset",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
 from ffnn.data.augment import Augmentation, source_places
-from ffnn.data.batches import Batches, Pool
+from ffnn.data.batches import Batches, Pool, Sampler
 from ffnn.formulas import product, value_itself
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ class AugmentedBatches(Batches):
 
     Parameters
     ----------
-    pool, indices, batch_size, seed
+    pool, indices, batch_size, seed, sampler
         As for `Batches`; `seed` decides the order and every draw.
     augmentations : sequence of Augmentation
         Acting in this order.
@@ -55,8 +55,9 @@ class AugmentedBatches(Batches):
         shape: tuple[int, ...],
         top: int,
         num_classes: int,
+        sampler: Sampler | None = None,
     ) -> None:
-        super().__init__(pool, indices, batch_size, seed)
+        super().__init__(pool, indices, batch_size, seed, sampler)
         height, width, *channels = shape
         self._shape = (height, width, channels[0] if channels else 1)
         self._seed, self._augmentations = seed, augmentations

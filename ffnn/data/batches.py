@@ -5,7 +5,7 @@ of seed and epoch, so a resumed run sees the batches of the uninterrupted one.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,47 @@ from numpy.typing import NDArray
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.workspace import Workspace
 from ffnn.formulas import value_itself
+from ffnn.registry import Registry
 
 
 def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:
     """The network input that a pixel becomes."""
     return pixel * scale + shift
+
+
+Sampler = Callable[[NDArray[np.int64], np.random.Generator], NDArray[np.int64]]
+"""From the labels of some rows, the places of those that an epoch uses, as many as there are rows, in their order."""
+
+SAMPLERS: Registry[NDArray[np.int64]] = Registry("sampling")
+
+
+@SAMPLERS.register("shuffled")
+def shuffled(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Every row once."""
+    return rng.permutation(len(labels))
+
+
+@SAMPLERS.register("balanced")
+def balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Every class equally often, to within one: rare classes are repeated, common ones thinned out.
+
+    A class's rows all come once before one of them comes again.
+
+    Examples
+    --------
+    >>> labels = np.array([0, 0, 0, 0, 0, 1])
+    >>> np.bincount(labels[balanced(labels, np.random.default_rng(0))]).tolist()
+    [3, 3]
+    """
+    classes = np.unique(labels)
+    quota = np.full(len(classes), len(labels) // len(classes))
+    quota[rng.permutation(len(classes))[: len(labels) % len(classes)]] += 1
+    chosen = []
+    for number, wanted in zip(classes, quota, strict=True):
+        rows = np.flatnonzero(labels == number)
+        rounds = [rng.permutation(rows) for _ in range(-(-int(wanted) // len(rows)))]
+        chosen.append(np.concatenate([rows[:0], *rounds])[:wanted])
+    return rng.permutation(np.concatenate(chosen))
 
 
 class Pool:
@@ -79,6 +115,8 @@ class Batches:
         The last batch of an epoch is smaller where it does not divide the number of rows.
     shuffle_seed : int, optional
         With it every epoch has its own order; without it the order of `indices` is kept.
+    sampler : Sampler, default shuffled
+        What an epoch draws from the rows, where there is a seed.
     """
 
     def __init__(
@@ -87,12 +125,14 @@ class Batches:
         indices: NDArray[np.int64],
         batch_size: int,
         shuffle_seed: int | None = None,
+        sampler: Sampler | None = None,
     ) -> None:
         self.engine = pool.engine
         self.size = len(indices)
         self.batch_size = min(batch_size, self.size)
         self._pool, self._indices = pool, indices
         self._shuffle_seed = shuffle_seed
+        self._sampler = sampler or shuffled
         self._workspace = Workspace(pool.engine)
 
     def __len__(self) -> int:
@@ -114,4 +154,5 @@ class Batches:
         """The rows of epoch `number`, in its order."""
         if self._shuffle_seed is None:
             return self._indices
-        return self._indices[np.random.default_rng([self._shuffle_seed, number]).permutation(self.size)]
+        rng = np.random.default_rng([self._shuffle_seed, number])
+        return self._indices[self._sampler(self._pool.labels[self._indices], rng)]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn.backend import create_engine
-from ffnn.data import AUGMENTATIONS, Dataset, Split, fit_normalization, load, make_split
+from ffnn.data import AUGMENTATIONS, SAMPLERS, Dataset, Split, fit_normalization, load, make_split
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
@@ -99,13 +99,14 @@ def build(config: Config) -> Parts:
 def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:
     """Shuffled batches, augmented where the config says so."""
     augmentations = [AUGMENTATIONS.create(spec) for spec in config.augment]
+    sampler = SAMPLERS[config.sampling]
     if not augmentations:
-        return Batches(pool, split.train, batch_size, shuffle_seed=config.seed)
+        return Batches(pool, split.train, batch_size, config.seed, sampler)
     names = dataset.class_names
     for augmentation in augmentations:
         augmentation.check(names)
     return AugmentedBatches(
-        pool, split.train, batch_size, config.seed, augmentations, dataset.shape, dataset.top, len(names)
+        pool, split.train, batch_size, config.seed, augmentations, dataset.shape, dataset.top, len(names), sampler
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from ffnn.backend import ENGINES
-from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SPLITS
+from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SAMPLERS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
@@ -77,6 +77,10 @@ class Config(BaseModel):
         [], description=f"of training images, in this order: {', '.join(AUGMENTATIONS)}"
     )
 
+    sampling: Annotated[str, _one_of(*SAMPLERS)] = Field(
+        "shuffled", description="shuffled: every image once an epoch; balanced: every class equally often"
+    )
+
     hidden_layers: list[Count] | None = Field(None, description="units of each hidden layer [128, 64]")
     num_layers: Annotated[Whole, Field(ge=0)] | None = Field(
         None, description="with hidden_units: so many equal layers"
@@ -94,9 +98,9 @@ class Config(BaseModel):
     input_dropout: Fraction = Field(0.0, description="probability of zeroing an input")
 
     loss: Annotated[Component, _component(LOSSES)] = Field("cross_entropy", description=f"one of {', '.join(LOSSES)}")
-    label_smoothing: Fraction = Field(0.0, description="of cross_entropy")
+    label_smoothing: Fraction = Field(0.0, description="of cross_entropy and focal")
     class_weights: list[NonNegative] | Literal["balanced"] | None = Field(
-        None, description="of cross_entropy: one weight a class, or balanced"
+        None, description="of cross_entropy and focal: one weight a class, or balanced"
     )
     output_softmax: bool = Field(False, description="end in a softmax layer; for mean_squared_error only")
     l2: NonNegative = Field(0.0, description="lambda of the penalty lambda/2 * sum of squared weights")
@@ -184,14 +188,14 @@ class Config(BaseModel):
             raise ValueError("optimizer: expected the learning rate as learning_rate beside it, not among its options")
         options = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
-        is_cross_entropy = name_of(self.loss) == "cross_entropy"
-        if self.output_softmax and is_cross_entropy:
+        takes_logits = "label_smoothing" in LOSSES.options(name_of(self.loss))
+        if self.output_softmax and takes_logits:
             raise ValueError(
-                "output_softmax: cross_entropy takes logits and applies softmax itself; "
+                f"output_softmax: {name_of(self.loss)} takes logits and applies softmax itself; "
                 "use it with loss=mean_squared_error, or leave it out"
             )
-        if not is_cross_entropy and (self.label_smoothing or self.class_weights):
-            raise ValueError("label_smoothing and class_weights: expected loss=cross_entropy with them")
+        if not takes_logits and (self.label_smoothing or self.class_weights):
+            raise ValueError("label_smoothing and class_weights: expected loss=cross_entropy or focal with them")
         return self
 
     def resolved(self) -> dict[str, Any]:

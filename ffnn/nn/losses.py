@@ -4,12 +4,11 @@ Every loss is a mean over the batch. Targets are made where they are needed, fro
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 from ffnn.backend.engine import Array, Engine
-from ffnn.backend.formula import Formula
-from ffnn.backend.vocabulary import log, row_map, row_max, row_size, row_sum
+from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
 from ffnn.formulas import product, value_itself
@@ -23,13 +22,16 @@ class Loss(ABC):
 
     Attributes
     ----------
-    formula : row formula (outputs, target, grad, scale) -> loss of the row
+    constants : tuple of float
+        The loss's own options, in the order in which the formula takes them.
+    formula : row formula (outputs, target, grad, scale, *constants) -> loss of the row
         Writes `scale` times the gradient of the row's loss into `grad`.
     divisor : float
         What the sum over the rows of the last `forward` was divided by: their number, or their weights.
     """
 
-    formula: ClassVar[Formula]
+    formula: ClassVar[Callable[..., Any]]
+    constants: tuple[float, ...] = ()
     divisor: float
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
@@ -54,7 +56,7 @@ class Loss(ABC):
         losses = self._workspace("losses", rows, 1).reshape(rows)
         targets = self._targets(labels)
         self.divisor = self._divisor(labels)
-        self._kernel((grad, losses), (outputs, targets), (1 / self.divisor,))
+        self._kernel((grad, losses), (outputs, targets), (1 / self.divisor, *self.constants))
         self._grad = grad
         return self._engine.total(losses) / self.divisor
 
@@ -124,7 +126,7 @@ class SoftmaxCrossEntropy(Loss):
         as in PyTorch.
     """
 
-    formula = staticmethod(softmax_cross_entropy)
+    formula: ClassVar[Callable[..., Any]] = staticmethod(softmax_cross_entropy)
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         self.label_smoothing = in_range("label_smoothing", label_smoothing, 0, 1)
@@ -173,6 +175,55 @@ class SoftmaxCrossEntropy(Loss):
         log_totals = self._workspace("losses", len(outputs), 1).reshape(-1)
         self._engine.rows(softmax)((result, log_totals), (outputs,), ())
         return result
+
+
+def focal_term(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
+    """-t (1 - p)^gamma log p."""
+    return target * power(maximum(1.0 - p, 0.0), gamma) * (log_total - logit)
+
+
+def focal_slope(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
+    """p times the derivative of `focal_term` by p: t (gamma p (1 - p)^(gamma - 1) log p - (1 - p)^gamma)."""
+    rest = maximum(1.0 - p, 0.0)  # rounding may take p beyond 1
+    return target * (gamma * p * power(rest, gamma - 1.0) * (logit - log_total) - power(rest, gamma))
+
+
+def focal_gradient(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any, inner: Any, scale: Any) -> Any:
+    """scale (b_k - p_k sum_j b_j), b being `focal_slope`, because dp_j/dz_k = p_j ([j = k] - p_k) for a softmax."""
+    return scale * (focal_slope(target, logit, p, log_total, gamma) - p * inner)
+
+
+def focal(logits: Any, target: Any, grad: Any, scale: Any, gamma: Any) -> Any:
+    """-sum_j t_j (1 - p_j)^gamma log p_j with p = softmax(logits)."""
+    log_total = softmax(logits, grad)
+    inner = row_sum(focal_slope, target, logits, grad, log_total, gamma)
+    loss = row_sum(focal_term, target, logits, grad, log_total, gamma)
+    row_map(focal_gradient, grad, target, logits, grad, log_total, gamma, inner, scale)
+    return loss
+
+
+@LOSSES.register("focal")
+class FocalLoss(SoftmaxCrossEntropy):
+    """-(1 - p)^gamma log p of the label's probability: what is already right counts less. Lin et al., ICCV 2017.
+
+    For classes of very different size, together with class_weights (the paper's alpha).
+
+    Parameters
+    ----------
+    gamma : float in [1, inf), default 2
+        0 would be cross-entropy; below 1 the gradient is not finite at p = 1.
+    label_smoothing, class_weights
+        As for SoftmaxCrossEntropy.
+    """
+
+    formula = staticmethod(focal)
+
+    def __init__(
+        self, gamma: float = 2.0, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None
+    ) -> None:
+        super().__init__(label_smoothing, class_weights)
+        self.gamma = in_range("gamma", gamma, 1)
+        self.constants = (self.gamma,)
 
 
 def squared_error_gradient(output: Any, target: Any, scale: Any, count: Any) -> Any:

@@ -298,3 +298,17 @@ def test_own_images_are_shared_out(tmp_path):
     data = own("npz", npz(tmp_path, images=images, labels=np.arange(60) % 2))
     split = make_split(data)
     assert [len(part) for part in (split.train, split.val, split.test)] == [48, 6, 6]
+
+
+def test_own_images_train_by_config(tmp_path):
+    """The mapping that `--dataset.name=npz --dataset.path=...` and YAML give reaches the files."""
+    from ffnn.lab.config import make_config
+    from ffnn.lab.run import train
+    from ffnn.training.callbacks import Callback
+
+    path = npz(tmp_path, images=np.concatenate([GREY] * 10), labels=np.arange(60) % 2)
+    values = {"dataset": {"name": "npz", "path": str(path)}, "epochs": 1, "hidden_layers": [4], "engine": "numpy"}
+    config = make_config({**values, "runs_dir": str(tmp_path / "runs"), "wandb": "disabled"})
+    record = train(config, lambda line: None, Callback())
+    assert record.environment["data"]["source"] == str(path)
+    assert record.environment["data"]["counts"] == {"train": 48, "val": 6, "test": 6}

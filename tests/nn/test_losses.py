@@ -30,6 +30,21 @@ def torch_cross_entropy(smoothing: float = 0.0, weights: list[float] | None = No
     return lambda z, labels: functional.cross_entropy(z, labels, weight=weight, label_smoothing=smoothing)
 
 
+def torch_focal(
+    gamma: float, smoothing: float = 0.0, weights: list[float] | None = None
+) -> Callable[..., torch.Tensor]:
+    """The paper's formula in PyTorch, differentiated by PyTorch."""
+
+    def loss(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        one_hot = functional.one_hot(labels, z.shape[1]).double()
+        weight = torch.ones(z.shape[1]).double() if weights is None else torch.tensor(weights).double()
+        target = ((1 - smoothing) * one_hot + smoothing / z.shape[1]) * weight
+        p = torch.softmax(z, dim=1)
+        return (target * (1 - p) ** gamma * -torch.log_softmax(z, dim=1)).sum() / weight[labels].sum()
+
+    return loss
+
+
 REFERENCES: dict[str, list[tuple[dict[str, Any], Callable[..., torch.Tensor]]]] = {
     "cross_entropy": [
         ({}, torch_cross_entropy()),
@@ -38,6 +53,11 @@ REFERENCES: dict[str, list[tuple[dict[str, Any], Callable[..., torch.Tensor]]]] 
         ({"label_smoothing": 0.3, "class_weights": WEIGHTS}, torch_cross_entropy(0.3, WEIGHTS)),
     ],
     "mean_squared_error": [({}, torch_squared_error)],
+    "focal": [
+        ({}, torch_focal(2.0)),
+        ({"gamma": 1.0}, torch_focal(1.0)),
+        ({"gamma": 3.5, "label_smoothing": 0.2, "class_weights": WEIGHTS}, torch_focal(3.5, 0.2, WEIGHTS)),
+    ],
 }
 CASES = [
     pytest.param({"name": name, **options}, reference, id="-".join([name, *options]))

@@ -1,0 +1,34 @@
+"""Balanced sampling: every class equally often, rare rows repeated no sooner than they must be."""
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ffnn.data import SAMPLERS
+from ffnn.data.batches import balanced, shuffled
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=200), st.integers(0, 2**32 - 1))
+def test_balanced_draws_every_class_equally_often(labels: list[int], seed: int) -> None:
+    rows = np.array(labels)
+    drawn = balanced(rows, np.random.default_rng(seed))
+    assert len(drawn) == len(rows)
+    counts = np.bincount(rows[drawn])[np.unique(rows)]
+    assert counts.max() - counts.min() <= 1
+    times = np.bincount(drawn, minlength=len(rows))
+    for number in np.unique(rows):
+        own = times[rows == number]
+        assert own.max() - own.min() <= 1
+
+
+@given(st.integers(1, 100), st.integers(0, 2**32 - 1))
+def test_shuffled_draws_every_row_once(count: int, seed: int) -> None:
+    assert sorted(shuffled(np.zeros(count, np.int64), np.random.default_rng(seed))) == list(range(count))
+
+
+def test_samplers_are_fixed_by_their_generator() -> None:
+    labels = np.arange(60) % 3
+    for name in SAMPLERS:
+        one, two, other = (SAMPLERS[name](labels, np.random.default_rng(seed)) for seed in (1, 1, 2))
+        assert one.tolist() == two.tolist()
+        assert one.tolist() != other.tolist()
