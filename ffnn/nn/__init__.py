@@ -20,7 +20,7 @@ from ffnn.nn.clipping import ClipNorm, ClipValue
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer
 from ffnn.nn.layers import Dropout, Linear
-from ffnn.nn.losses import LOSSES, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from ffnn.nn.losses import LOSSES, FocalLoss, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from ffnn.nn.mlp import mlp_layers
 from ffnn.nn.network import Network, Objective
 from ffnn.nn.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
@@ -30,7 +30,7 @@ from ffnn.nn.softmax import Softmax
 
 __all__ = [
     "ACTIVATIONS", "ELU", "GELU", "INITIALIZERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "SGD", "AdaGrad", "Adam",
-    "AdamW", "BatchNorm", "ClipNorm", "ClipValue", "Dropout", "Elementwise", "GELUTanh", "Identity", "Initializer",
+    "AdamW", "BatchNorm", "ClipNorm", "ClipValue", "Dropout", "Elementwise", "FocalLoss", "GELUTanh", "Identity", "Initializer",
     "L2Penalty", "Layer", "LeakyReLU", "Linear", "Loss", "MeanSquaredError", "Momentum", "Nesterov", "Network",
     "Objective", "Optimizer", "RMSProp", "ReLU", "Schedule", "SiLU", "Sigmoid", "Softmax", "SoftmaxCrossEntropy",
     "Softplus", "Tanh", "Warmup", "WeightAverage", "mlp_layers",
