@@ -32,6 +32,6 @@ __all__ = [
     "ACTIVATIONS", "ELU", "GELU", "INITIALIZERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "SGD", "AdaGrad", "Adam",
     "AdamW", "BatchNorm", "ClipNorm", "ClipValue", "Dropout", "Elementwise", "FocalLoss", "GELUTanh", "Identity",
     "Initializer", "L2Penalty", "Layer", "LeakyReLU", "Linear", "Loss", "MeanSquaredError", "Momentum", "Nesterov",
-    "Network", "Objective", "Optimizer", "RMSProp", "ReLU", "Schedule", "SiLU", "Sigmoid", "Softmax", "SoftmaxCrossEntropy",
-    "Softplus", "Tanh", "Warmup", "WeightAverage", "mlp_layers",
+    "Network", "Objective", "Optimizer", "RMSProp", "ReLU", "Schedule", "SiLU", "Sigmoid", "Softmax",
+    "SoftmaxCrossEntropy", "Softplus", "Tanh", "Warmup", "WeightAverage", "mlp_layers",
 ]  # fmt: skip
