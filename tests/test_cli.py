@@ -1,5 +1,6 @@
 """The command as a stranger uses it: real processes, wrong arguments, no key, Ctrl-C."""
 
+import csv
 import json
 import os
 import pty
@@ -41,6 +42,8 @@ def ffnn(*arguments: str, cwd: Path, timeout: float = 100) -> subprocess.Complet
         ["run", "absent.yaml", "--workers=two"],
         ["evaluate", "."],
         ["evaluate", "absent", "--part=tset"],
+        ["evaluate", "absent", "--noise=0,much"],
+        ["evaluate", "absent", "--shift=0,0.5"],
         ["gradcheck", "--engine=nunba"],
         ["data", "info", "mnits"],
         ["data", "lst"],
@@ -81,6 +84,21 @@ def test_train_then_evaluate_agree(tmp_path: Path) -> None:
     measured = ffnn("evaluate", str(run), cwd=tmp_path)
     assert f"{accuracy:.4f}" in measured.stdout
     assert str(run.relative_to(tmp_path)) in trained.stdout
+
+
+def test_perturbed_evaluation_falls_with_noise_and_starts_from_the_clean_one(tmp_path: Path) -> None:
+    assert ffnn("train", "--epochs=8", "--wandb=disabled", cwd=tmp_path).returncode == 0
+    (run,) = (tmp_path / "runs" / "train").iterdir()
+    result = ffnn("evaluate", str(run), "--noise=0,0.3,1", "--occlusion=0,4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    with (run / "figures" / "robustness-noise.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    accuracy = [float(row["accuracy"]) for row in rows]
+    assert accuracy[0] == json.loads((run / "summary.json").read_text())["test/accuracy"]
+    assert accuracy[0] > accuracy[1] > accuracy[2]
+    assert [float(row["noise"]) for row in rows] == [0, 0.3, 1]
+    assert (run / "figures" / "robustness-noise.png").read_bytes().startswith(b"\x89PNG")
+    assert (run / "figures" / "robustness-occlusion.csv").exists()
 
 
 def test_gradcheck_agrees_on_both_engines(tmp_path: Path) -> None:

@@ -32,6 +32,10 @@ class Augmentation:
         """What is added to that place for each pixel: (count, 2, height, width) in pixels, or None."""
         return None
 
+    def operator(self, shape: tuple[int, int, int]) -> Values | None:
+        """A matrix (features, features) that every image, as a row, is multiplied with; or None."""
+        return None
+
     def factors(self, count: int, size: tuple[int, int], rng: np.random.Generator) -> Values | None:
         """What each pixel is multiplied by: (count, height, width), or None."""
         return None
@@ -172,10 +176,28 @@ class Elastic(Augmentation):
         return bent.reshape(count, 2, height, width)
 
     def _smoother(self, length: int) -> Values:
-        distance = np.subtract.outer(np.arange(length), np.arange(length))
         # Weights as of an endless row: draws from beyond the border count as 0.
-        weights = np.exp(-0.5 * (distance / self.sigma) ** 2) / (self.sigma * math.sqrt(2 * math.pi))
-        return weights.astype(np.float32)
+        return gaussian_weights(length, self.sigma).astype(np.float32)
+
+
+@AUGMENTATIONS.register("blur")
+class Blur(Augmentation):
+    """Smooth with a Gaussian; near the border its weights are scaled to sum to 1.
+
+    Parameters
+    ----------
+    sigma : float in (0, inf), default 1
+        Width of the Gaussian, in pixels.
+    """
+
+    def __init__(self, sigma: float = 1.0) -> None:
+        self.sigma = in_range("sigma", sigma, 0, open_low=True)
+
+    def operator(self, shape: tuple[int, int, int]) -> Values:
+        height, width, channels = shape
+        sides = [gaussian_weights(length, self.sigma) for length in (height, width)]
+        one_side = [weights / weights.sum(axis=1, keepdims=True) for weights in sides]
+        return np.kron(np.kron(*one_side), np.eye(channels)).T
 
 
 @AUGMENTATIONS.register("cutout")
@@ -233,6 +255,13 @@ class Mixup(Augmentation):
 
     def mixing(self, rng: np.random.Generator) -> float:
         return float(rng.beta(self.alpha, self.alpha))
+
+
+def gaussian_weights(length: int, sigma: float) -> Values:
+    """The Gaussian's density at the distances between the pixels of a row: (length, length)."""
+    distance = np.subtract.outer(np.arange(length), np.arange(length))
+    weights: Values = np.exp(-0.5 * (distance / sigma) ** 2) / (sigma * math.sqrt(2 * math.pi))
+    return weights
 
 
 def source_places(

@@ -81,21 +81,26 @@ class AugmentedBatches(Batches):
     def _prepare(self, rows: NDArray[np.int64], rng: np.random.Generator, side: int) -> tuple[Array, Array]:
         """A batch in the buffers of one of two sides: while one is computed with, the other is filled."""
         engine, count, (height, width, channels) = self.engine, len(rows), self._shape
-        inputs = self._workspace(f"inputs{side}", count, self._pool.features)
+        inputs = self._workspace(f"inputs{side}", count, self.pool.features)
         places = source_places(self._augmentations, count, (height, width), rng)
         if places is None:
-            self._pool.pixels(engine.array(rows, np.int64), inputs)
+            self.pool.pixels(engine.array(rows, np.int64), inputs)
         else:
-            self._pool.warp(engine.array(rows, np.int64), self._shape, engine.array(places), inputs)
+            self.pool.warp(engine.array(rows, np.int64), self._shape, engine.array(places), inputs)
         for augmentation in self._augmentations:
+            operator = augmentation.operator(self._shape)
+            if operator is not None:
+                smoothed = self._workspace(f"smoothed{side}", count, self.pool.features)
+                engine.matmul(inputs, engine.array(operator), smoothed)
+                inputs = smoothed
             factors = augmentation.factors(count, (height, width), rng)
             if factors is not None:
                 self._multiply((inputs,), (engine.array(np.repeat(factors.reshape(count, -1), channels, axis=1)),), ())
             noise = augmentation.noise(tuple(inputs.shape), rng)
             if noise is not None:
                 self._add((inputs,), (engine.array(self._top * noise),), ())
-        self._pool.normalize(inputs)
-        labels = engine.array(self._pool.labels[rows], np.int64)
+        self.pool.normalize(inputs)
+        labels = engine.array(self.pool.labels[rows], np.int64)
         for augmentation in self._augmentations:
             share = augmentation.mixing(rng)
             if share is not None:

@@ -130,7 +130,7 @@ class Batches:
         self.engine = pool.engine
         self.size = len(indices)
         self.batch_size = min(batch_size, self.size)
-        self._pool, self._indices = pool, indices
+        self.pool, self._indices = pool, indices
         self._shuffle_seed = shuffle_seed
         self._sampler = sampler or shuffled
         self._workspace = Workspace(pool.engine)
@@ -142,12 +142,12 @@ class Batches:
     def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
         """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch."""
         rows = self.order(number)
-        labels = self.engine.array(self._pool.labels[rows], np.int64)
+        labels = self.engine.array(self.pool.labels[rows], np.int64)
         rows = self.engine.array(rows, np.int64)
         for start in range(0, self.size, self.batch_size):
             chosen = rows[start : start + self.batch_size]
-            inputs = self._workspace("inputs", len(chosen), self._pool.features)
-            self._pool.gather(chosen, inputs)
+            inputs = self._workspace("inputs", len(chosen), self.pool.features)
+            self.pool.gather(chosen, inputs)
             yield inputs, labels[start : start + self.batch_size]
 
     def order(self, number: int) -> NDArray[np.int64]:
@@ -155,4 +155,4 @@ class Batches:
         if self._shuffle_seed is None:
             return self._indices
         rng = np.random.default_rng([self._shuffle_seed, number])
-        return self._indices[self._sampler(self._pool.labels[self._indices], rng)]
+        return self._indices[self._sampler(self.pool.labels[self._indices], rng)]

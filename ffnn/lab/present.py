@@ -3,6 +3,7 @@
 It reads records and measurements and changes nothing.
 """
 
+import csv
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from rich.table import Table
 
 from ffnn.lab.config import Config
 from ffnn.lab.experiment import TABLE, Experiment, compare, write_csv
+from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
-from ffnn.report.figures import draw_curves
+from ffnn.report.figures import draw_curves, draw_robustness
 from ffnn.tracking import RunRecord
 from ffnn.training.metrics import Evaluation
 
@@ -63,6 +65,33 @@ def present_evaluation(evaluation: Evaluation, part: str) -> None:
         numbers = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
         table.add_row(row["class"], *numbers, str(row["support"]))
     console.print(table)
+
+
+def present_robustness(name: str, levels: Sequence[float], evaluations: Sequence[Evaluation], folder: Path) -> None:
+    """Print accuracy and macro F1 at each strength; write the table and the curves beside the run."""
+    label = PERTURBATIONS[name][0]
+    table = Table(name, "accuracy %", "macro F1 %")
+    for level, evaluation in zip(levels, evaluations, strict=True):
+        metrics = evaluation.metrics
+        table.add_row(f"{level:g}", f"{100 * metrics['accuracy']:.2f}", f"{100 * metrics['macro_f1']:.2f}")
+    by_class = {
+        row["class"]: [evaluation.per_class[number]["recall"] for evaluation in evaluations]
+        for number, row in enumerate(evaluations[0].per_class)
+    }
+    accuracy = [evaluation.metrics["accuracy"] for evaluation in evaluations]
+    path = folder / "figures" / f"robustness-{name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([name, "accuracy", "macro_f1", *(f"accuracy of {cls}" for cls in by_class)])
+        for number, (level, evaluation) in enumerate(zip(levels, evaluations, strict=True)):
+            of_classes = [values[number] for values in by_class.values()]
+            writer.writerow([level, accuracy[number], evaluation.metrics["macro_f1"], *of_classes])
+    draw_robustness(levels, accuracy, by_class, label, path.with_suffix(".png"))
+    console = Console(highlight=False)
+    console.print(f"{name}: {label}")
+    console.print(table)
+    console.print(f"{path} and {path.with_suffix('.png').name}", soft_wrap=True)
 
 
 def present_gradcheck(comparisons: Iterable[Comparison]) -> bool:

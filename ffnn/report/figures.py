@@ -61,6 +61,23 @@ def draw_curves(
     _save(figure, path)
 
 
+def draw_robustness(
+    levels: Sequence[float], accuracy: Sequence[float], by_class: Mapping[str, Sequence[float]], label: str, path: Path
+) -> None:
+    """Accuracy against the strength of a perturbation: all images, black, and each class."""
+    figure, axes = _figure(7.2, 4.4)
+    for number, (name, values) in enumerate(by_class.items()):
+        axes.plot(
+            levels, values, color=COLOURS[number % 6], alpha=0.6, lw=1, ls=("-", "--", ":")[number // 6 % 3], label=name
+        )
+    axes.plot(levels, accuracy, color="black", lw=2.5, marker="o", label="all")
+    axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1))
+    axes.grid(alpha=0.3)
+    if len(by_class) <= 20:
+        axes.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    _save(figure, path)
+
+
 def _draw_band(
     axes: Any, runs: Sequence[Sequence[Mapping[str, Any]]], metric: str, condition: str, colour: str
 ) -> None:
