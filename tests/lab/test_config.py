@@ -114,6 +114,11 @@ def test_bare_words_in_a_list_are_text() -> None:
     assert make_config(parse_settings(["--tags=[first, second]"])).tags == ["first", "second"]
 
 
+def test_components_in_a_list_are_written_as_in_yaml() -> None:
+    config = make_config(parse_settings(["--augment=[flip, {name: shift, pixels: 1}]"]))
+    assert config.augment == ["flip", {"name": "shift", "pixels": 1}]
+
+
 def test_dotted_names_reach_into_components() -> None:
     values = with_overrides({"optimizer": "adam"}, parse_settings(["--optimizer.beta1=0.5", "--schedule.name=cosine"]))
     config = make_config(values)
