@@ -46,19 +46,22 @@ def list_datasets(data_dir: Path | None) -> None:
     from rich.table import Table
 
     root = data_root(data_dir)
-    table = Table("name", "title", "images", "test", "classes", "shape", "where")
+    table = Table("name", "images", "test", "classes", "shape", "here")
+    for column in table.columns:
+        column.no_wrap = True
     for entry in _published():
         table.add_row(
             entry.call,
-            entry.title,
             f"{entry.train_size + entry.test_size:,}",
             f"{entry.test_size:,}" if entry.test_size else "-",
             str(len(entry.class_names)),
             _times(entry.shape),
-            f"absent: ffnn data fetch {entry.call}" if entry.missing(root) else escape(entry.location(root)),
+            "no" if entry.missing(root) else "yes",
         )
     console = Console()
     console.print(table)
+    console.print(f"looked for under {escape(str(root))}", highlight=False, soft_wrap=True)
+    console.print("what is not here: ffnn data fetch NAME", highlight=False, soft_wrap=True)
     own = ", ".join(f"{name} --path=..." for name in DATASETS if _needs_options(name))
     console.print(f"images of your own: {own}", highlight=False, soft_wrap=True)
 
