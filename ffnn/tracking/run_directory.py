@@ -5,13 +5,14 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from ffnn.errors import FFNNError
+from ffnn.files import replacing
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
@@ -70,7 +71,8 @@ class RunDirectory:
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.yaml`. Infinities stay (`.inf`): running the file again must give the same run."""
-        _write(self.path / CONFIG, lambda file: dump_yaml(config, file))
+        with replacing(self.path / CONFIG) as file:
+            dump_yaml(config, file)
 
     def append_history(self, record: Mapping[str, Any]) -> None:
         """Append one epoch to `history.jsonl`: a JSON object on a line of its own, its finite numbers only.
@@ -167,21 +169,10 @@ def _made(path: Path) -> bool:
     return True
 
 
-def _write(path: Path, write: Callable[[TextIO], object]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
     text = json.dumps(finite(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    _write(path, lambda file: file.write(text))
+    with replacing(path) as file:
+        file.write(text)
 
 
 def _read_json(path: Path) -> dict[str, Any]:

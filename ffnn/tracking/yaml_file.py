@@ -7,7 +7,7 @@ is a number when read, and a string that looks like one is quoted when written.
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import yaml
 
@@ -43,7 +43,7 @@ for _class in (Dumper, Loader):
     _class.add_implicit_resolver(FLOAT, NUMBER, list("-+.0123456789"))
 
 
-def dump_yaml(values: Mapping[str, Any], file: TextIO) -> None:
+def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
     """Write plain values as YAML, in their order.
 
     Examples

@@ -1,11 +1,9 @@
 """Checkpoints: a network and its training state in one .npz file, without pickle.
 
-A file is written beside its place, flushed to disk and renamed, so a reader finds either the old
-one or the new one, never half of one.
+Nothing in a file is executed when it is read, and none is ever half-written.
 """
 
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
+from ffnn.files import replacing
 
 
 @dataclass(frozen=True)
@@ -39,15 +38,8 @@ class Checkpoint:
         """Write the file, replacing an older one in a single step."""
         groups = {"network": self.network, "optimizer": self.optimizer, "extra": self.extra}
         arrays = {f"{group}/{name}": array for group, state in groups.items() for name, array in state.items()}
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with temporary.open("wb") as file:
-                np.savez(file, allow_pickle=False, **arrays, meta=np.array(json.dumps(self.meta)))
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with replacing(path, "wb") as file:
+            np.savez(file, allow_pickle=False, **arrays, meta=np.array(json.dumps(self.meta)))
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
