@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import Config, Count, make_config, name_of, override
-from ffnn.lab.jobs import Job, Once, finished_runs, run_jobs
+from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.lab.statistics import Mean, mean_of
 from ffnn.tracking import RunRecord, load_yaml
@@ -112,8 +112,14 @@ def run_experiment(
         Takes lines for the user. A run that fails costs one line and its place in the result.
     fresh : bool, default False
         Run everything, whatever is there.
+
+    Raises
+    ------
+    FFNNError
+        If the data cannot be had, or if every run failed.
     """
-    there = {} if fresh else finished_runs(jobs)
+    digests = data_digests(jobs)
+    there = {} if fresh else finished_runs(jobs, digests)
     waiting = [job for job in jobs if job.config.digest() not in there]
     if there:
         count = len(jobs) - len(waiting)
@@ -124,6 +130,8 @@ def run_experiment(
         if isinstance(outcome, RunRecord):
             records[id(by_digest[job.config.digest()])] = outcome
         notify(f"[{place}/{len(waiting)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
+    if not records:
+        raise FFNNError(f"all {len(jobs)} runs failed; there is nothing to compare")
     by_condition: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for job in jobs:
         if id(job) in records:

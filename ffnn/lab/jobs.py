@@ -6,7 +6,7 @@ experiment goes on where it stopped and nothing is trained twice.
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -105,12 +105,25 @@ def _run_quietly(job: Job, threads: int) -> tuple[RunRecord | FFNNError, list[st
     return _run(job, lines.append, Callback(), threads), lines
 
 
-def finished_runs(jobs: Sequence[Job]) -> dict[str, RunRecord]:
+def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
+    """The digest of each data set that the jobs use, by `_data`.
+
+    Loading them here, once, downloads what is absent before workers would each do it, and what
+    cannot be had is said once and not by every run.
+    """
+    configs = {_data(job.config): job.config for job in jobs}
+    return {data: load(config.dataset, config.data_dir).digest for data, config in configs.items()}
+
+
+def _data(config: Config) -> str:
+    return json.dumps([config.dataset, config.data_dir])
+
+
+def finished_runs(jobs: Sequence[Job], digests: Mapping[str, str]) -> dict[str, RunRecord]:
     """Runs of these jobs that are there already, on the data as they are now, by the digest of their config.
 
-    A diverged run is finished, too.
+    A diverged run is finished, too. `digests` is what `data_digests` gives.
     """
-    digests: dict[str, str] = {}
     found = {}
     for folder in {Path(job.config.runs_dir) / job.config.group for job in jobs}:
         for path in find_runs(folder) if folder.is_dir() else []:
@@ -120,11 +133,6 @@ def finished_runs(jobs: Sequence[Job]) -> dict[str, RunRecord]:
     same = {}
     for job in jobs:
         record_there = found.get(job.config.digest())
-        if record_there is None:
-            continue
-        data = json.dumps([job.config.dataset, job.config.data_dir])
-        if data not in digests:
-            digests[data] = load(job.config.dataset, job.config.data_dir).digest
-        if record_there.environment.get("data", {}).get("digest") == digests[data]:
+        if record_there and record_there.environment.get("data", {}).get("digest") == digests[_data(job.config)]:
             same[job.config.digest()] = record_there
     return same

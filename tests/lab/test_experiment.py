@@ -88,6 +88,21 @@ def test_a_condition_that_fails_costs_only_itself(tmp_path: Path, workers: int) 
     assert sum("failed: class_weights needs" in line for line in said) == 1
 
 
+def test_data_that_cannot_be_had_are_told_once_and_nothing_is_begun(tmp_path: Path) -> None:
+    jobs = small(tmp_path, dataset={"name": "npz", "path": str(tmp_path / "absent.npz")})
+    said: list[str] = []
+    with pytest.raises(FFNNError, match=r"absent\.npz"):
+        run_experiment(jobs, 1, said.append)
+    assert said == []
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_experiment_whose_runs_all_fail_ends_in_one_line(tmp_path: Path) -> None:
+    jobs = small(tmp_path, seeds=1, class_weights=[1.0])
+    with pytest.raises(FFNNError, match="all 4 runs failed"):
+        run_experiment(jobs, 1, lambda line: None)
+
+
 @pytest.mark.parametrize("place", ["base", "conditions", "overrides"])
 def test_a_seed_of_its_own_is_refused(tmp_path: Path, place: str) -> None:
     experiment = read_experiment(FILES[0])
