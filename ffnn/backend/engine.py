@@ -33,7 +33,7 @@ class Engine(ABC):
     Notes
     -----
     Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column
-    sums a one-dimensional array beside two-dimensional ones holds one value a column; in row
+    sums a one-dimensional input beside two-dimensional ones holds one value a column; in row
     kernels it holds one value a row. Constants are plain numbers. An output may be an input only
     in `update`, whose targets are both.
     """
@@ -118,7 +118,10 @@ class Engine(ABC):
         return self._kernel("update", formula)
 
     def columns(self, formula: Formula) -> Kernel:
-        """Kernel `(outputs, inputs, constants)`: the formula's values summed down each column."""
+        """Kernel `(outputs, inputs, constants)`: the formula's values summed down each column.
+
+        Values whose output is two-dimensional are written there as they are.
+        """
         return self._kernel("columns", formula)
 
     def rows(self, formula: Formula) -> Kernel:
@@ -126,7 +129,8 @@ class Engine(ABC):
 
         The formula receives rows of the two-dimensional inputs, numbers for one-dimensional ones,
         then rows to write of all outputs but the last, then the constants. It uses the `row_`
-        words and returns one number a row, which goes to the last output.
+        words and returns one number a row; their sum, in float64, goes to the last output, an array
+        of one value.
         """
         return self._kernel("rows", formula)
 

@@ -6,9 +6,6 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 import hashlib
 import math
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from ffnn.backend import numba_loops, numba_math
 from ffnn.backend.engine import Array, Kernel
@@ -66,16 +63,4 @@ class NumbaEngine(NumpyEngine):
         number = self.dtype.type
         bound = jit(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
         name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}_{SOURCES[:8]}"
-        kernel = jit(complete(loop, name, formula=bound), cache=True)
-        if kind == "gather":
-            return kernel  # type: ignore[no-any-return]
-        return _with_numbers(kernel, number)
-
-
-def _with_numbers(kernel: Any, number: Any) -> Kernel:
-    """Hand numbers over in the engine's type, as one float64 would widen the whole loop; Python integers are keys."""
-
-    def call(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...] = ()) -> None:
-        kernel(outputs, inputs, tuple([np.uint32(c) if type(c) is int else number(c) for c in constants]))
-
-    return call
+        return jit(complete(loop, name, formula=bound), cache=True)  # type: ignore[no-any-return]

@@ -91,52 +91,118 @@ def put_all(t: Any, i: Any, j: Any, v: Any) -> Any:
         lambda t, i, j, v: (put(t[0], i, j, v[0]),),
         lambda t, i, j, v: (put(t[0], i, j, v[0]), put(t[1], i, j, v[1])),
         lambda t, i, j, v: (put(t[0], i, j, v[0]), put(t[1], i, j, v[1]), put(t[2], i, j, v[2])),
+        lambda t, i, j, v: (put_all(t[:2], i, j, v[:2]), put_all(t[2:], i, j, v[2:])),
     )[len(v) - 1]
 
 
 @chosen_by_type
-def add_all(t: Any, j: Any, v: Any) -> Any:
-    """Add a formula's result to column j of as many vectors."""
-    if not isinstance(v, BaseTuple):
-        return lambda t, j, v: put(t[0], 0, j, t[0][j] + v)
+def clear(a: Any) -> Any:
+    """Set the sums that `collect` adds to to zero."""
+
+    def zero(a: Any) -> Any:
+        a[:] = 0
+
+    return zero if a.ndim == 1 else (lambda a: None)
+
+
+@chosen_by_type
+def clear_all(t: Any) -> Any:
+    """`clear` each member of a tuple."""
     return (
-        lambda t, j, v: (put(t[0], 0, j, t[0][j] + v[0]),),
-        lambda t, j, v: (put(t[0], 0, j, t[0][j] + v[0]), put(t[1], 0, j, t[1][j] + v[1])),
+        lambda t: (clear(t[0]),),
+        lambda t: (clear(t[0]), clear(t[1])),
+        lambda t: (clear(t[0]), clear(t[1]), clear(t[2])),
+    )[len(t) - 1]
+
+
+@chosen_by_type
+def collect(a: Any, i: Any, j: Any, v: Any) -> Any:
+    """Write one value into a matrix, or add it to a column's sum in a vector."""
+    if a.ndim == 1:
+
+        def take_in(a: Any, i: Any, j: Any, v: Any) -> Any:
+            a[j] += v
+    else:
+
+        def take_in(a: Any, i: Any, j: Any, v: Any) -> Any:
+            a[i, j] = v
+
+    return take_in
+
+
+@chosen_by_type
+def collect_all(t: Any, i: Any, j: Any, v: Any) -> Any:
+    """`collect` a formula's result, one value or a tuple of them, in as many arrays."""
+    if not isinstance(v, BaseTuple):
+        return lambda t, i, j, v: collect(t[0], i, j, v)
+    return (
+        lambda t, i, j, v: (collect(t[0], i, j, v[0]),),
+        lambda t, i, j, v: (collect(t[0], i, j, v[0]), collect(t[1], i, j, v[1])),
+        lambda t, i, j, v: (collect(t[0], i, j, v[0]), collect(t[1], i, j, v[1]), collect(t[2], i, j, v[2])),
     )[len(v) - 1]
+
+
+@chosen_by_type
+def narrow(c: Any, number: Any) -> Any:
+    """Python's numbers in the engine's type, as one float64 would widen the whole loop; integers are keys."""
+    if isinstance(c, types.Integer):
+        return lambda c, number: np.uint32(c)
+    return lambda c, number: number(c)
+
+
+@chosen_by_type
+def narrowed(t: Any, number: Any) -> Any:
+    """`narrow` each member of a tuple."""
+    return (
+        lambda t, number: (),
+        lambda t, number: (narrow(t[0], number),),
+        lambda t, number: (narrow(t[0], number), narrow(t[1], number)),
+        lambda t, number: (narrow(t[0], number), narrow(t[1], number), narrow(t[2], number)),
+        lambda t, number: (*narrowed(t[:2], number), *narrowed(t[2:], number)),
+        lambda t, number: (*narrowed(t[:2], number), *narrowed(t[2:], number)),
+        lambda t, number: (*narrowed(t[:3], number), *narrowed(t[3:], number)),
+        lambda t, number: (*narrowed(t[:4], number), *narrowed(t[4:], number)),
+        lambda t, number: (*narrowed(t[:4], number), *narrowed(t[4:], number)),
+    )[len(t)]
 
 
 def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.elementwise`."""
+    numbers = narrowed(constants, outputs[0].dtype.type)
     rows, columns = grid(outputs[0])
     for i in range(rows):
         for j in range(columns):
-            put_all(outputs, i, j, formula(*(take(inputs, i, j) + constants)))
+            put_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
 
 
 def update(targets: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.update`."""
     # Targets are read and written through the same array: as separate arguments they would look
     # like overlapping memory, and the loop would not be vectorised.
+    numbers = narrowed(constants, targets[0].dtype.type)
     rows, columns = grid(targets[0])
     for i in range(rows):
         for j in range(columns):
-            put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + constants)))
+            put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + numbers)))
 
 
 def columns(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.columns`."""
-    for output in outputs:
-        output[:] = 0
+    numbers = narrowed(constants, outputs[0].dtype.type)
+    clear_all(outputs)
     height, width = grid(inputs[0])
     for i in range(height):
         for j in range(width):
-            add_all(outputs, j, formula(*(take(inputs, i, j) + constants)))
+            collect_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
 
 
 def rows(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.rows`."""
-    for i in range(len(outputs[-1])):
-        outputs[-1][i] = formula(*(lines(inputs, i) + lines(outputs[:-1], i) + constants))
+    numbers = narrowed(constants, inputs[0].dtype.type)
+    total = 0.0
+    for i in range(len(inputs[0])):
+        total += formula(*(lines(inputs, i) + lines(outputs[:-1], i) + numbers))
+    outputs[-1][0] = total
 
 
 def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:

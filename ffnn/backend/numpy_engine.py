@@ -104,7 +104,10 @@ class NumpyEngine(Engine):
             results = formula(*inputs, *constants)
             results = results if isinstance(results, tuple) else (results,)
             for output, result in zip(outputs, results, strict=True):
-                np.sum(result, axis=0, out=output)
+                if output.ndim == 1:
+                    np.sum(result, axis=0, out=output)
+                else:
+                    output[...] = result
 
         return kernel
 
@@ -112,7 +115,7 @@ class NumpyEngine(Engine):
     def _rows(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
             rows = [value if value.ndim == 2 else value[:, None] for value in inputs]
-            outputs[-1][:, None] = formula(*rows, *outputs[:-1], *constants)
+            outputs[-1][0] = np.sum(formula(*rows, *outputs[:-1], *constants), dtype=np.float64)
 
         return kernel
 

@@ -15,14 +15,10 @@ from ffnn.nn.parameters import Parameter, ParameterSpec
 from ffnn.ranges import in_range
 
 
-def divided(x: Any, n: Any) -> Any:
-    """x / n."""
-    return x / n
-
-
-def squared_deviation(x: Any, mean: Any) -> Any:
-    """(x - mean)^2."""
-    return (x - mean) * (x - mean)
+def squared_deviation(x: Any, total: Any, n: Any) -> Any:
+    """(x - mean)^2, the mean being total / n."""
+    deviation = x - total / n
+    return deviation * deviation
 
 
 def inverse_deviation(variance: Any, epsilon: Any) -> Any:
@@ -36,9 +32,17 @@ def normalized(x: Any, mean: Any, inverse: Any, scale: Any, shift: Any) -> Any:
     return x_hat, scale * x_hat + shift
 
 
-def moving(running: Any, current: Any, momentum: Any, correction: Any) -> Any:
-    """One step of a running average; `correction` makes a biased variance unbiased."""
-    return (1.0 - momentum) * running + momentum * correction * current
+def statistics(
+    running_mean: Any, running_variance: Any, total: Any, squares: Any, n: Any, momentum: Any, epsilon: Any
+) -> Any:
+    """One step of both running averages, the second of the unbiased variance; then the batch's own mean and 1 / s."""
+    mean, variance = total / n, squares / n
+    return (
+        (1.0 - momentum) * running_mean + momentum * mean,
+        (1.0 - momentum) * running_variance + momentum * squares / (n - 1.0),
+        mean,
+        inverse_deviation(variance, epsilon),
+    )
 
 
 def scale_and_shift_gradients(grad: Any, x_hat: Any) -> Any:
@@ -99,25 +103,25 @@ class BatchNorm(Layer):
         self._running_mean = engine.zeros((input_size,))
         self._running_variance = engine.zeros((input_size,))
         self._running_variance[...] = 1
-        self._mean, self._variance, self._inverse, self._slope = (engine.empty((input_size,)) for _ in range(4))
+        self._mean, self._inverse, self._slope = (engine.empty((input_size,)) for _ in range(3))
         self._batch_statistics = False
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
         self._batch_statistics = training
         rows, columns = inputs.shape
-        mean, variance = self._running_mean, self._running_variance
         if training:
-            self._measure(inputs)
-            mean, variance = self._mean, self._variance
-        self.engine.elementwise(inverse_deviation)((self._inverse,), (variance,), (self.epsilon,))
+            mean = self._measure(inputs)
+        else:
+            mean = self._running_mean
+            self.engine.elementwise(inverse_deviation)((self._inverse,), (self._running_variance,), (self.epsilon,))
         x_hat, outputs = self.buffer("x_hat", rows, columns), self.buffer("outputs", rows, columns)
         vectors = (mean, self._inverse, self._scale.value, self._shift.value)
         self.engine.elementwise(normalized)((x_hat, outputs), (inputs, *vectors), ())
         self._x_hat = x_hat
         return outputs
 
-    def _measure(self, inputs: Array) -> None:
-        """Mean and variance of the batch, and both running averages."""
+    def _measure(self, inputs: Array) -> Array:
+        """The batch's mean; its inverse deviation and both running averages are brought up to date."""
         rows = len(inputs)
         if rows < 2:
             raise FFNNError(
@@ -125,13 +129,12 @@ class BatchNorm(Layer):
                 "choose a batch_size that leaves no single row over"
             )
         engine, n = self.engine, float(rows)
-        divide, moving_average = engine.update(divided), engine.update(moving)
-        engine.columns(value_itself)((self._mean,), (inputs,), ())
-        divide((self._mean,), (), (n,))
-        engine.columns(squared_deviation)((self._variance,), (inputs, self._mean), ())
-        divide((self._variance,), (), (n,))
-        moving_average((self._running_mean,), (self._mean,), (self.momentum, 1.0))
-        moving_average((self._running_variance,), (self._variance,), (self.momentum, n / (n - 1)))
+        total, squares = self._mean, self._inverse
+        engine.columns(value_itself)((total,), (inputs,), ())
+        engine.columns(squared_deviation)((squares,), (inputs, total), (n,))
+        targets = (self._running_mean, self._running_variance, total, squares)
+        engine.update(statistics)(targets, (), (n, self.momentum, self.epsilon))
+        return self._mean
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
         engine, n = self.engine, float(len(grad_outputs))

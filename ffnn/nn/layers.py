@@ -70,18 +70,33 @@ class Linear(Layer):
         self._add_bias = engine.update(plus_bias)
         self._sum_columns = engine.columns(value_itself)
 
+    @property
+    def bias_parameter(self) -> Parameter:
+        """The bias, of a layer that has one."""
+        assert self._bias is not None
+        return self._bias
+
     def forward(self, inputs: Array, training: bool = False) -> Array:
-        outputs = self.buffer("outputs", len(inputs), self.units)
-        self.engine.matmul(inputs, self._weight.value, outputs)
+        outputs = self.product(inputs)
         if self._bias is not None:
             self._add_bias((outputs,), (self._bias.value,), ())
-        self._inputs = inputs
         return outputs
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
-        self.engine.matmul(self._inputs.T, grad_outputs, self._weight.grad)
         if self._bias is not None:
             self._sum_columns((self._bias.grad,), (grad_outputs,), ())
+        return self.product_backward(grad_outputs, needs_input_grad)
+
+    def product(self, inputs: Array) -> Array:
+        """inputs @ weight: `forward` without the bias."""
+        outputs = self.buffer("outputs", len(inputs), self.units)
+        self.engine.matmul(inputs, self._weight.value, outputs)
+        self._inputs = inputs
+        return outputs
+
+    def product_backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        """The weight's gradient and dLoss/dinputs: `backward` without the bias."""
+        self.engine.matmul(self._inputs.T, grad_outputs, self._weight.grad)
         if not needs_input_grad:
             return None
         grad_inputs = self.buffer("grad_inputs", len(grad_outputs), self.input_size)

@@ -7,6 +7,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum
 from ffnn.backend.workspace import Workspace
@@ -40,6 +42,7 @@ class Loss(ABC):
         self._num_outputs = num_outputs
         self._workspace = Workspace(engine)
         self._kernel = engine.rows(type(self).formula)
+        self._sum = engine.zeros((1,), np.float64)
 
     def forward(self, outputs: Array, labels: Array) -> float:
         """The loss of a batch; `backward` then returns its gradient.
@@ -53,12 +56,11 @@ class Loss(ABC):
         """
         rows, columns = outputs.shape
         grad = self._workspace("grad", rows, columns)
-        losses = self._workspace("losses", rows, 1).reshape(rows)
         targets = self._targets(labels)
         self.divisor = self._divisor(labels)
-        self._kernel((grad, losses), (outputs, targets), (1 / self.divisor, *self.constants))
+        self._kernel((grad, self._sum), (outputs, targets), (1 / self.divisor, *self.constants))
         self._grad = grad
-        return self._engine.total(losses) / self.divisor
+        return float(self._sum[0]) / self.divisor
 
     def backward(self) -> Array:
         """dLoss/doutputs of the last `forward`; overwritten by the next one."""
@@ -172,8 +174,7 @@ class SoftmaxCrossEntropy(Loss):
     def probabilities(self, outputs: Array) -> Array:
         """softmax(logits)."""
         result = self._workspace("probabilities", *outputs.shape)
-        log_totals = self._workspace("losses", len(outputs), 1).reshape(-1)
-        self._engine.rows(softmax)((result, log_totals), (outputs,), ())
+        self._engine.rows(softmax)((result, self._sum), (outputs,), ())
         return result
 
 

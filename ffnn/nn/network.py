@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Engine
 from ffnn.errors import FFNNError, nearest
+from ffnn.nn.fusion import fused
 from ffnn.nn.layer import Layer
 from ffnn.nn.losses import Loss
 from ffnn.nn.parameters import Parameter, ParameterStore
@@ -69,21 +70,22 @@ class Network:
             own = {spec.name: self.parameters[f"{name}.{spec.name}"] for spec in layer.parameter_specs(size)}
             layer.connect(self.engine, size, own, int(_stream(seed, name).generate_state(1)[0]))
         trained = [layer for layer in layers if layer.parameter_specs(layer.input_size)]
-        self._backward_layers = list(layers)[::-1]
-        self._first_trained = trained[0] if trained else layers[0]
+        self._stages = fused(layers)
+        first = layers.index(trained[0]) if trained else 0
+        self._first_trained = len(fused(layers[:first]))
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
         """Outputs (batch_size, output_size); they are overwritten by the next forward."""
-        for layer in self.layers.values():
-            inputs = layer.forward(inputs, training)
+        for stage in self._stages:
+            inputs = stage.forward(inputs, training)
         return inputs
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = False) -> Array | None:
         """Fill `parameters.grads` from dLoss/doutputs; return dLoss/dinputs only if it is asked for."""
-        for layer in self._backward_layers:
-            last = layer is self._first_trained and not needs_input_grad
-            grad_outputs = layer.backward(grad_outputs, needs_input_grad=not last)
-            if last:
+        last = -1 if needs_input_grad else self._first_trained
+        for place in range(len(self._stages) - 1, -1, -1):
+            grad_outputs = self._stages[place].backward(grad_outputs, place != last)
+            if place == last:
                 return None
         return grad_outputs
 

@@ -5,6 +5,8 @@ Every output depends on every input of its row, so its backward is the product w
 
 from typing import Any
 
+import numpy as np
+
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import exp, log, row_map, row_max, row_sum
 from ffnn.formulas import product, value_itself
@@ -58,17 +60,15 @@ class Softmax(Layer):
         super().connect(engine, input_size, parameters, seed)
         self._forward = engine.rows(softmax)
         self._backward = engine.rows(softmax_backward)
+        self._unused_sum = engine.zeros((1,), np.float64)
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
         outputs = self.buffer("outputs", *inputs.shape)
-        self._forward((outputs, self._row_numbers(len(inputs))), (inputs,), ())
+        self._forward((outputs, self._unused_sum), (inputs,), ())
         self._outputs = outputs
         return outputs
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
         grad_inputs = self.buffer("grad_inputs", *grad_outputs.shape)
-        self._backward((grad_inputs, self._row_numbers(len(grad_outputs))), (grad_outputs, self._outputs), ())
+        self._backward((grad_inputs, self._unused_sum), (grad_outputs, self._outputs), ())
         return grad_inputs
-
-    def _row_numbers(self, rows: int) -> Array:
-        return self.buffer("row_numbers", rows, 1).reshape(rows)

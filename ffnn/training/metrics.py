@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import row_argmax, where
-from ffnn.backend.workspace import Workspace
 from ffnn.nn.network import Objective
 
 
@@ -31,7 +30,7 @@ class RunningMeans:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._hit = engine.rows(hit)
-        self._workspace = Workspace(engine)
+        self._sum = engine.zeros((1,), np.float64)
         self.reset()
 
     def reset(self) -> None:
@@ -46,12 +45,11 @@ class RunningMeans:
         rows = len(labels)
         if labels.ndim == 2:
             labels = self._engine.argmax(labels)
-        hits = self._workspace("hits", rows, 1).reshape(rows)
-        self._hit((hits,), (outputs, labels), ())
+        self._hit((self._sum,), (outputs, labels), ())
         self.rows += rows
         self._loss += loss * weight
         self._weight += weight
-        self._hits += self._engine.total(hits)
+        self._hits += float(self._sum[0])
 
     @property
     def loss(self) -> float:

@@ -1,0 +1,94 @@
+"""Fusion: a linear layer and the activation behind it, computed in one pass over memory instead of three.
+
+Layers stay what is described, tested and differentiated one by one; a network only runs such a pair
+together, and its values are the same.
+"""
+
+import functools
+from collections.abc import Sequence
+from typing import Any
+
+from ffnn.backend.engine import Array
+from ffnn.backend.formula import Formula, complete
+from ffnn.nn.activations import Elementwise
+from ffnn.nn.layer import Layer
+from ffnn.nn.layers import Linear
+
+function: Any = None  # both are given a meaning for each activation
+derivative: Any = None
+
+
+def _activated(x: Any, y: Any, bias: Any, *constants: Any) -> Any:
+    x = x + bias
+    return x, function(x, *constants)
+
+
+def _activated_backward(grad: Any, x: Any, y: Any, *constants: Any) -> Any:
+    grad = grad * derivative(x, y, *constants)
+    return grad, grad
+
+
+@functools.cache
+def _formulas(activation: type[Elementwise]) -> tuple[Formula, Formula]:
+    name = f"biased_{activation.kind}"
+    forward = complete(_activated, name, function=activation.function)
+    return forward, complete(_activated_backward, f"{name}_backward", derivative=activation.derivative)
+
+
+class LinearActivation:
+    """y = activation(inputs @ weight + bias), with the bias's gradient summed while the activation's is computed.
+
+    Parameters
+    ----------
+    linear : Linear
+        Connected, with a bias.
+    activation : Elementwise
+        Connected.
+    """
+
+    def __init__(self, linear: Linear, activation: Elementwise) -> None:
+        self.linear, self.activation = linear, activation
+        forward, backward = _formulas(type(activation))
+        self._forward, self._backward = linear.engine.update(forward), linear.engine.columns(backward)
+
+    def forward(self, inputs: Array, training: bool = False) -> Array:
+        """As both layers' `forward`."""
+        linear, activation = self.linear, self.activation
+        x = linear.product(inputs)
+        y = activation.buffer("outputs", *x.shape)
+        self._forward((x, y), (linear.bias_parameter.value,), activation.constants)
+        self._arrays = x, y
+        return y
+
+    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
+        """As both layers' `backward`."""
+        linear, activation = self.linear, self.activation
+        grad = activation.buffer("grad_inputs", *grad_outputs.shape)
+        inputs = (grad_outputs, *self._arrays)
+        self._backward((grad, linear.bias_parameter.grad), inputs, activation.constants)
+        return linear.product_backward(grad, needs_input_grad)
+
+
+Stage = Layer | LinearActivation
+"""What a network runs: a layer, or two that were joined."""
+
+
+def fused(layers: Sequence[Layer]) -> list[Stage]:
+    """The stages of a network of these layers: each linear layer joined with an element-wise activation behind it."""
+    stages: list[Stage] = []
+    for layer in layers:
+        before = stages[-1] if stages else None
+        if isinstance(before, Linear) and before.bias and isinstance(layer, Elementwise) and _usual(before, layer):
+            stages[-1] = LinearActivation(before, layer)
+        else:
+            stages.append(layer)
+    return stages
+
+
+def _usual(linear: Linear, activation: Elementwise) -> bool:
+    """Whether neither is of a subclass with a forward or backward of its own, which must then be what runs."""
+    return all(
+        getattr(type(layer), method) is getattr(base, method)
+        for layer, base in ((linear, Linear), (activation, Elementwise))
+        for method in ("forward", "backward")
+    )
