@@ -4,6 +4,7 @@ The draws of a batch depend on seed, epoch and its place in the epoch alone, so 
 a resumed run changes them.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -17,6 +18,24 @@ from ffnn.data.batches import Batches, Pool, Sampler
 from ffnn.formulas import product, value_itself
 
 T = TypeVar("T")
+
+
+class Stopwatch:
+    """Adds up the seconds that pass inside `with` blocks.
+
+    Attributes
+    ----------
+    seconds : float
+    """
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._start
 
 
 def added(value: Any, other: Any) -> Any:
@@ -43,6 +62,12 @@ class AugmentedBatches(Batches):
     top : int
         The pixel value of full intensity.
     num_classes : int
+
+    Attributes
+    ----------
+    preparing, waiting : Stopwatch
+        What the latest epoch took: the other thread to prepare its batches (on a GPU, to ask for it), and the
+        reader in waiting for them.
     """
 
     def __init__(
@@ -63,6 +88,7 @@ class AugmentedBatches(Batches):
         self._seed, self._augmentations = seed, augmentations
         self._top, self._num_classes = top, num_classes
         self._multiply, self._add = pool.engine.update(product), pool.engine.update(added)
+        self.preparing, self.waiting = Stopwatch(), Stopwatch()
         self._mix, self._reorder = pool.engine.update(mixed), pool.engine.gather(value_itself)
 
     def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
@@ -71,12 +97,14 @@ class AugmentedBatches(Batches):
         Where images are mixed, labels are targets (batch_size, num_classes).
         """
         rows = self.order(number)
+        self.preparing, self.waiting = preparing, waiting = Stopwatch(), Stopwatch()
 
         def prepare(place: int) -> tuple[Array, Array]:
             chosen = rows[place * self.batch_size : (place + 1) * self.batch_size]
-            return self._prepare(chosen, np.random.default_rng([self._seed, number, place]), place % 2)
+            with preparing:
+                return self._prepare(chosen, np.random.default_rng([self._seed, number, place]), place % 2)
 
-        yield from one_ahead(prepare, len(self))
+        yield from one_ahead(prepare, len(self), waiting)
 
     def _prepare(self, rows: NDArray[np.int64], rng: np.random.Generator, side: int) -> tuple[Array, Array]:
         """A batch in the buffers of one of two sides: while one is computed with, the other is filled."""
@@ -123,18 +151,26 @@ class AugmentedBatches(Batches):
         return targets
 
 
-def one_ahead(prepare: Callable[[int], T], count: int) -> Iterator[T]:
+def one_ahead(prepare: Callable[[int], T], count: int, waiting: Stopwatch) -> Iterator[T]:
     """prepare(0), prepare(1), ...: each made by another thread while the one before is in use.
+
+    Parameters
+    ----------
+    prepare : function of int
+    count : int >= 1
+    waiting : Stopwatch
+        Runs while the next one is wanted and not there.
 
     Examples
     --------
-    >>> list(one_ahead(lambda number: number * number, 4))
+    >>> list(one_ahead(lambda number: number * number, 4, Stopwatch()))
     [0, 1, 4, 9]
     """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
         coming = thread.submit(prepare, 0)
         for number in range(1, count + 1):
-            ready = coming.result()
+            with waiting:
+                ready = coming.result()
             if number < count:
                 coming = thread.submit(prepare, number)
             yield ready

@@ -78,7 +78,12 @@ class Cifar10(DatasetEntry):
             wanted = {f"{self.folder}/{name}": name for name in (*self.batches, META)}
             folder = root / self.folder
             download_archive(
-                self.title, self.archive, self.mirrors, folder, lambda path, out: extract_tar(path, wanted, out)
+                self.title,
+                self.archive,
+                self.mirrors,
+                folder,
+                lambda path, out: extract_tar(path, wanted, out),
+                lambda: self.missing(root),
             )
 
     def load(self, root: Path) -> Dataset:

@@ -1,24 +1,22 @@
 """Getting the files of a data set: from the first mirror that has them, checked, unpacked, then put in place.
 
-A file appears under its final name only when it is complete and its checksum is right, so a broken
-download, a killed process or two processes at once never leave half a file.
+A file appears under its final name only when it is complete and its checksum is right; what a broken
+download or a killed process got waits in a folder of its own for the next one, which asks for the rest.
 """
 
 import gzip
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ffnn.data.dataset import DataError
+from ffnn.data.transfer import PoochBar, complete, is_right
 
-TIMEOUTS = (10.0, 30.0)
-"""Seconds to wait for a connection, and for the next bytes."""
-
-CHUNK = 1 << 16
+WORK = ".download"
+"""Beside the data: the folder of what is not finished and, with .lock, the file that one process at a time locks."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +63,24 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
         No mirror has a file as it should be, or `folder` cannot be written to.
     """
     by_hand = f"put {', '.join(file.name for file in files)} into {folder}"
-    with _stored(title, files, folder) as (temporary, progress):
-        for file in files:
-            archive, plain = temporary / file.name, temporary / file.unpacked
-            _fetch_from_first(title, mirrors, file, archive, progress, by_hand)
-            unpack(archive, plain)
-            plain.replace(folder / file.unpacked)
+    with _working(title, folder) as work:
+        absent = [file for file in files if not (folder / file.unpacked).exists()]
+        with _progress(title, absent, folder) as progress:
+            for file in absent:
+                part = _fetch_from_first(title, mirrors, file, work, progress, by_hand)
+                plain = work / "out" / file.unpacked
+                unpack(part, plain)
+                part.unlink()
+                plain.replace(folder / file.unpacked)
 
 
 def download_archive(
-    title: str, file: RemoteFile, mirrors: Sequence[str], folder: Path, extract: Callable[[Path, Path], None]
+    title: str,
+    file: RemoteFile,
+    mirrors: Sequence[str],
+    folder: Path,
+    extract: Callable[[Path, Path], None],
+    missing: Callable[[], Sequence[str]],
 ) -> None:
     """Download one archive and put what `extract` takes out of it into `folder`; says so in one line on stderr.
 
@@ -91,6 +97,8 @@ def download_archive(
         Made where it does not exist.
     extract : function of two paths
         Given the archive and an empty folder, makes there the files that are wanted.
+    missing : function
+        What is wanted and not there; asked when no other process is downloading, which may have brought it all.
 
     Raises
     ------
@@ -98,27 +106,37 @@ def download_archive(
         As for `download`.
     """
     by_hand = f"put the files of {file.name} into {folder}"
-    with _stored(title, [file], folder) as (temporary, progress):
-        archive, out = temporary / file.name, temporary / "out"
-        _fetch_from_first(title, mirrors, file, archive, progress, by_hand)
-        out.mkdir()
-        extract(archive, out)
-        for path in sorted(out.iterdir()):
-            if not (folder / path.name).exists():
-                path.replace(folder / path.name)
+    with _working(title, folder) as work:
+        absent = [file] if missing() else []
+        with _progress(title, absent, folder) as progress:
+            for archive in absent:
+                part = _fetch_from_first(title, mirrors, archive, work, progress, by_hand)
+                extract(part, work / "out")
+                part.unlink()
+                for path in sorted((work / "out").iterdir()):
+                    if not (folder / path.name).exists():
+                        path.replace(folder / path.name)
 
 
 @contextmanager
-def _stored(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator[tuple[Path, Any]]:
-    """A temporary folder in `folder`, and a progress display; a full disk and the like are told in one line."""
-    megabytes = sum(file.size for file in files) / 1e6
+def _working(title: str, folder: Path) -> Iterator[Path]:
+    """The work folder in `folder`, with an empty folder `out`, for one process at a time; the others wait.
+
+    A full disk and the like are told in one line. Only unfinished downloads outlive it.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with (
-            tempfile.TemporaryDirectory(prefix=".download-", dir=folder) as temporary,
-            _progress(f"Downloading {title} ({megabytes:.1f} MB) to {folder}") as progress,
-        ):
-            yield Path(temporary), progress
+        with _locked(folder / f"{WORK}.lock", f"Waiting for another process that is downloading {title} to {folder}"):
+            work = folder / WORK
+            out = work / "out"
+            shutil.rmtree(out, ignore_errors=True)  # of a process that was killed
+            out.mkdir(parents=True)
+            try:
+                yield work
+            finally:
+                shutil.rmtree(out)
+                with suppress(OSError):  # not empty: a part of a file is kept
+                    work.rmdir()
     except OSError as problem:
         raise DataError(
             f"cannot store {title} in {folder}: {problem.strerror or problem}; "
@@ -126,51 +144,45 @@ def _stored(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator[t
         ) from problem
 
 
-def _fetch_from_first(
-    title: str, mirrors: Sequence[str], file: RemoteFile, archive: Path, progress: Any, by_hand: str
-) -> None:
-    """Make `archive` from the first mirror that has the right file."""
-    import pooch
-    import requests
+@contextmanager
+def _locked(path: Path, announcement: str) -> Iterator[None]:
+    """Hold a lock that ends with its process, however that ends; the announcement is printed if it is taken."""
+    import filelock
 
-    # A proxy that compresses on its own would change the bytes that the checksum is of.
-    fetch = pooch.HTTPDownloader(
-        progressbar=_PoochBar(progress, file.name),
-        chunk_size=CHUNK,
-        timeout=TIMEOUTS,
-        headers={"Accept-Encoding": "identity"},
-    )
-    unchecked = archive.with_suffix(".unchecked")
+    lock = filelock.FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        _print(announcement)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        # Those who wait notice that the file they opened is gone, and lock a new one. Windows refuses; filelock
+        # removes the file there itself.
+        with suppress(OSError):
+            path.unlink()
+        lock.release()
+
+
+def _fetch_from_first(
+    title: str, mirrors: Sequence[str], file: RemoteFile, work: Path, progress: Any, by_hand: str
+) -> Path:
+    """The file, complete and right, in `work`: from the first mirror that can complete what is there of it."""
+    part = work / f"{file.name}.part"
+    if is_right(part, file.sha256):
+        return part
+    bar = PoochBar(progress, file.name)
     failures = []
     for mirror in mirrors:
-        url = mirror + file.name
-        try:
-            fetch(url, str(unchecked), None)
-        except requests.RequestException as problem:
-            failures.append(f"{url} ({_reason(problem)})")
-            continue
-        if pooch.file_hash(str(unchecked), alg="sha256") == file.sha256:
-            unchecked.replace(archive)
-            return
-        failures.append(f"{url} (wrong checksum)")
+        reason = complete(mirror + file.name, part, file.sha256, bar)
+        if not reason:
+            return part
+        failures.append(f"{mirror}{file.name} ({reason})")
     raise DataError(
         f"cannot download {title}: {', '.join(failures)}; "
         f"{by_hand} by hand, or use --dataset=digits, which needs no download"
     )
-
-
-def _reason(problem: Exception) -> str:
-    """A few words for what requests tells in paragraphs."""
-    import requests
-
-    if isinstance(problem, requests.HTTPError) and problem.response is not None:
-        return f"{problem.response.status_code} {problem.response.reason}"
-    words = {
-        requests.Timeout: "timed out",
-        requests.exceptions.ChunkedEncodingError: "broken off",
-        requests.ConnectionError: "no connection",
-    }
-    return next((text for kind, text in words.items() if isinstance(problem, kind)), type(problem).__name__)
 
 
 def unpack(archive: Path, plain: Path) -> None:
@@ -179,42 +191,23 @@ def unpack(archive: Path, plain: Path) -> None:
 
 
 @contextmanager
-def _progress(announcement: str) -> Iterator[Any]:
-    """Print the announcement and yield a progress display, which shows on a terminal only."""
-    from rich.console import Console
+def _progress(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator[Any]:
+    """Say what is downloaded, if anything is, and yield a progress display, which shows on a terminal only."""
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+    if files:
+        console = _print(f"Downloading {title} ({sum(file.size for file in files) / 1e6:.1f} MB) to {folder}")
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+            yield progress
+    else:
+        yield None
+
+
+def _print(line: str) -> Any:
+    """Print a line to stderr; returns the console."""
+    from rich.console import Console
+
     console = Console(stderr=True)
-    console.print(announcement, soft_wrap=True, highlight=False, markup=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        yield progress
-
-
-class _PoochBar:
-    """One file's line of a progress display, in the form that pooch asks for."""
-
-    def __init__(self, progress: Any, name: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(name, total=None)
-
-    @property
-    def total(self) -> float | None:
-        """Bytes to come; setting it starts the line anew, as for the next mirror."""
-        total: float | None = self._progress.tasks[self._task].total
-        return total
-
-    @total.setter
-    def total(self, size: int) -> None:
-        self._progress.reset(self._task, total=size)
-
-    def update(self, count: int) -> None:
-        """So many more bytes have come."""
-        self._progress.advance(self._task, count)
-
-    def reset(self) -> None:
-        """Back to no bytes."""
-        self._progress.reset(self._task)
-
-    def close(self) -> None:
-        """The line stays until the display ends."""
+    console.print(line, soft_wrap=True, highlight=False, markup=False)
+    return console

@@ -133,7 +133,9 @@ class Emnist(DatasetEntry):
         """Download the archive of all variants; this one is unpacked, as torchvision wants it, the others stay .gz."""
         if self.missing(root):
             folder = root / self.folder
-            download_archive("EMNIST, all variants", self.archive, self.mirrors, folder, self._extract)
+            download_archive(
+                "EMNIST, all variants", self.archive, self.mirrors, folder, self._extract, lambda: self.missing(root)
+            )
 
     def load(self, root: Path) -> Dataset:
         paths = [find_idx(root / self.folder, name) or root / self.folder / name for name in _file_names(self.variant)]

@@ -14,6 +14,7 @@ import numpy as np
 
 from ffnn.backend import resolve_engine
 from ffnn.backend.threads import limited_threads, suitable_threads, usable_cores
+from ffnn.data.augmented import AugmentedBatches
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.tracking import (
@@ -38,6 +39,21 @@ Notify = Callable[[str], None]
 
 COMPILED_SECONDS = 1.5
 """A first step that takes longer than this was compiled and not merely loaded."""
+
+
+AUGMENTING, WAITING = "time/augment_us_per_image", "time/augment_wait_fraction"
+"""What preparing augmented batches cost: their thread an image, and of training's time the share spent waiting."""
+
+
+class AugmentationCost(Callback):
+    """Adds to the record what augmented batches cost."""
+
+    def __init__(self, batches: AugmentedBatches) -> None:
+        self.batches = batches
+
+    def on_epoch(self, trainer: Trainer, record: Record) -> None:
+        record[AUGMENTING] = 1e6 * self.batches.preparing.seconds / self.batches.size
+        record[WAITING] = self.batches.waiting.seconds / record["time/train_seconds"]
 
 
 class Recorder(Callback):
@@ -118,6 +134,8 @@ def _train(
     tracker = _tracker(config, directory, parts, notify)
     best = Best(config.monitor)
     callbacks: list[Callback] = [best]
+    if isinstance(parts.train, AugmentedBatches):
+        callbacks.append(AugmentationCost(parts.train))
     if config.patience:
         callbacks.append(EarlyStopping(config.patience, config.patience_monitor, config.min_delta))
     callbacks += [
@@ -199,6 +217,11 @@ def _summary(trainer: Trainer, best: Best, evaluation: Evaluation | None) -> dic
         "time/train_seconds": math.fsum(record["time/train_seconds"] for record in trainer.history),
         "time/epochs_seconds": math.fsum(record["time/epoch_seconds"] for record in trainer.history),
     }
+    augmented = [record for record in trainer.history if AUGMENTING in record]
+    if augmented:
+        waited = math.fsum(record[WAITING] * record["time/train_seconds"] for record in augmented)
+        summary[AUGMENTING] = math.fsum(record[AUGMENTING] for record in augmented) / len(augmented)
+        summary[WAITING] = waited / math.fsum(record["time/train_seconds"] for record in augmented)
     if trainer.status == "diverged":
         summary["diverged_step"] = trainer.step + 1
     if best.record:
@@ -250,6 +273,11 @@ def describe_result(record: RunRecord) -> Sequence[str]:
             f"best epoch {summary['best/epoch']}: val accuracy {100 * summary['best/val/accuracy']:.2f} %; "
             f"test accuracy {100 * summary['test/accuracy']:.2f} %, macro F1 {100 * summary['test/macro_f1']:.2f} %, "
             f"loss {summary['test/loss']:.4f}{calibration}"
+        )
+    if AUGMENTING in summary:
+        lines.append(
+            f"augmented batches: {summary[AUGMENTING]:.1f} us an image in a thread of their own; "
+            f"training waited for them {100 * summary[WAITING]:.1f} % of its time"
         )
     return lines
 

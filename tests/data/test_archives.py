@@ -254,17 +254,24 @@ def test_a_process_killed_half_way_leaves_nothing_that_looks_whole(tmp_path, mak
     assert entry.missing(tmp_path) == []
 
 
-def test_two_processes_can_want_the_same_archive_at_once(tmp_path, make_mirror):
-    both = threading.Barrier(2)
+def test_of_two_processes_that_want_the_same_archive_one_downloads_it(tmp_path, make_mirror):
+    asked, second_waits = threading.Event(), threading.Event()
 
-    def when_both_ask(handler, _):
-        both.wait(PATIENCE)
+    def when_the_second_waits(handler, _):
+        asked.set()
+        second_waits.wait(PATIENCE)
         send(handler, CIFAR_ARCHIVE)
 
-    mirror = make_mirror(when_both_ask)
-    processes = [start(tmp_path, mirror) for _ in range(2)]
-    results = [process.communicate(timeout=PATIENCE) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], results
+    mirror = make_mirror(when_the_second_waits)
+    first = start(tmp_path, mirror)
+    assert asked.wait(PATIENCE)
+    second = start(tmp_path, mirror)
+    said = second.stderr.readline()
+    second_waits.set()
+    results = [process.communicate(timeout=PATIENCE) for process in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], results
+    assert said.startswith("Waiting for another process that is downloading CIFAR-10 to ")
+    assert mirror.requests == ["cifar-10-python.tar.gz"]
     folder = tmp_path / "cifar-10-batches-py"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == CIFAR_FILES
 

@@ -1,6 +1,8 @@
 """Augmentations against SciPy's interpolation and against moves made by hand; every draw repeatable."""
 
 import threading
+import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from ffnn.backend import create_engine
 from ffnn.data import AUGMENTATIONS
 from ffnn.data.augment import source_places
-from ffnn.data.augmented import AugmentedBatches, one_ahead
+from ffnn.data.augmented import AugmentedBatches, Stopwatch, one_ahead
 from ffnn.data.batches import Pool
 from ffnn.errors import FFNNError
 from ffnn.nn import SoftmaxCrossEntropy
@@ -259,14 +261,77 @@ def test_an_error_in_the_other_thread_reaches_the_reader_and_the_thread_ends() -
 
     seen = []
     with pytest.raises(ValueError, match="no such image"):
-        for value in one_ahead(prepare, 5):
+        for value in one_ahead(prepare, 5, Stopwatch()):
             seen.append(value)
     assert seen == [0, 1]
     assert not any(thread.name.startswith("batches") for thread in threading.enumerate())
 
 
 def test_a_reader_that_leaves_early_leaves_no_thread() -> None:
-    reader = one_ahead(lambda number: number, 1000)
+    reader = one_ahead(lambda number: number, 1000, Stopwatch())
     assert next(reader) == 0
     reader.close()  # type: ignore[attr-defined]
     assert not any(thread.name.startswith("batches") for thread in threading.enumerate())
+
+
+def test_a_reader_that_does_nothing_waits_all_the_time() -> None:
+    waiting, start = Stopwatch(), time.perf_counter()
+    assert list(one_ahead(lambda number: time.sleep(0.02), 10, waiting)) == [None] * 10
+    elapsed = time.perf_counter() - start
+    assert 0.5 * elapsed < waiting.seconds <= elapsed
+
+
+def test_a_reader_that_is_slower_than_the_other_thread_hardly_waits() -> None:
+    ready = [threading.Event() for _ in range(10)]
+
+    def prepare(number: int) -> int:
+        time.sleep(0.02 if number else 0)
+        ready[number].set()
+        return number
+
+    waiting, start = Stopwatch(), time.perf_counter()
+    for number in one_ahead(prepare, 10, waiting):
+        assert ready[min(number + 1, 9)].wait(10)
+    assert waiting.seconds < 0.5 * (time.perf_counter() - start)
+
+
+def test_an_epoch_is_timed_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, prepared = batches(["shift"]), AugmentedBatches._prepare
+
+    def slowly(self: AugmentedBatches, *args: Any) -> Any:
+        time.sleep(0.02)
+        return prepared(self, *args)
+
+    next(source.epoch())  # as a rehearsal does; compiles
+    monkeypatch.setattr(AugmentedBatches, "_prepare", slowly)
+    for number in range(3):
+        start = time.perf_counter()
+        contents(source, number)
+        elapsed = time.perf_counter() - start
+        assert 0.02 * len(source) <= source.preparing.seconds <= elapsed
+        assert 0.5 * elapsed < source.waiting.seconds <= elapsed
+
+
+def test_a_run_tells_what_its_augmentation_cost_and_one_without_does_not(tmp_path: Path) -> None:
+    from ffnn.lab.config import make_config
+    from ffnn.lab.run import describe_result, train
+    from ffnn.training.trainer import Callback
+
+    def run(augment: list[str]) -> Any:
+        settings = {"epochs": 3, "hidden_layers": [8], "wandb": "disabled", "engine": "numpy", "augment": augment}
+        return train(make_config({**settings, "runs_dir": str(tmp_path)}), lambda line: None, Callback())
+
+    cost, waited = "time/augment_us_per_image", "time/augment_wait_fraction"
+    plain, augmented = run([]), run(["elastic"])
+    for values in (*plain.history, plain.summary):
+        assert not {name for name in values if "augment" in name}
+    for values in (*augmented.history, augmented.summary):
+        assert 0 < values[waited] < 1
+        in_its_thread = 1e-6 * values[cost] * augmented.environment["data"]["counts"]["train"]
+        assert 0 < in_its_thread < values["time/train_seconds"]
+    for name in (cost, waited):
+        seen = [record[name] for record in augmented.history]
+        assert min(seen) <= augmented.summary[name] <= max(seen)
+    told = f"{augmented.summary[cost]:.1f} us an image in a thread of their own; training waited for them"
+    assert told in describe_result(augmented)[-1]
+    assert "us an image" not in "".join(describe_result(plain))
