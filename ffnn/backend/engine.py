@@ -5,7 +5,7 @@ live in NumPy, in compiled loops or on a GPU.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar, TypeAlias
 
@@ -98,6 +98,13 @@ class Engine(ABC):
     @abstractmethod
     def norm(self, array: Array) -> float:
         """Euclidean norm of all values, as a Python float."""
+
+    @abstractmethod
+    def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        """For each part [start, stop) of a one-dimensional array: sum, sum of squares and largest magnitude.
+
+        Returns a host array (len(bounds), 3) of float64, in which the sums are accumulated.
+        """
 
     @abstractmethod
     def total(self, array: Array) -> float:

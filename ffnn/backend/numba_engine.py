@@ -5,7 +5,11 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 
 import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from ffnn.backend import numba_loops, numba_math
 from ffnn.backend.engine import Array, Kernel
@@ -20,6 +24,7 @@ SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (n
 
 _total = jit(numba_loops.total, cache=True)
 _total_of_squares = jit(numba_loops.total_of_squares, cache=True)
+_moments = jit(numba_loops.moments, cache=True)
 _one_hot = jit(numba_loops.one_hot, cache=True)
 # Without the interpreter's lock: batches are prepared in a thread of their own.
 _warp = jit(numba_loops.warp, cache=True, nogil=True)
@@ -51,6 +56,11 @@ class NumbaEngine(NumpyEngine):
 
     def norm(self, array: Array) -> float:
         return math.sqrt(_total_of_squares(array.reshape(-1)))
+
+    def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        out = np.empty((len(bounds), 3))
+        _moments(array, np.array(bounds), out)
+        return out
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
         _one_hot(labels, on, off, out)

@@ -229,6 +229,19 @@ def total_of_squares(values: Any) -> Any:
     return result
 
 
+def moments(values: Any, bounds: Any, out: Any) -> None:
+    """See `Engine.moments`."""
+    for part in range(len(bounds)):
+        total, squares, largest = 0.0, 0.0, 0.0
+        for i in range(bounds[part, 0], bounds[part, 1]):
+            value = np.float64(values[i])
+            total += value
+            squares += value * value
+            size = abs(value)
+            largest = size if size > largest or size != size else largest
+        out[part] = total, squares, largest
+
+
 def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
     """See `Engine.one_hot`."""
     for i in range(out.shape[0]):

@@ -3,6 +3,7 @@
 The other engines are tested against this one.
 """
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -70,6 +71,11 @@ class NumpyEngine(Engine):
     def norm(self, array: Array) -> float:
         with np.errstate(all="ignore"):
             return float(np.sqrt(np.sum(np.square(array, dtype=np.float64))))
+
+    def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        parts = [array[start:stop].astype(np.float64) for start, stop in bounds]
+        with np.errstate(all="ignore"):
+            return np.array([(part.sum(), np.square(part).sum(), np.abs(part).max()) for part in parts])
 
     def total(self, array: Array) -> float:
         with np.errstate(all="ignore"):

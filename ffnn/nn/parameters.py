@@ -34,12 +34,15 @@ class Parameter:
         Views into the flat arrays: write with `value[...] = `.
     penalised : bool
         True for weights; L2 and weight decay leave everything else alone.
+    place : tuple of int
+        (start, stop) in the flat arrays.
     """
 
     name: str
     value: Array
     grad: Array
     penalised: bool
+    place: tuple[int, int]
 
 
 class ParameterStore:
@@ -73,7 +76,7 @@ class ParameterStore:
             name = f"{layer}.{spec.name}"
             value, grad = self.values[part].reshape(spec.shape), self.grads[part].reshape(spec.shape)
             value[...] = engine.array(spec.initializer(spec.shape, rng_for(name)))
-            self._by_name[name] = Parameter(name, value, grad, spec.penalised)
+            self._by_name[name] = Parameter(name, value, grad, spec.penalised, (part.start, part.stop))
 
     @property
     def penalised_values(self) -> Array:

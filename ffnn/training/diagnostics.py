@@ -4,14 +4,21 @@ Gradients (before clipping) and updates are those of the epoch's last step; acti
 a fixed probe batch. All are plain floats, named so that a dashboard groups them: `grad_norm/linear1`.
 """
 
+import math
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
 from ffnn.nn.layer import Layer
 from ffnn.nn.network import Network
 
 DEAD = 1e-6
+
+
+def difference(before: Any, now: Any) -> Any:
+    """now - before."""
+    return now - before
 
 
 class Diagnostics:
@@ -27,12 +34,14 @@ class Diagnostics:
     def __init__(self, network: Network, probe: Array) -> None:
         self.network = network
         self._probe = probe
-        self._before = self._parameters()
+        self._parameters = list(network.parameters)
+        self._bounds = [parameter.place for parameter in self._parameters]
+        self._before = network.engine.zeros((network.parameters.size,))
         self._gradients: dict[str, float] = {}
 
     def observe(self) -> None:
         """Take note of the gradients, unclipped, and of the weights that the step is about to change."""
-        self._before = self._parameters()
+        self._before[...] = self.network.parameters.values
         with np.errstate(all="ignore"):
             self._gradients = self._measure_gradients()
 
@@ -41,39 +50,35 @@ class Diagnostics:
         with np.errstate(all="ignore"):
             return {**self._gradients, **self._updates(), **self._activations()}
 
-    def _parameters(self) -> dict[str, NDArray[np.floating]]:
-        host = self.network.engine.host
-        return {name: np.array(host(parameter.value)) for name, parameter in self.network.named_parameters()}
-
     def _measure_gradients(self) -> dict[str, float]:
         """Norm, mean, variance and largest magnitude of each layer's gradients, weight and bias together."""
-        record = {}
-        flat = self.network.engine.host(self.network.parameters.grads).astype(np.float64)
-        record["grad_norm/all"] = float(np.linalg.norm(flat))
-        for name in self._trained_layers():
-            grads = [
-                self.network.engine.host(parameter.grad).reshape(-1)
-                for key, parameter in self.network.named_parameters()
-                if key.startswith(f"{name}.")
-            ]
-            values = np.concatenate(grads).astype(np.float64)
-            record[f"grad_norm/{name}"] = float(np.linalg.norm(values))
-            record[f"grad_mean/{name}"] = float(values.mean())
-            record[f"grad_variance/{name}"] = float(values.var())
-            record[f"grad_max/{name}"] = float(np.abs(values).max())
+        moments = self.network.engine.moments(self.network.parameters.grads, self._bounds)
+        record = {"grad_norm/all": math.sqrt(moments[:, 1].sum())}
+        layers = np.array([parameter.name.partition(".")[0] for parameter in self._parameters])
+        sizes = np.array([stop - start for start, stop in self._bounds])
+        for name in dict.fromkeys(layers.tolist()):
+            own = layers == name
+            count = sizes[own].sum()
+            mean, mean_square = moments[own, 0].sum() / count, moments[own, 1].sum() / count
+            record[f"grad_norm/{name}"] = math.sqrt(mean_square * count)
+            record[f"grad_mean/{name}"] = float(mean)
+            record[f"grad_variance/{name}"] = float(np.maximum(mean_square - mean * mean, 0))
+            record[f"grad_max/{name}"] = float(moments[own, 2].max())
         return record
 
     def _updates(self) -> dict[str, float]:
         """Norm of each weight, and of the last step relative to it: about 1e-3 is usual, 0.1 too much."""
+        engine, values = self.network.engine, self.network.parameters.values
+        weights = [parameter for parameter in self._parameters if parameter.penalised]
+        bounds = [parameter.place for parameter in weights]
+        engine.update(difference)((self._before,), (values,), ())
+        norms = np.sqrt(engine.moments(values, bounds)[:, 1])
+        steps = np.sqrt(engine.moments(self._before, bounds)[:, 1])
         record = {}
-        for name, parameter in self.network.named_parameters():
-            if parameter.penalised:
-                layer = name.partition(".")[0]
-                value = self.network.engine.host(parameter.value).astype(np.float64)
-                norm = float(np.linalg.norm(value))
-                record[f"weight_norm/{layer}"] = norm
-                step = float(np.linalg.norm(value - self._before[name]))
-                record[f"update_ratio/{layer}"] = step / norm if norm else 0.0
+        for parameter, norm, step in zip(weights, norms.tolist(), steps.tolist(), strict=True):
+            layer = parameter.name.partition(".")[0]
+            record[f"weight_norm/{layer}"] = norm
+            record[f"update_ratio/{layer}"] = step / norm if norm else 0.0
         return record
 
     def _activations(self) -> dict[str, float]:
@@ -91,9 +96,6 @@ class Diagnostics:
                 record[f"activation_std/{name}"] = float(outputs.std())
                 record[f"dead_fraction/{name}"] = float(np.mean(np.ptp(outputs, axis=0) < DEAD))
         return record
-
-    def _trained_layers(self) -> list[str]:
-        return list(dict.fromkeys(name.partition(".")[0] for name, _ in self.network.named_parameters()))
 
     @staticmethod
     def _is_activation(layer: Layer) -> bool:

@@ -158,16 +158,36 @@ class Trainer:
         """End training after this epoch; for callbacks."""
         self.status, self.reason = "finished", reason
 
-    def _run_epoch(self) -> Record:
-        start = time.perf_counter()
+    def train_epoch(self, observed: bool = False) -> float:
+        """Take a step on every training batch: an epoch without validation, record and callbacks.
+
+        Parameters
+        ----------
+        observed : bool, default False
+            Let the diagnostics look at the last step.
+
+        Returns
+        -------
+        float
+            The mean loss of all rows, each before its step.
+
+        Raises
+        ------
+        DivergedError
+        """
         self._means.reset()
         steps = len(self.train)
         for number, (inputs, labels) in enumerate(self.train.epoch(self.epoch), start=1):
-            self._train_step(inputs, labels, observed=number == steps)
+            self._train_step(inputs, labels, observed and number == steps)
         if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
             raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
-        trained = time.perf_counter()
         self.epoch += 1
+        return self._means.loss
+
+    def _run_epoch(self) -> Record:
+        start = time.perf_counter()
+        self.train_epoch(observed=True)
+        trained = time.perf_counter()
         with self.plan.average.in_place() if self.plan.average else nullcontext():
             val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
         if not math.isfinite(val_loss):

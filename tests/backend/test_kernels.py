@@ -291,3 +291,18 @@ def test_an_unknown_engine_or_type_is_refused() -> None:
     for name in ENGINES:
         with pytest.raises(ValueError, match=r"float32, float64; received 'float16'"):
             create_engine(name, "float16")
+
+
+@both_engines
+@both_types
+def test_moments_of_parts(engine_name: str, dtype: str, rng: np.random.Generator) -> None:
+    engine = create_engine(engine_name, dtype)
+    values = engine.array(rng.standard_normal(1000))
+    values[7] = np.inf
+    values[900] = np.nan
+    bounds = [(500, 900), (0, 1), (20, 500), (0, 20), (890, 1000)]
+    found = engine.moments(values, bounds)
+    exact = np.asarray(values, np.float64)
+    for row, (start, stop) in zip(found, bounds, strict=True):
+        part = exact[start:stop]
+        np.testing.assert_allclose(row, [part.sum(), (part**2).sum(), np.abs(part).max()], rtol=1e-12)
