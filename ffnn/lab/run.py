@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend import resolve_engine
-from ffnn.backend.threads import limited_threads, suitable_threads, usable_cores
+from ffnn.backend.threads import limited_threads, suitable_threads, thread_warning, usable_cores
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, make_config, name_of
@@ -104,6 +104,8 @@ def train(
     start = time.perf_counter()
     parts = build(config)
     resolved = resolve(config, parts, max_threads or usable_cores())
+    if not (config.threads or max_threads) and (line := thread_warning(_largest_product(parts))):
+        notify(line)
     with limited_threads(resolved.threads or 1):
         directory, summary = _train(resolved, parts, {"config_digest": config.digest()}, notify, progress)
     directory.write_summary({**summary, "time/total_seconds": time.perf_counter() - start})
@@ -112,14 +114,18 @@ def train(
 
 def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
     """The config with every choice made that was left to ffnn: engine, split, threads."""
-    batch_size, layers = parts.train.batch_size, parts.objective.network.layers.values()
-    threads = min(max_threads, suitable_threads(batch_size * max(layer.flops() for layer in layers)))
+    threads = min(max_threads, suitable_threads(_largest_product(parts)))
     choices = {
         "engine": resolve_engine(config.engine)[0],
         "split": ("official" if parts.dataset.official_test else "pooled") if config.split == "auto" else config.split,
         "threads": config.threads or threads,
     }
     return config.model_copy(update=choices)
+
+
+def _largest_product(parts: Parts) -> float:
+    """Floating-point operations of the largest matrix product of a step."""
+    return parts.train.batch_size * max(layer.flops() for layer in parts.objective.network.layers.values())
 
 
 def _train(

@@ -123,7 +123,7 @@ class Trainer:
         averaged = network.engine.array(network.engine.host(average.values)) if average else None
         inputs, labels = next(self.train.epoch())
         with network.engine.quiet(), suppress(DivergedError):
-            self._train_step(inputs, labels)
+            self.take_step(inputs, labels)
         network.load_state_dict(before)
         self.optimizer.load_state_dict(slots)
         if average:
@@ -158,6 +158,38 @@ class Trainer:
         """End training after this epoch; for callbacks."""
         self.status, self.reason = "finished", reason
 
+    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
+        """One update from one batch: schedule, loss, gradients, clips, optimizer, average.
+
+        Parameters
+        ----------
+        inputs, labels : arrays of the engine
+            As `Batches.epoch` gives them.
+        observed : bool, default False
+            Let the diagnostics look at it.
+
+        Raises
+        ------
+        DivergedError
+            If the loss is not finite; nothing was moved then.
+        """
+        plan, objective = self.plan, self.objective
+        self.optimizer.learning_rate = plan.schedule.at(self.step, self.base_learning_rate, self.clock)
+        loss = objective.forward(inputs, labels)
+        if not math.isfinite(loss):
+            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
+            raise DivergedError(f"the loss is {loss} at {where}: {self._origin(inputs)}")
+        objective.backward(len(labels))
+        if observed:
+            self._diagnostics.observe()
+        for clip in plan.clips:
+            clip.apply(objective.network.parameters)
+        self.optimizer.step()
+        if plan.average:
+            plan.average.update()
+        self.step += 1
+        self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
+
     def train_epoch(self, observed: bool = False) -> float:
         """Take a step on every training batch: an epoch without validation, record and callbacks.
 
@@ -178,7 +210,7 @@ class Trainer:
         self._means.reset()
         steps = len(self.train)
         for number, (inputs, labels) in enumerate(self.train.epoch(self.epoch), start=1):
-            self._train_step(inputs, labels, observed and number == steps)
+            self.take_step(inputs, labels, observed and number == steps)
         if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
             raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
         self.epoch += 1
@@ -209,24 +241,6 @@ class Trainer:
 
     def _origin(self, inputs: Array) -> str:
         return f"it began in {first_non_finite(self.objective.network, inputs)}"
-
-    def _train_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
-        plan, objective = self.plan, self.objective
-        self.optimizer.learning_rate = plan.schedule.at(self.step, self.base_learning_rate, self.clock)
-        loss = objective.forward(inputs, labels)
-        if not math.isfinite(loss):
-            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
-            raise DivergedError(f"the loss is {loss} at {where}: {self._origin(inputs)}")
-        objective.backward(len(labels))
-        if observed:
-            self._diagnostics.observe()
-        for clip in plan.clips:
-            clip.apply(objective.network.parameters)
-        self.optimizer.step()
-        if plan.average:
-            plan.average.update()
-        self.step += 1
-        self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
 
 
 def _first_inputs(batches: Batches) -> Array:

@@ -67,15 +67,16 @@ def test_the_default_split(real, name):
 
 
 def test_loading_and_digest_are_fast(real):
+    # Seconds of this process, not of the clock: other processes may be using the machine.
     source = real("fashion_mnist").source.removesuffix("/FashionMNIST/raw")
     loading, digesting = [], []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         data = load("fashion_mnist", source, download=False)
-        loaded = time.perf_counter()
+        loaded = time.process_time()
         assert len(data.digest) == 64
         loading.append(loaded - start)
-        digesting.append(time.perf_counter() - loaded)
+        digesting.append(time.process_time() - loaded)
     assert min(loading) < 1.0
     assert min(digesting) < 0.1
 
@@ -156,9 +157,9 @@ def test_larger_sets_load_fast(real, real_folder, spec, seconds):
         pytest.skip(f"the limit is for the part of EMNIST with 116,323 images, and here are {size:,}")
     loading = []
     for _ in range(3):
-        start = time.perf_counter()
+        start = time.process_time()
         load(spec, real_folder, download=False)
-        loading.append(time.perf_counter() - start)
+        loading.append(time.process_time() - start)
     assert min(loading) < seconds
 
 
