@@ -15,7 +15,7 @@ from ffnn.backend import numba_loops, numba_math
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_loops import ROW_WORDS, Helper
-from ffnn.backend.numba_math import WORDS, jit
+from ffnn.backend.numba_math import WORDS, jit, word
 from ffnn.backend.numpy_engine import NumpyEngine
 
 # What kernels are made of besides formulas; Numba itself looks at the file of the loops only.
@@ -71,6 +71,6 @@ class NumbaEngine(NumpyEngine):
     def _build(self, kind: str, formula: Formula) -> Kernel:
         loop = getattr(numba_loops, kind)
         number = self.dtype.type
-        bound = jit(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
+        bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
         name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}_{SOURCES[:8]}"
         return jit(complete(loop, name, formula=bound), cache=True)  # type: ignore[no-any-return]

@@ -13,7 +13,7 @@ from numba.core.imputils import lower_constant
 from numba.core.types.containers import BaseTuple
 from numba.extending import models, overload, register_model, typeof_impl
 
-from ffnn.backend.numba_math import FASTMATH, jit, word
+from ffnn.backend.numba_math import FASTMATH, word
 
 formula: Any = None  # given a meaning for each kernel
 
@@ -281,7 +281,7 @@ class Helper:
     """
 
     def __init__(self, function: Any) -> None:
-        self.dispatcher = jit(function)
+        self.dispatcher = word(function)
 
 
 class HelperType(types.Dispatcher):

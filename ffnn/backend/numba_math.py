@@ -22,7 +22,7 @@ def jit(function: Any, fastmath: frozenset[str] = FASTMATH, **options: Any) -> A
 
 
 def word(function: Any, fastmath: frozenset[str] = FASTMATH) -> Any:
-    """Compile a word of the vocabulary; always inlined, as one call left in a loop stops its vectorisation."""
+    """Compile a word or a formula; always inlined, as one call left in a loop stops its vectorisation."""
     return jit(function, fastmath, forceinline=True)
 
 
