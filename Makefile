@@ -6,13 +6,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-EXPERIMENTS := $(basename $(notdir $(wildcard experiments/exp*.yaml)))
+EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 
-.PHONY: help setup test test-all lint format clean $(EXPERIMENTS)
+.PHONY: help setup bench experiments test test-all lint format clean $(EXPERIMENTS)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +37,17 @@ $(VENV)/.ready-test: $(VENV)/.ready
 
 $(EXPERIMENTS): %: experiments/%.yaml $(VENV)/.ready
 	@$(BIN)/ffnn run $< $(OPTIONS)
+
+$(VENV)/.ready-bench: $(VENV)/.ready
+	@echo "installing the frameworks to race against, once..."
+	@$(PIP) --editable '.[frameworks]'
+	@touch $@
+
+bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick for a first look
+	@$(BIN)/ffnn bench $(ARGS)
+
+experiments: $(VENV)/.ready ## all experiments, and one table of what they found
+	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS)
 
 test: $(VENV)/.ready-test ## the test suite, without the longest tests
 	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)

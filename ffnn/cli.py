@@ -6,8 +6,9 @@ Every mistake a user can make ends here as one line and exit code 2.
 import math
 import sys
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -40,7 +41,23 @@ def _complain(message: str) -> int:
 
 
 class _Commands(click.Group):
-    """A group that names the nearest command."""
+    """A group that names the nearest command, and imports the rooms' commands only when they are used."""
+
+    rooms: ClassVar[Mapping[str, str]] = {
+        "bench": "ffnn.bench.cli",
+        "data": "ffnn.data.cli",
+        "run": "ffnn.lab.cli",
+        "sweep": "ffnn.lab.sweep.cli",
+    }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted([*super().list_commands(ctx), *self.rooms])
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.rooms:
+            return super().get_command(ctx, cmd_name)
+        command: click.Command = getattr(import_module(self.rooms[cmd_name]), cmd_name)
+        return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         name = args[0]
@@ -121,44 +138,17 @@ def train(ctx: click.Context, config_file: Path | None) -> None:
     from ffnn.lab.config import make_config, override
     from ffnn.lab.run import describe_result
     from ffnn.lab.run import train as run_training
+    from ffnn.lab.termination import termination_as_interrupt
     from ffnn.tracking import load_yaml
 
     values = override({}, _mapping(load_yaml(config_file) or {}, config_file)) if config_file else {}
-    record = run_training(make_config(override(values, parse_settings(ctx.args))))
+    config = make_config(override(values, parse_settings(ctx.args)))
+    with termination_as_interrupt():
+        record = run_training(config)
     for line in describe_result(record):
         click.echo(line)
     if record.summary["status"] == "stopped":
         ctx.exit(130)
-
-
-@commands.command(context_settings=ANY_SETTING)
-@click.argument("experiment", type=Path)
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
-@click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
-@click.pass_context
-def run(ctx: click.Context, experiment: Path, seeds: int | None, workers: int, fresh: bool) -> None:
-    """Run an experiment file and compare its conditions.
-
-    Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
-    the very same settings, code and data are not run again, unless with --fresh.
-
-    \b
-    ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
-    """
-    from ffnn.lab.experiment import plan_jobs, read_experiment, run_experiment
-    from ffnn.lab.present import present_experiment
-
-    described = read_experiment(experiment)
-    jobs = plan_jobs(described, experiment.stem, parse_settings(ctx.args), seeds)
-    try:
-        records = run_experiment(jobs, workers, lambda line: click.echo(line, err=True), fresh)
-    except KeyboardInterrupt:
-        click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
-        raise
-    present_experiment(described, jobs[0].config, records)
-    if sum(map(len, records.values())) < len(jobs):
-        ctx.exit(1)
 
 
 @commands.command()
@@ -223,12 +213,3 @@ def _mapping(values: object, source: Path) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise FFNNError(f"{source}: expected settings as `name: value`; received {type(values).__name__}")
     return values
-
-
-def _add_data_commands() -> None:
-    from ffnn.data.cli import data
-
-    commands.add_command(data)
-
-
-_add_data_commands()

@@ -104,8 +104,9 @@ def train(
     start = time.perf_counter()
     parts = build(config)
     resolved = resolve(config, parts, max_threads or usable_cores())
-    if not (config.threads or max_threads) and (line := thread_warning(_largest_product(parts))):
-        notify(line)
+    held_back = None if config.threads or max_threads else thread_warning(_largest_product(parts))
+    if held_back:
+        notify(held_back)
     with limited_threads(resolved.threads or 1):
         directory, summary = _train(resolved, parts, {"config_digest": config.digest()}, notify, progress)
     directory.write_summary({**summary, "time/total_seconds": time.perf_counter() - start})

@@ -1,0 +1,158 @@
+"""The race itself: all contenders prepare a cell, then take turns, one epoch each, round after round.
+
+The first round warms up and is not counted.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from ffnn.bench.contenders import contender_class
+from ffnn.bench.process import ContenderProcess, LostError, worker_command
+from ffnn.bench.results import CellResult
+from ffnn.bench.work import Cell, make_task
+from ffnn.data import Dataset
+
+Notify = Callable[[str], None]
+
+PILOT_EPOCHS = 5
+"""Short epochs that tell how long a step takes, so that a cell's own epochs can be sized."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How the race is run.
+
+    Parameters
+    ----------
+    threads : int
+        Of every contender.
+    repeats : int
+        Counted epochs of each contender in each cell.
+    epoch_seconds : float
+        About how long an epoch of the first contender takes.
+    timeout : float
+        Seconds after which a contender that does not answer is given up.
+    """
+
+    threads: int = 1
+    repeats: int = 5
+    epoch_seconds: float = 0.2
+    timeout: float = 180.0
+
+
+QUICK = Rules(repeats=3, epoch_seconds=0.1)
+"""For a first look."""
+
+
+class Race:
+    """Contenders' processes, and what they are asked; a context manager that ends them all.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Contenders, in the order of their turns.
+    rules : Rules
+    notify : callable
+        Takes a line for the user.
+    dataset : Dataset, optional
+        Instead of made-up images.
+    command : callable
+        From name and threads to the command that serves a contender.
+
+    Attributes
+    ----------
+    lost : dict
+        Why contenders that began did not end the race.
+    described : dict
+        By contender: versions and BLAS libraries.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        rules: Rules,
+        notify: Notify,
+        dataset: Dataset | None = None,
+        command: Callable[[str, int], list[str]] = worker_command,
+    ) -> None:
+        self.rules, self.dataset = rules, dataset
+        self._notify = notify
+        self.lost: dict[str, str] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        self._running: dict[str, ContenderProcess] = {}
+        self._stack = ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ffnn-bench-")))
+        for name in names:
+            self._running[name] = ContenderProcess(command(name, rules.threads), rules.threads)
+
+    def __enter__(self) -> "Race":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in self._running.values():
+            process.close()
+        self._stack.close()
+
+    def run(self, cells: Sequence[Cell]) -> Iterator[CellResult]:
+        """The result of one cell after the other."""
+        for cell in cells:
+            yield self._run(cell)
+
+    def _run(self, cell: Cell) -> CellResult:
+        fit = [name for name in self._running if not contender_class(name).unfit(cell.description)]
+        images = self._size(cell, fit)
+        notes = self._prepare(cell, images, fit)
+        rounds = [self._round(fit) for _ in range(self.rules.repeats + 1)][1:]
+        whole = [name for name in fit if name in self._running]
+        if not self.described:
+            self.described = {name: answer for name in whole if (answer := self._ask(name, "describe"))}
+        return CellResult(
+            cell,
+            images,
+            seconds={name: [answers[name]["seconds"] for answers in rounds] for name in whole},
+            cpu_seconds={name: [answers[name]["cpu_seconds"] for answers in rounds] for name in whole},
+            losses={name: [answers[name]["loss"] for answers in rounds] for name in whole},
+            notes={name: note for name in whole if (note := notes.get(name))},
+        )
+
+    def _size(self, cell: Cell, names: Sequence[str]) -> int:
+        """Images of an epoch that takes the first of `names` that is left about as long as the rules say."""
+        available = len(self.dataset) if self.dataset else None
+        pilot = cell.images(float("inf"), self.rules.epoch_seconds, available)
+        for name in names:
+            self._prepare(cell, pilot, [name])
+            answers = [self._ask(name, "epoch") for _ in range(PILOT_EPOCHS)]
+            taken = [answer["seconds"] for answer in answers if answer]
+            if len(taken) == PILOT_EPOCHS:
+                return cell.images(min(taken) * cell.batch_size / pilot, self.rules.epoch_seconds, available)
+        return pilot
+
+    def _prepare(self, cell: Cell, images: int, names: Sequence[str]) -> Mapping[str, str]:
+        """Give the same task to all; what each says about it."""
+        file = self._folder / "task.npz"
+        make_task(cell, images, self.dataset).save(file)
+        answers = {name: self._ask(name, "prepare", file=str(file)) for name in names}
+        return {name: answer["note"] for name, answer in answers.items() if answer}
+
+    def _round(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """One epoch of each that is left."""
+        return {name: answer for name in names if (answer := self._ask(name, "epoch"))}
+
+    def _ask(self, name: str, do: str, **arguments: Any) -> dict[str, Any] | None:
+        """The contender's answer; None, and it is out of the race, where it has none."""
+        if name not in self._running:
+            return None
+        try:
+            return self._running[name].ask(do, self.rules.timeout, **arguments)
+        except LostError as reason:
+            self._running.pop(name).close()
+            self.lost[name] = str(reason)
+            self._notify(f"{name} is out: {reason}")
+            return None
