@@ -131,6 +131,7 @@ def test_pinned_versions_satisfy_what_the_project_asks_for(repository: Path) -> 
 
 def test_experiment_files_are_plain_yaml_for_any_reader(repository: Path) -> None:
     for path in repository.glob("experiments/exp*.yaml"):
-        conditions = yaml.safe_load(path.read_text())["conditions"]
-        for settings in conditions.values():
+        described = yaml.safe_load(path.read_text())
+        levels = [level for factor in described.get("grid", {}).values() for level in factor.values()]
+        for settings in [*described.get("conditions", {}).values(), *levels]:
             assert not isinstance(settings.get("learning_rate", 0.1), str), path

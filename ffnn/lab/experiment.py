@@ -1,32 +1,83 @@
-"""Experiments: one YAML file a question, run for every condition and seed, then compared.
+"""Experiments: one YAML file a question, turned into a run for every condition and seed.
 
-How the runs are made, several at a time and none twice, is in `ffnn.lab.jobs`.
+How the runs are made is in `ffnn.lab.series` and `ffnn.lab.jobs`; what they say to the expected finding, in
+`ffnn.lab.comparison`.
 """
 
-import csv
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
+from ffnn.lab.claims import Claim, parse_claim
 from ffnn.lab.config import Config, Count, make_config, name_of, override
-from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
-from ffnn.lab.run import Notify
-from ffnn.lab.statistics import Mean, mean_of
-from ffnn.tracking import RunRecord, load_yaml
+from ffnn.lab.jobs import Job
+from ffnn.lab.measures import MEASURES
+from ffnn.tracking import load_yaml
 
-TABLE = {
-    "best/val/accuracy": ("val acc. %", 100.0, 2),
-    "test/accuracy": ("test acc. %", 100.0, 2),
-    "test/macro_f1": ("macro F1 %", 100.0, 2),
-    "time/train_seconds": ("train s", 1.0, 2),
-}
-"""Columns of the comparison: summary key, heading, scale and digits."""
+BEST = "best"
 
 
-class Experiment(BaseModel):
+class Part(BaseModel):
+    """A section of an experiment file: nothing in it is unknown, and nothing changes it later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Compare(Part):
+    """How conditions are compared, and what the expected finding says in terms of numbers.
+
+    Attributes
+    ----------
+    against : str
+        A condition, or "best": the one with the highest mean accuracy on validation.
+    margin : float >= 0
+        Differences of the metric smaller than this do not matter.
+    claims : list of str
+        See `ffnn.lab.claims`. The expected finding is confirmed if all are.
+    """
+
+    against: str = BEST
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.003
+    claims: list[str] = []
+
+
+class Search(Part):
+    """For each condition and seed a search over the sweep's space, whose best trial on validation then counts.
+
+    Attributes
+    ----------
+    trials : int >= 1
+        Of each search.
+    """
+
+    trials: Count
+
+
+class Variation(Part):
+    """What is different on another data set.
+
+    Attributes
+    ----------
+    expected : str, optional
+    base, conditions : dict
+        Settings that win over those of the file.
+    claims : list of str, optional
+    search : Search, optional
+        Instead of those of the file.
+    """
+
+    expected: str | None = None
+    base: dict[str, Any] = {}
+    conditions: dict[str, dict[str, Any]] = {}
+    claims: list[str] | None = None
+    search: Search | None = None
+
+
+class Experiment(Part):
     """What an experiment file says.
 
     Attributes
@@ -39,55 +90,157 @@ class Experiment(BaseModel):
         Settings of all runs.
     conditions : dict
         For each condition, by name, the settings that differ.
+    grid : dict
+        Factors, each with its named levels and their settings. Every combination is a condition, named
+        by its levels with dashes between.
     seeds : int
         Every condition runs with seeds 0, 1, ..., seeds - 1.
+    metric : str
+        What runs are judged by; a name of `ffnn.lab.measures.MEASURES`.
+    compare : Compare
+    sweep : str, optional
+        The sweep file that covers the same values, from the folder above this file's.
+    search : Search, optional
+    datasets : dict
+        By data set, what is different there.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     question: str
     expected: str
     base: dict[str, Any]
-    conditions: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
-    seeds: Count = 3
+    conditions: dict[str, dict[str, Any]] = {}
+    grid: dict[str, dict[str, dict[str, Any]]] = {}
+    seeds: Count = 5
+    metric: str = "test/accuracy"
+    compare: Compare = Compare()
+    sweep: str | None = None
+    search: Search | None = None
+    datasets: dict[str, Variation] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Experiment":
+        names = self.all_conditions()
+        if not names:
+            raise ValueError("expected at least one condition, under conditions or grid")
+        for name in names:
+            if name == BEST or not name or any(c.isspace() for c in name):
+                raise ValueError(f"conditions: expected a name without spaces, and not {BEST!r}; received {name!r}")
+        if self.metric not in MEASURES:
+            raise ValueError(
+                f"metric: expected one of {', '.join(MEASURES)}; received {self.metric!r}"
+                f"{nearest(self.metric, MEASURES)}"
+            )
+        if self.compare.against not in (BEST, *names):
+            raise ValueError(
+                f"compare.against: expected {BEST} or one of {', '.join(names)}; received {self.compare.against!r}"
+                f"{nearest(self.compare.against, names)}"
+            )
+        for texts in (self.compare.claims, *(variation.claims or [] for variation in self.datasets.values())):
+            self.claims(texts)
+        for place, variation in self.datasets.items():
+            for name in variation.conditions:
+                if name not in names:
+                    raise ValueError(
+                        f"datasets.{place}.conditions: expected one of {', '.join(names)}; received {name!r}"
+                    )
+        if self.search and not self.sweep:
+            raise ValueError("search: expected a sweep beside it, which names the space to search")
+        return self
+
+    def all_conditions(self) -> dict[str, dict[str, Any]]:
+        """The settings of every condition by its name: those written out, then the grid's combinations."""
+        combinations = product(*(levels.items() for levels in self.grid.values())) if self.grid else ()
+        made: dict[str, dict[str, Any]] = dict(self.conditions)
+        for levels in combinations:
+            name = "-".join(label for label, _ in levels)
+            made[name] = {key: value for _, settings in levels for key, value in settings.items()}
+        return made
+
+    def claims(self, texts: Sequence[str] | None = None) -> list[Claim]:
+        """The claims of the expected finding, or those that `texts` mean here."""
+        texts = self.compare.claims if texts is None else texts
+        return [parse_claim(text, self.all_conditions(), self.metric, self.compare.margin) for text in texts]
+
+    def on_dataset(self, dataset: str) -> "Experiment":
+        """The experiment as the file wants it on this data set."""
+        there = self.datasets.get(dataset)
+        if not there:
+            return self
+        conditions = {
+            name: override(settings, there.conditions.get(name, {})) for name, settings in self.all_conditions().items()
+        }
+        claims = self.compare.claims if there.claims is None else there.claims
+        return self.model_copy(
+            update={
+                "expected": there.expected or self.expected,
+                "base": override(self.base, there.base),
+                "conditions": conditions,
+                "grid": {},
+                "compare": self.compare.model_copy(update={"claims": claims}),
+                "search": there.search or self.search,
+            }
+        )
 
 
-def read_experiment(path: Path) -> Experiment:
-    """The experiment in a file; FFNNError names what is wrong with it."""
+def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
+    """The experiment in a file, for the data set that it or `overrides` name; FFNNError names what is wrong with it."""
     values = load_yaml(path)
     try:
-        return Experiment.model_validate(values)
+        experiment = Experiment.model_validate(values)
     except ValidationError as problem:
-        first = problem.errors(include_url=False)[0]
-        place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
-        hint = nearest(place, Experiment.model_fields) if first["type"] == "extra_forbidden" else ""
-        expected = _EXPECTED.get(first["type"], first["msg"])
-        received = "nothing" if first["type"] == "missing" else repr(first["input"])
-        raise FFNNError(f"{path}: {place}: expected {expected}; received {received}{hint}") from None
+        raise FFNNError(f"{path}: {_first_problem(problem)}") from None
+    return experiment.on_dataset(_dataset(override(experiment.base, overrides or {})))
 
 
+def _dataset(values: Mapping[str, Any]) -> str:
+    return name_of(values.get("dataset", Config.model_fields["dataset"].default))
+
+
+def _first_problem(problem: ValidationError) -> str:
+    first = problem.errors(include_url=False)[0]
+    if first["type"] == "value_error":
+        return str(first["msg"]).removeprefix("Value error, ")
+    place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
+    known = _FIELDS.get(str(first["loc"][0]) if len(first["loc"]) > 1 else "", Experiment.model_fields)
+    unknown = first["type"] == "extra_forbidden"
+    hint = nearest(str(first["loc"][-1]), known) if unknown else ""
+    expected = f"only {', '.join(known)}" if unknown else _EXPECTED.get(first["type"], first["msg"])
+    received = "nothing" if first["type"] == "missing" else repr(first["input"])
+    return f"{place}: expected {expected}; received {received}{hint}"
+
+
+_FIELDS = {
+    "compare": Compare.model_fields,
+    "search": Search.model_fields,
+    "datasets": Variation.model_fields,
+}
 _EXPECTED = {
     "string_type": "text (in quotes, if YAML takes it for something else)",
     "dict_type": "names and values",
+    "list_type": "a list",
     "model_type": f"names and values: {', '.join(Experiment.model_fields)}",
     "missing": "a value",
-    "too_short": "at least one condition",
-    "extra_forbidden": f"only {', '.join(Experiment.model_fields)}",
     "int_type": "a whole number",
-    "greater_than_equal": "at least 1",
+    "float_type": "a number",
+    "greater_than_equal": "a larger number",
 }
 
 
 def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], seeds: int | None = None) -> list[Job]:
-    """Every run of the experiment, seeds innermost; `overrides` win over both base and condition."""
-    for place, settings in {"the command line": overrides, "base": experiment.base, **experiment.conditions}.items():
+    """Every run of the experiment, seeds innermost; `overrides` win over both base and condition.
+
+    A condition's run with seed s has the split, the initial draws (of the layers whose shapes are the
+    same) and the order of images of every other condition's run with seed s: runs of a seed are pairs.
+    """
+    conditions = experiment.all_conditions()
+    for place, settings in {"the command line": overrides, "base": experiment.base, **conditions}.items():
         if "seed" in settings:
             raise FFNNError(f"{place}: an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed")
     jobs = []
-    for condition, differences in experiment.conditions.items():
+    for condition, differences in conditions.items():
         for seed in range(seeds or experiment.seeds):
             values = override(override(experiment.base, differences), overrides)
-            dataset = name_of(values.get("dataset", Config.model_fields["dataset"].default))
+            dataset = _dataset(values)
             own = {
                 "seed": seed,
                 "name": f"{dataset}-{condition}",
@@ -96,83 +249,3 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
             }
             jobs.append(Job(condition, make_config({**own, **values, "seed": seed})))
     return jobs
-
-
-def run_experiment(
-    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False
-) -> dict[str, list[RunRecord]]:
-    """Run what has not been run yet, and give back all runs by condition.
-
-    Parameters
-    ----------
-    jobs : sequence of Job
-    workers : int >= 1
-        Runs at a time.
-    notify : callable
-        Takes lines for the user. A run that fails costs one line and its place in the result.
-    fresh : bool, default False
-        Run everything, whatever is there.
-
-    Raises
-    ------
-    FFNNError
-        If the data cannot be had, or if every run failed.
-    """
-    digests = data_digests(jobs)
-    there = {} if fresh else finished_runs(jobs, digests)
-    waiting = [job for job in jobs if job.config.digest() not in there]
-    if there:
-        count = len(jobs) - len(waiting)
-        notify(f"{count} of {len(jobs)} runs are already there, with the same settings, code and data: not run again")
-    records = {id(job): there[job.config.digest()] for job in jobs if job.config.digest() in there}
-    by_digest = {job.config.digest(): job for job in waiting}
-    for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=1):
-        if isinstance(outcome, RunRecord):
-            records[id(by_digest[job.config.digest()])] = outcome
-        notify(f"[{place}/{len(waiting)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
-    if not records:
-        raise FFNNError(f"all {len(jobs)} runs failed; there is nothing to compare")
-    by_condition: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
-    for job in jobs:
-        if id(job) in records:
-            by_condition[job.condition].append(records[id(job)])
-    return by_condition
-
-
-def _in_words(outcome: RunRecord | FFNNError) -> str:
-    if isinstance(outcome, FFNNError):
-        return f"failed: {outcome}"
-    summary = outcome.summary
-    if "test/accuracy" not in summary:
-        return f"{summary['status']}: {summary.get('reason', '')}"
-    ended = "" if summary["status"] == "finished" else f", {summary['status']}"
-    return (
-        f"test accuracy {100 * summary['test/accuracy']:.2f} %, best epoch {summary['best/epoch']}, "
-        f"{summary['time/total_seconds']:.1f} s{ended}"
-    )
-
-
-def compare(records: Mapping[str, Sequence[RunRecord]]) -> dict[str, dict[str, Mean]]:
-    """For each condition, the mean of every column of `TABLE` over its runs."""
-    return {
-        condition: {key: mean_of([run.summary[key] for run in runs if key in run.summary]) for key in TABLE}
-        for condition, runs in records.items()
-    }
-
-
-def write_csv(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
-    """One row a run: condition, seed, status, and every number of its summary."""
-    rows = [
-        {"condition": condition, "seed": run.config["seed"], "run": run.path.name, **_numbers(run.summary)}
-        for condition, runs in records.items()
-        for run in runs
-    ]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _numbers(summary: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in summary.items() if isinstance(value, int | float | str)}

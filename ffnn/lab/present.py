@@ -1,56 +1,19 @@
-"""What commands print: tables of an experiment, an evaluation, a gradient check.
+"""What commands print: tables of an evaluation, of disturbed images, of a gradient check.
 
-It reads records and measurements and changes nothing.
+It reads measurements and changes nothing.
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
-from ffnn.lab.config import Config
-from ffnn.lab.experiment import TABLE, Experiment, compare, write_csv
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
-from ffnn.report.figures import draw_curves, draw_robustness
-from ffnn.tracking import RunRecord
+from ffnn.report.figures import draw_robustness
 from ffnn.training.metrics import Evaluation
-
-
-def present_experiment(experiment: Experiment, config: Config, records: Mapping[str, Sequence[RunRecord]]) -> None:
-    """Print the comparison; write `runs.csv` and the figure of the curves beside the runs."""
-    folder = Path(config.runs_dir) / config.group
-    runs = [run for of_condition in records.values() for run in of_condition]
-    table = Table()
-    table.add_column("condition")
-    table.add_column("runs", justify="right")
-    for heading, _, _ in TABLE.values():
-        table.add_column(heading, justify="right")
-    for condition, means in compare(records).items():
-        diverged = sum(run.summary.get("diverged", False) for run in records[condition])
-        name = f"{condition} ({diverged} diverged)" if diverged else condition
-        cells = [means[key].format(scale, digits) for key, (_, scale, digits) in TABLE.items()]
-        table.add_row(escape(name), str(len(records[condition])), *cells)
-    console = Console(highlight=False)
-    console.print(f"\n[bold]{escape(config.group)}[/bold]: {escape(experiment.question)}")
-    console.print(table)
-    console.print("Mean ± 95 % interval over seeds; test figures at the epoch that was best on validation.")
-    console.print(f"Expected: {escape(experiment.expected)}\n")
-    write_csv(records, folder / "runs.csv")
-    figure = folder / "curves.png"
-    histories = {condition: [run.history for run in of_condition] for condition, of_condition in records.items()}
-    panels = {"train/loss": "training loss", "val/accuracy": "validation accuracy"}
-    draw_curves(histories, panels, f"{config.group}: mean over seeds, band from least to most", figure)
-    offline = [run.path for run in runs if list(run.path.glob("wandb/offline-run-*"))]
-    places = {"runs": f"{folder}/", "table": folder / "runs.csv", "figure": figure}
-    if offline:
-        places["W&B"] = f"{len(offline)} offline records; send them later: wandb sync {folder}/*/wandb"
-        places[""] = f"look at one in the terminal: wandb leet {offline[0]}/wandb"
-    for name, place in places.items():
-        console.print(f"{name:<8}{place}", soft_wrap=True, highlight=False)
 
 
 def present_evaluation(evaluation: Evaluation, part: str) -> None:

@@ -5,12 +5,20 @@ Colours are Okabe and Ito's eight, which the colour-blind can tell apart.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+DASHES = ("-", "--", ":")
+
+
+class Interval(NamedTuple):
+    """A value and how far its confidence interval reaches to both sides; NaN where there is none."""
+
+    middle: float
+    half_width: float
 
 
 def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], path: Path) -> None:
@@ -52,11 +60,48 @@ def draw_curves(
     figure, all_axes = _figure(5.2 * len(panels), 4.0, columns=len(panels))
     for axes, (metric, label) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
         for number, (condition, runs) in enumerate(histories.items()):
-            _draw_band(axes, runs, metric, condition, COLOURS[number % len(COLOURS)])
+            colour, dashes = COLOURS[number % len(COLOURS)], DASHES[number // len(COLOURS) % len(DASHES)]
+            _draw_band(axes, runs, metric, condition, colour, dashes)
         axes.set(xlabel="epoch", ylabel=label)
         axes.grid(alpha=0.3)
         axes.xaxis.get_major_locator().set_params(integer=True)
-    np.atleast_1d(all_axes)[0].legend(frameon=False)
+    if len(histories) <= 6:
+        np.atleast_1d(all_axes)[0].legend(frameon=False)
+    else:
+        handles, labels = np.atleast_1d(all_axes)[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=11)
+    _save(figure, path)
+
+
+def draw_intervals(
+    intervals: Mapping[str, Interval], reference: str, margin: float, label: str, title: str, path: Path
+) -> None:
+    """One row a condition: its mean, its interval, and around the reference the band of what does not matter.
+
+    Parameters
+    ----------
+    intervals : mapping from condition to Interval
+    reference : str
+        The condition drawn black, with a line through all rows.
+    margin : float >= 0
+        Half the width of the band.
+    label, title : str
+    path : Path
+    """
+    figure, axes = _figure(7.2, 1.2 + 0.3 * len(intervals))
+    for row, (condition, (middle, half_width)) in enumerate(intervals.items()):
+        width = None if np.isnan(half_width) else half_width
+        colour = "black" if condition == reference else COLOURS[0]
+        axes.errorbar(middle, row, xerr=width, fmt="o", color=colour, markersize=5, capsize=3, lw=1.5)
+    if reference in intervals:
+        middle = intervals[reference].middle
+        axes.axvline(middle, color="black", lw=0.8)
+        axes.axvspan(middle - margin, middle + margin, color="black", alpha=0.1, lw=0)
+    axes.set_yticks(range(len(intervals)), list(intervals))
+    axes.invert_yaxis()
+    axes.set_xlabel(label)
+    axes.grid(axis="x", alpha=0.3)
     figure.suptitle(title, fontsize=11)
     _save(figure, path)
 
@@ -67,9 +112,7 @@ def draw_robustness(
     """Accuracy against the strength of a perturbation: all images, black, and each class."""
     figure, axes = _figure(7.2, 4.4)
     for number, (name, values) in enumerate(by_class.items()):
-        axes.plot(
-            levels, values, color=COLOURS[number % 6], alpha=0.6, lw=1, ls=("-", "--", ":")[number // 6 % 3], label=name
-        )
+        axes.plot(levels, values, color=COLOURS[number % 6], alpha=0.6, lw=1, ls=DASHES[number // 6 % 3], label=name)
     axes.plot(levels, accuracy, color="black", lw=2.5, marker="o", label="all")
     axes.set(xlabel=label, ylabel="accuracy", ylim=(0, 1))
     axes.grid(alpha=0.3)
@@ -79,7 +122,7 @@ def draw_robustness(
 
 
 def _draw_band(
-    axes: Any, runs: Sequence[Sequence[Mapping[str, Any]]], metric: str, condition: str, colour: str
+    axes: Any, runs: Sequence[Sequence[Mapping[str, Any]]], metric: str, condition: str, colour: str, dashes: str
 ) -> None:
     by_epoch: dict[int, list[float]] = {}
     for run in runs:
@@ -88,7 +131,7 @@ def _draw_band(
                 by_epoch.setdefault(int(record["epoch"]), []).append(float(record[metric]))
     epochs = sorted(by_epoch)
     values = [by_epoch[epoch] for epoch in epochs]
-    axes.plot(epochs, [np.mean(v) for v in values], color=colour, label=condition, marker="o", markersize=3)
+    axes.plot(epochs, [np.mean(v) for v in values], color=colour, ls=dashes, label=condition, marker="o", ms=3)
     axes.fill_between(epochs, [min(v) for v in values], [max(v) for v in values], color=colour, alpha=0.15, lw=0)
 
 

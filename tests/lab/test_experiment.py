@@ -1,6 +1,5 @@
-"""Experiments: every file in `experiments/` runs, its table is right, and nothing is trained twice."""
+"""Experiments: every file in `experiments/` runs, its runs are pairs, and nothing is trained twice."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -8,42 +7,132 @@ import numpy as np
 import pytest
 
 from ffnn.errors import FFNNError
-from ffnn.lab.experiment import Job, Once, compare, plan_jobs, read_experiment, run_experiment, write_csv
-from ffnn.lab.present import present_experiment
+from ffnn.lab.build import build
+from ffnn.lab.comparison import compare
+from ffnn.lab.config import make_config
+from ffnn.lab.experiment import Experiment, plan_jobs, read_experiment
+from ffnn.lab.jobs import Job, Once
+from ffnn.lab.series import run_experiment
+from ffnn.tracking import load_yaml
 
-FILES = sorted((Path(__file__).parent.parent.parent / "experiments").glob("exp*.yaml"))
-TINY = {"dataset": "digits", "epochs": 1, "batch_size": 1000, "hidden_layers": [8], "wandb": "disabled"}
+PROJECT = Path(__file__).parent.parent.parent
+FILES = sorted((PROJECT / "experiments").glob("exp*.yaml"))
+TUNING = sorted((PROJECT / "experiments" / "tuning").glob("*.yaml"))
+STEPS = {"dataset": "digits", "epochs": 1, "batch_size": 1000, "wandb": "disabled"}
+TINY = {**STEPS, "hidden_layers": [8]}
+FOUR = ["sgd", "momentum", "rmsprop", "adam"]
+
+
+@pytest.fixture(autouse=True)
+def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Confusion matrices take longer to draw than these runs take; test_run.py looks at them."""
+    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
+
+
+def four_optimizers() -> Experiment:
+    conditions = {name: {"optimizer": name, "learning_rate": 0.01} for name in FOUR}
+    return Experiment(question="Which?", expected="Adam.", base={}, conditions=conditions)
 
 
 def small(tmp_path: Path, seeds: int = 2, **settings: Any) -> list[Job]:
-    experiment = read_experiment(next(file for file in FILES if file.stem == "exp3-optimizers"))
-    return plan_jobs(experiment, "exp3", {**TINY, "runs_dir": str(tmp_path), **settings}, seeds)
+    return plan_jobs(four_optimizers(), "exp3", {**TINY, "runs_dir": str(tmp_path), **settings}, seeds)
+
+
+@pytest.mark.parametrize("file", [*FILES, *TUNING], ids=lambda file: file.stem)
+def test_every_experiment_file_is_a_question_with_an_answer_to_test(file: Path) -> None:
+    experiment = read_experiment(file)
+    assert experiment.question.endswith("?")
+    if file in FILES:
+        assert experiment.seeds == 5
+        assert len(experiment.claims()) >= 2
+    for dataset in ("digits", "cifar10"):
+        there = read_experiment(file, {"dataset": dataset})
+        assert plan_jobs(there, "e", {"dataset": dataset}, 1)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_every_experiment_file_takes_two_steps(file: Path, tmp_path: Path) -> None:
-    experiment = read_experiment(file)
-    assert experiment.question.endswith("?")
-    jobs = plan_jobs(experiment, file.stem, {**TINY, "runs_dir": str(tmp_path)}, 1)
+    experiment = read_experiment(file, STEPS)
+    jobs = plan_jobs(experiment, file.stem, {**STEPS, "runs_dir": str(tmp_path)}, 1)
     records = run_experiment(jobs, 1, lambda line: None)
-    assert set(records) == set(experiment.conditions)
+    assert set(records) == set(experiment.all_conditions())
     for runs in records.values():
         (record,) = runs
         assert record.summary["steps"] == 2
         assert record.summary["status"] == "finished"
+    comparison = compare(experiment, records)
+    assert {one.verdict for one in comparison.judged} == {"undecided"}
 
 
-def test_the_table_is_the_mean_over_seeds(tmp_path: Path) -> None:
-    jobs = small(tmp_path, seeds=3)
-    records = run_experiment(jobs, 1, lambda line: None)
-    accuracies = [run.summary["test/accuracy"] for run in records["adam"]]
-    assert [run.config["seed"] for run in records["adam"]] == [0, 1, 2]
-    assert compare(records)["adam"]["test/accuracy"].mean == pytest.approx(np.mean(accuracies))
-    write_csv(records, tmp_path / "runs.csv")
-    with (tmp_path / "runs.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert len(rows) == 12
-    assert sorted(float(row["test/accuracy"]) for row in rows if row["condition"] == "adam") == sorted(accuracies)
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_sweep_and_experiment_cover_the_same_values(file: Path) -> None:
+    """A rate of an experiment was tuned over the sweep's rates; of everything else, all values occur in both."""
+    experiment = read_experiment(file)
+    if not experiment.sweep:
+        return
+    parameters = load_yaml(PROJECT / experiment.sweep)["parameters"]
+    for name, spec in parameters.items():
+        tried = [s[name] for s in experiment.all_conditions().values() if name in s]
+        if "values" not in spec or not tried:
+            continue
+        assert [value for value in tried if value not in spec["values"]] == [], name
+        if name != "learning_rate":
+            assert [value for value in spec["values"] if value not in tried] == [], name
+
+
+def test_runs_of_a_seed_are_pairs(tmp_path: Path) -> None:
+    """Another optimizer, activation or last layer leaves the split, the shared draws and the order of images alone."""
+    settings = {"dataset": "digits", "hidden_layers": [16, 8], "batch_size": 100}
+    changes = [{"optimizer": "sgd"}, {"activation": "tanh"}, {"dropout": 0.3}, {"hidden_layers": [16, 12]}]
+    one, *others = (build(make_config({**settings, **change, "seed": 3})) for change in ({}, *changes))
+    draws = {parameter.name: np.array(parameter.value) for parameter in one.objective.network.parameters}
+    for change, other in zip(changes, others, strict=True):
+        assert other.split.digest == one.split.digest
+        shared = 0
+        for parameter in other.objective.network.parameters:
+            if parameter.value.shape == draws[parameter.name].shape:
+                assert np.array_equal(parameter.value, draws[parameter.name])
+                shared += 1
+        assert shared >= (len(draws) if "hidden_layers" not in change else 2)
+        for (_, mine), (_, theirs) in zip(one.train.epoch(1), other.train.epoch(1), strict=True):
+            assert np.array_equal(mine, theirs)
+    another = build(make_config({**settings, "seed": 4}))
+    first = next(iter(another.objective.network.parameters))
+    assert not np.array_equal(first.value, draws[first.name])
+
+
+def test_a_grid_is_every_combination_named_by_its_levels() -> None:
+    experiment = Experiment(
+        question="?", expected="!", base={}, conditions={"alone": {"epochs": 3}},
+        grid={"depth": {"d1": {"num_layers": 1}, "d2": {"num_layers": 2}}, "rate": {"r1": {"learning_rate": 0.1}}},
+    )  # fmt: skip
+    assert experiment.all_conditions() == {
+        "alone": {"epochs": 3},
+        "d1-r1": {"num_layers": 1, "learning_rate": 0.1},
+        "d2-r1": {"num_layers": 2, "learning_rate": 0.1},
+    }
+
+
+def test_another_data_set_changes_what_the_file_says_and_no_other_does(tmp_path: Path) -> None:
+    path = tmp_path / "exp.yaml"
+    path.write_text(
+        "question: q?\nexpected: 85 %\nbase: {dataset: fashion_mnist, epochs: 3}\nconditions: {a: {}, b: {epochs: 2}}\n"
+        "compare: {claims: [a > 0.85]}\n"
+        "datasets: {cifar10: {expected: 50 %, claims: [a > 0.5], base: {epochs: 9}, conditions: {b: {l2: 0.1}}}}\n"
+    )
+    there = read_experiment(path, {"dataset": "cifar10"})
+    assert (there.expected, there.compare.claims, there.base["epochs"]) == ("50 %", ["a > 0.5"], 9)
+    assert there.all_conditions() == {"a": {}, "b": {"epochs": 2, "l2": 0.1}}
+    for other in ({}, {"dataset": "digits"}):
+        assert read_experiment(path, other).compare.claims == ["a > 0.85"]
+
+
+def test_conditions_that_come_to_the_same_settings_share_their_runs(tmp_path: Path) -> None:
+    experiment = Experiment(question="?", expected="!", base={}, conditions={"a": {}, "b": {"optimizer": "adam"}})
+    said: list[str] = []
+    records = run_experiment(plan_jobs(experiment, "e", {**TINY, "runs_dir": str(tmp_path)}, 1), 1, said.append)
+    assert records["a"][0].path == records["b"][0].path
+    assert sum(line.startswith("[") for line in said) == 1
 
 
 def test_finished_runs_are_not_run_again_and_other_settings_are(tmp_path: Path) -> None:
@@ -105,7 +194,7 @@ def test_an_experiment_whose_runs_all_fail_ends_in_one_line(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("place", ["base", "conditions", "overrides"])
 def test_a_seed_of_its_own_is_refused(tmp_path: Path, place: str) -> None:
-    experiment = read_experiment(FILES[0])
+    experiment = four_optimizers()
     if place == "overrides":
         with pytest.raises(FFNNError, match="--seeds=N"):
             plan_jobs(experiment, "e", {"seed": 3})
@@ -132,15 +221,7 @@ def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
         assert other.history[0]["train/loss"] == pytest.approx(record.history[0]["train/loss"], rel=1e-5)
 
 
-def test_the_printed_table_names_runs_figure_and_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    jobs = small(tmp_path)
-    experiment = read_experiment(FILES[0])
-    present_experiment(experiment, jobs[0].config, run_experiment(jobs, 1, lambda line: None))
-    printed = capsys.readouterr().out
-    folder = tmp_path / "exp3-digits"
-    for expected in ("sgd", "momentum", "rmsprop", "adam", "±", str(folder / "runs.csv"), str(folder / "curves.png")):
-        assert expected in printed
-    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
+MINIMAL = "question: q?\nexpected: e\nbase: {}\nconditions: {a: {}, b: {}}\n"
 
 
 @pytest.mark.parametrize(
@@ -152,7 +233,19 @@ def test_the_printed_table_names_runs_figure_and_table(tmp_path: Path, capsys: p
         ("question: q?\nexpected: e\nbase: {}\nconditions: {a: 3}", "conditions.a"),
         ("question: q?\nexpected: no\nbase: {}\nconditions: {a: {}}", "expected: expected text"),
         ("question: q?\nexpected: e\nbase: {}\nconditions: {}", "at least one condition"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {a: {}}\nseds: 3", "seds"),
+        ("question: q?\nexpected: e\nbase: {}\nconditions: {a: {}}\nseds: 3", "did you mean 'seeds'"),
+        (f"{MINIMAL}metric: test/acuracy", "did you mean 'test/accuracy'"),
+        (f"{MINIMAL}compare: {{against: c}}", "compare.against: expected best or one of a, b"),
+        (f"{MINIMAL}compare: {{claims: [a > c]}}", "claim 'a > c'"),
+        (f"{MINIMAL}compare: {{clams: [a > b]}}", "did you mean 'claims'"),
+        (f"{MINIMAL}compare: {{margin: -1}}", "compare.margin"),
+        (f"{MINIMAL}datasets: {{cifar10: {{claims: [a > c]}}}}", "claim 'a > c'"),
+        (f"{MINIMAL}datasets: {{cifar10: {{conditions: {{c: {{}}}}}}}}", "datasets.cifar10.conditions"),
+        (f"{MINIMAL}search: {{trials: 3}}", "expected a sweep"),
+        (f"{MINIMAL}search: {{trials: 0}}\nsweep: s.yaml", "search.trials"),
+        (f"{MINIMAL}grid: {{depth: {{two words: {{}}}}}}", "without spaces"),
+        (f"{MINIMAL}grid: {{depth: {{best: {{}}}}}}", "not 'best'"),
+        (f"{MINIMAL}on: {{}}", "expected"),
     ],
 )
 def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, expected: str) -> None:

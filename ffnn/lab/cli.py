@@ -1,0 +1,62 @@
+"""The laboratory's command `ffnn run`, from words to a call of the room behind it.
+
+What it needs is imported when it runs, so that other commands start fast.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from ffnn.errors import FFNNError
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("files_and_settings", metavar="EXPERIMENT... [--SETTING=VALUE]...", nargs=-1, type=click.UNPROCESSED)
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
+@click.pass_context
+def run(ctx: click.Context, files_and_settings: tuple[str, ...], seeds: int | None, workers: int, fresh: bool) -> None:
+    """Run experiment files, compare their conditions, and test what was expected.
+
+    Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
+    the very same settings, code and data are not run again, unless with --fresh. Several files end
+    in one table: what was expected, what was found, with what certainty.
+
+    \b
+    ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
+    """
+    from ffnn.cli import parse_settings
+    from ffnn.lab.series import run_files
+
+    files, settings = split_words(files_and_settings)
+    if not files:
+        raise FFNNError("expected an experiment file, such as experiments/exp3-optimizers.yaml; received none")
+    try:
+        complete = run_files([Path(file) for file in files], parse_settings(settings), seeds, workers, fresh)
+    except KeyboardInterrupt:
+        click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
+        raise
+    if not complete:
+        ctx.exit(1)
+
+
+def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """File names, and settings with their values, from a command line's words.
+
+    Examples
+    --------
+    >>> split_words(["a.yaml", "--epochs", "5", "b.yaml", "--dataset=digits"])
+    (['a.yaml', 'b.yaml'], ['--epochs', '5', '--dataset=digits'])
+    """
+    files, settings, rest = [], [], list(words)
+    while rest:
+        word = rest.pop(0)
+        if not word.startswith("--"):
+            files.append(word)
+            continue
+        settings.append(word)
+        if "=" not in word and rest and not rest[0].startswith("--"):
+            settings.append(rest.pop(0))
+    return files, settings

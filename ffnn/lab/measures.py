@@ -1,0 +1,100 @@
+"""Measures: the one number by which a run is judged, read from its record.
+
+Choices are made on validation and findings are reported on test, so that what was chosen for its luck
+on some images is not also reported on them.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ffnn.tracking import RunRecord
+
+CHOICE = "best/val/accuracy"
+"""What a choice among conditions is made by."""
+
+
+@dataclass(frozen=True)
+class Measure:
+    """How a number is read from a run, and how it is shown.
+
+    Attributes
+    ----------
+    heading : str
+        Of a column, with the unit.
+    unit : str
+        Of differences, in text.
+    of : callable
+        From a RunRecord to the number; NaN where the run has none.
+    scale : float
+        From the number to the unit shown.
+    digits : int
+    better : "larger", "smaller" or None
+        None where neither is.
+    part : str, optional
+        The part of the data whose images it counts: it comes in steps of one of them.
+    """
+
+    heading: str
+    unit: str
+    of: Callable[[RunRecord], float]
+    scale: float = 100.0
+    digits: int = 2
+    better: Literal["larger", "smaller"] | None = "larger"
+    part: str | None = None
+
+    def resolution(self, run: RunRecord) -> float:
+        """The step in which values come; 0 where they are continuous."""
+        images = run.environment.get("data", {}).get("counts", {}).get(self.part, 0)
+        return 1 / images if images else 0.0
+
+
+def _of_summary(key: str, chance: bool = False) -> Callable[[RunRecord], float]:
+    def read(run: RunRecord) -> float:
+        value = run.summary.get(key)
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+        return _chance(run) if chance and run.summary.get("diverged") else math.nan
+
+    return read
+
+
+def _chance(run: RunRecord) -> float:
+    """What guessing reaches: the worth of a run that diverged before its first epoch was over.
+
+    Leaving such runs out would make a condition the better, the more of its runs fail.
+    """
+    classes = run.environment.get("data", {}).get("classes", [])
+    return 1 / len(classes) if classes else math.nan
+
+
+def _curve(run: RunRecord) -> float:
+    """Mean validation accuracy over all epochs; those that a diverged run did not reach count as guessing."""
+    values = [float(record["val/accuracy"]) for record in run.history]
+    if run.summary.get("diverged"):
+        values += [_chance(run)] * (int(run.config["epochs"]) - len(values))
+    return math.fsum(values) / len(values) if values else math.nan
+
+
+def _gap(run: RunRecord) -> float:
+    last = run.history[-1] if run.history else {}
+    return float(last.get("train/accuracy", math.nan)) - float(last.get("val/accuracy", math.nan))
+
+
+def _log10_learning_rate(run: RunRecord) -> float:
+    return math.log10(run.config["learning_rate"])
+
+
+MEASURES = {
+    "test/accuracy": Measure("test acc. %", "points", _of_summary("test/accuracy", chance=True), part="test"),
+    "test/macro_f1": Measure("macro F1 %", "points", _of_summary("test/macro_f1")),
+    "test/loss": Measure("test loss", "", _of_summary("test/loss"), 1.0, 4, better="smaller"),
+    "best/val/accuracy": Measure("val acc. %", "points", _of_summary("best/val/accuracy", chance=True), part="val"),
+    "best/val/loss": Measure("val loss", "", _of_summary("best/val/loss"), 1.0, 4, better="smaller"),
+    "curve/val/accuracy": Measure("mean val acc. over epochs %", "points", _curve, part="val"),
+    "gap/accuracy": Measure("train - val acc. at the end %", "points", _gap, better="smaller", part="val"),
+    "log10/learning_rate": Measure("log10 learning rate", "decades", _log10_learning_rate, 1.0, 2, None),
+    "time/train_seconds": Measure("train s", "s", _of_summary("time/train_seconds"), 1.0, 2, better="smaller"),
+}
+"""Everything that a claim, a table or a figure can be about."""

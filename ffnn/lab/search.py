@@ -1,0 +1,104 @@
+"""Experiments whose runs are searches: for each condition and seed a sweep, of which the best trial counts.
+
+A learning rate found for one optimizer says nothing about another, so each is searched for by itself.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.lab.experiment import Experiment
+from ffnn.lab.jobs import Job, data_digests
+from ffnn.lab.run import Notify
+from ffnn.lab.sweep.analysis import ranked
+from ffnn.lab.sweep.schema import Sweep, read_sweep
+from ffnn.lab.sweep.session import Wish, open_sweep, run_sweep
+from ffnn.tracking import RunRecord, read_run
+
+TRIALS = "trials"
+"""The folder, beside the tables, that has a folder for each search."""
+
+
+def run_searches(
+    experiment: Experiment, folder: Path, jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False
+) -> dict[str, list[RunRecord]]:
+    """Search for every condition and seed, and give back the best trials by condition.
+
+    A search is known by the hash of its settings and of the code. What of it is there is not run
+    again, and a search that was interrupted goes on.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With a `search` and a `sweep`.
+    folder : Path
+        What the sweep file's path begins from.
+    jobs : sequence of Job
+        The settings of each search; the sweep's parameters win over them.
+    workers : int >= 1
+        Trials at a time.
+    notify : callable
+        Takes lines for the user.
+    fresh : bool, default False
+        Search everything anew, whatever is there.
+
+    Raises
+    ------
+    FFNNError
+        If the sweep file or the data cannot be had, or if no trial of any search ended well.
+    KeyboardInterrupt
+        After Ctrl-C.
+    """
+    if experiment.search is None or experiment.sweep is None:
+        raise FFNNError("expected an experiment with `search` and `sweep`; received one without")
+    sweep = read_sweep(folder / experiment.sweep)
+    data_digests(jobs)
+    suffix = time.strftime("-%Y%m%d-%H%M%S") if fresh else ""
+    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+    for place, job in enumerate(jobs, start=1):
+        label = f"[{place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
+        record = _search(sweep, job, suffix, experiment.search.trials, workers)
+        if record is None:
+            notify(f"{label}: no trial ended well")
+            continue
+        found[job.condition].append(record)
+        notify(
+            f"{label}: best of {experiment.search.trials} trials: learning rate {record.config['learning_rate']:.2g}, "
+            f"val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
+        )
+    if not any(found.values()):
+        raise FFNNError(f"no trial of {len(jobs)} searches ended well; there is nothing to compare")
+    return found
+
+
+def _search(sweep: Sweep, job: Job, suffix: str, trials: int, workers: int) -> RunRecord | None:
+    """Run one search, or what is missing of it; its best trial."""
+    settings = _settings(sweep, job, suffix)
+    there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
+    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there)
+    plan, ledger = open_sweep(sweep, settings, wish)
+    best = ranked(run_sweep(plan, ledger, wish, terminal=False), plan)
+    return read_run(best[0].run) if best and best[0].run else None
+
+
+def _settings(sweep: Sweep, job: Job, suffix: str) -> dict[str, Any]:
+    """What every trial of a search receives: the settings of the job that the sweep does not search.
+
+    The group says experiment, condition and seed, as W&B shows it, and lies in the experiment's own folder.
+    """
+    config = job.config
+    searched = {name for name, spec in sweep.file.parameters.items() if not _is_constant(spec)}
+    own = {
+        "runs_dir": str(Path(config.runs_dir) / config.group / TRIALS),
+        "group": f"{config.group}-{job.condition}-s{config.seed}-{config.digest()}{suffix}",
+        "tags": [*config.tags, TRIALS],
+        "name": None,
+    }
+    given = {name: getattr(config, name) for name in config.model_fields_set}
+    return {name: value for name, value in {**given, **own}.items() if name not in searched and value is not None}
+
+
+def _is_constant(spec: object) -> bool:
+    return isinstance(spec, Mapping) and "value" in spec

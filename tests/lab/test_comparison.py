@@ -1,0 +1,211 @@
+"""Comparisons from made-up records: what is counted, what is said, and what stands in the files and on the terminal."""
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ffnn.errors import FFNNError
+from ffnn.lab.comparison import Comparison, compare
+from ffnn.lab.config import make_config
+from ffnn.lab.experiment import Compare, Experiment
+from ffnn.lab.findings import caveats, certainty_in_words, found_in_words
+from ffnn.lab.present_experiment import present_experiment, present_summary
+from ffnn.lab.tables import write_comparison, write_runs
+from ffnn.tracking import RunRecord
+
+CLASSES = [str(digit) for digit in range(10)]
+
+
+def made(seed: int, test: float | None, val: float | None = None, epochs: int = 4, **summary: Any) -> RunRecord:
+    """A run whose accuracies are as given; with none it diverged in its first epoch."""
+    val = test if val is None else val
+    history = [] if val is None else [{"epoch": e, "train/loss": 1 / e, "val/accuracy": val} for e in range(1, 5)]
+    known = {} if test is None else {"test/accuracy": test, "best/val/accuracy": val}
+    status = {"diverged": test is None, "status": "diverged" if test is None else "finished"}
+    counts = {"train": 1000, "val": 1000, "test": 10000}
+    return RunRecord(
+        Path(f"runs/g/run-s{seed}"),
+        {"seed": seed, "epochs": epochs, "learning_rate": 0.001},
+        history[:epochs],
+        {**status, **known, **summary},
+        {"data": {"classes": CLASSES, "counts": counts}},
+    )
+
+
+def runs(*accuracies: float | None) -> list[RunRecord]:
+    return [made(seed, accuracy) for seed, accuracy in enumerate(accuracies)]
+
+
+def experiment(names: Sequence[str], claims: Sequence[str] = (), against: str = "best") -> Experiment:
+    compare_by = Compare(against=against, margin=0.003, claims=list(claims))
+    return Experiment(
+        question="Who?", expected="[a] wins.", base={}, conditions={name: {} for name in names}, compare=compare_by
+    )
+
+
+def compared(
+    records: Mapping[str, Sequence[RunRecord]], claims: Sequence[str] = (), against: str = "best"
+) -> Comparison:
+    return compare(experiment(list(records), claims, against), records)
+
+
+FIVE = {
+    "a": runs(0.900, 0.902, 0.899, 0.901, 0.903),
+    "b": runs(0.880, 0.881, 0.880, 0.880, 0.884),
+    "c": runs(0.900, 0.903, 0.899, 0.900, 0.903),
+    "d": runs(0.950, 0.870, 0.900, 0.840, 0.930),
+}
+
+
+def test_each_condition_gets_the_verdict_of_its_pairs() -> None:
+    comparison = compared(FIVE, against="a")
+    assert {row.condition: row.verdict for row in comparison.rows} == {
+        "a": "reference",
+        "b": "worse",
+        "c": "equal",
+        "d": "undecided",
+    }
+    (b,) = (row for row in comparison.rows if row.condition == "b")
+    assert b.pairs is not None
+    assert b.pairs.mean.mean == pytest.approx(-0.02)
+    assert b.means["test/accuracy"].mean == pytest.approx(0.881)
+    assert {row.verdict for row in compared(FIVE, against="b").rows if row.condition in "ac"} == {"better"}
+
+
+def test_p_values_are_corrected_for_the_number_of_conditions() -> None:
+    pairs = {row.condition: row for row in compared(FIVE, against="a").rows}
+    assert pairs["b"].pairs is not None
+    assert pairs["b"].p == pytest.approx(3 * pairs["b"].pairs.p)
+
+
+def test_the_best_is_chosen_on_validation_and_not_on_test() -> None:
+    records = {
+        "lucky": [made(seed, test=0.95, val=0.80) for seed in range(3)],
+        "good": [made(seed, test=0.90, val=0.85) for seed in range(3)],
+    }
+    assert compared(records).reference == "good"
+
+
+def test_a_smaller_loss_is_better() -> None:
+    records = {
+        name: [made(s, 0.9, **{"test/loss": loss + 0.001 * s * (name == "b")}) for s in range(5)]
+        for name, loss in {"a": 0.3, "b": 0.2}.items()
+    }
+    of_loss = experiment(["a", "b"], against="a").model_copy(update={"metric": "test/loss"})
+    assert compare(of_loss, records).rows[1].verdict == "better"
+
+
+def test_diverged_runs_count_as_guessing_and_are_said() -> None:
+    comparison = compared({"a": runs(0.9, 0.91, 0.9), "b": runs(0.95, None, None)}, against="a")
+    assert comparison.rows[1].diverged == 2
+    assert comparison.rows[1].means["test/accuracy"].mean == pytest.approx((0.95 + 0.1 + 0.1) / 3)
+    assert any("Diverged: b 2 of 3" in line for line in caveats(comparison))
+
+
+def test_a_condition_of_diverged_runs_only_is_the_worst_and_not_absent() -> None:
+    comparison = compared({"a": runs(0.9, 0.91, 0.9, 0.89), "b": runs(None, None, None, None)})
+    assert comparison.reference == "a"
+    assert comparison.rows[1].verdict == "worse"
+
+
+def test_epochs_that_a_diverged_run_did_not_reach_count_as_guessing() -> None:
+    diverged = made(0, 0.5, epochs=8, diverged=True)
+    means = compared({"a": [diverged]}).rows[0].means
+    assert means["curve/val/accuracy"].mean == pytest.approx((4 * 0.5 + 4 * 0.1) / 8)
+
+
+def test_missing_runs_are_said_and_the_other_seeds_compared() -> None:
+    comparison = compared({"a": runs(0.9, 0.91, 0.9), "b": [made(2, 0.8), made(0, 0.81)]}, against="a")
+    pairs = comparison.rows[1].pairs
+    assert pairs is not None
+    assert pairs.differences == pytest.approx([-0.1, -0.09])
+    assert any("missing: b 1" in line for line in caveats(comparison))
+    none_at_all = compared({"a": runs(0.9, 0.91), "b": []}, claims=["a > b"])
+    assert none_at_all.verdict == "undecided"
+    assert none_at_all.rows[1].missing == 2
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        (["a > b", "a ~ c"], "confirmed (every p "),
+        (["a > b", "b >= a"], "contradicted (every p < 0.001, 5 seeds): b >= a"),
+        (["a > b", "a > d"], "undecided (5 seeds): of 2 claims 1 confirmed, 1 open"),
+        ([], "undecided: the file makes no claims"),
+    ],
+)
+def test_the_finding_is_told_with_its_certainty(claims: list[str], words: str) -> None:
+    comparison = compared(FIVE, claims, "a")
+    assert certainty_in_words(comparison).startswith(words)
+    assert certainty_in_words(comparison).startswith(comparison.verdict)
+
+
+def test_what_was_found_names_everybody_with_the_difference() -> None:
+    text = found_in_words(compared(FIVE, against="a"))
+    assert text == (
+        "a has 90.10 ± 0.20 test acc. %; equal to it within 0.3 points: c (+0.00); no difference shown: d (-0.30); "
+        "worse: b (-2.00)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("seeds", "said"), [(1, "nothing can be confirmed"), (2, "exceed 9.0 times"), (3, "exceed 2.5 times"), (5, None)]
+)
+def test_few_seeds_say_what_they_cannot(seeds: int, said: str | None) -> None:
+    comparison = compared({name: of[:seeds] for name, of in FIVE.items()}, ["a > b"], "a")
+    assert [said in line for line in caveats(comparison)] == [True] * bool(said) if said else not caveats(comparison)
+    if seeds == 1:
+        assert comparison.verdict == "undecided"
+        assert {row.verdict for row in comparison.rows} == {"reference", "undecided"}
+
+
+def test_files_hold_what_was_computed_and_no_nan(tmp_path: Path) -> None:
+    records = {**FIVE, "e": runs(None)}
+    comparison = compared(records, ["a > b"], "a")
+    write_runs(records, tmp_path / "runs.csv")
+    table, numbers = write_comparison(comparison, tmp_path)
+    with (tmp_path / "runs.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 21
+    assert [float(row["test/accuracy"]) for row in rows if row["condition"] == "b"] == [0.88, 0.881, 0.88, 0.88, 0.884]
+    with table.open(newline="") as file:
+        conditions = {row["condition"]: row for row in csv.DictReader(file)}
+    assert float(conditions["b"]["difference"]) == pytest.approx(-0.02)
+    assert conditions["e"]["diverged"] == "1"
+    assert "nan" not in table.read_text()
+    told = json.loads(numbers.read_text(), parse_constant=lambda name: pytest.fail(f"{name} in the file"))
+    assert told["verdict"] == "confirmed"
+    assert told["claims"][0]["claim"] == "a > b"
+    assert told["reference"] == "a"
+
+
+def test_the_terminal_shows_table_verdict_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = make_config({"runs_dir": str(tmp_path), "group": "g"})
+    (tmp_path / "g").mkdir()
+    comparison = compared({**FIVE, "e": runs(None, 0.3)}, ["a > b"], "a")
+    present_experiment(comparison, config, {**FIVE, "e": runs(None, 0.3)})
+    printed = capsys.readouterr().out
+    for expected in (
+        "90.10 ± 0.20", "-2.00 ± 0.", "e (1 diverged, 3 failed)", "Who?", "[a] wins.", "confirmed", "reference",
+        str(tmp_path / "g" / "runs.csv"), "comparison.csv", "comparison.json", "curves.png", "comparison.png",
+    ):  # fmt: skip
+        assert expected in printed
+    for figure in ("curves.png", "comparison.png"):
+        assert (tmp_path / "g" / figure).read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_last_table_has_a_row_for_each_experiment(capsys: pytest.CaptureFixture[str]) -> None:
+    outcomes = {
+        "exp1": compared(FIVE, ["a > b"], "a"),
+        "exp2": compared(FIVE, ["b > a"], "a"),
+        "exp3": compared(FIVE, ["a > d"], "a"),
+        "exp4": FFNNError("the disk is full"),
+    }
+    present_summary("4 experiments", outcomes)
+    printed = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for word in ("exp1", "exp2", "exp3", "exp4", "confirmed", "contradicted", "undecided", "not run: the disk"):
+        assert word in printed
