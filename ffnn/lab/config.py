@@ -57,6 +57,13 @@ Component = str | dict[str, Any]
 Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy", "train/loss")]
 
 
+BOOKKEEPING = {
+    "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags", "notes", "wandb",
+    "project", "entity",
+}  # fmt: skip
+"""Settings that cannot change what a run finds: where it is stored, who watches it, how many threads it has."""
+
+
 class Config(BaseModel):
     """All settings of a training run. Components are a name, or a mapping of a name and options."""
 
@@ -203,16 +210,12 @@ class Config(BaseModel):
         return self.model_dump(exclude={"num_layers", "hidden_units"})
 
     def digest(self) -> str:
-        """A short hash of this code and all settings that can change the result.
+        """A short hash of this code and all settings that can change the result."""
+        return hashlib.sha256(json.dumps([_source_digest(), self.identity()], sort_keys=True).encode()).hexdigest()[:8]
 
-        Where a run is stored, who watches it and how many threads it has do not count.
-        """
-        bookkeeping = {
-            "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags", "notes", "wandb",
-            "project", "entity",
-        }  # fmt: skip
-        values = {key: value for key, value in self.resolved().items() if key not in bookkeeping}
-        return hashlib.sha256(json.dumps([_source_digest(), values], sort_keys=True).encode()).hexdigest()[:8]
+    def identity(self) -> dict[str, Any]:
+        """All settings that can change the result: not those of `BOOKKEEPING`."""
+        return {key: value for key, value in self.resolved().items() if key not in BOOKKEEPING}
 
 
 @functools.cache

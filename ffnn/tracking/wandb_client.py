@@ -5,6 +5,7 @@ checked against one page.
 """
 
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,7 @@ from ffnn.tracking.environment import redact
 
 CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes
 PARTING_SECONDS = 1.0  # for the client to let go of a run that is given up
+FLUSH_SECONDS = 5.0  # for its service to write down what it holds, before it is killed
 
 _staging = threading.Lock()
 
@@ -52,13 +54,37 @@ def configured() -> tuple[str, str | None]:
     return mode, None if key else "no key is configured"
 
 
-def use_artifact(run: Any, artifact: Any) -> None:
-    """Say that a run uses an artifact, which is new."""
+def record_artifacts(run: Any) -> None:
+    """Have a run write its artifacts and tables down before they are sent, without asking its server anything.
+
+    Offline runs do. In an online run the client asks, before each, whether the key is right and whether
+    the name is taken, waits long for a server that is gone, and hands the artifact over without a
+    record of it, so that it cannot be sent later.
+    """
     if run.offline:
-        # The public use_artifact refuses to work offline; this is what it does, less the waiting.
-        run._log_artifact(artifact, use_after_commit=True)
-    else:
-        run.use_artifact(artifact)
+        return
+
+    def record(run: Any, artifact: Any, aliases: Any, tags: Any, history_step: Any, **options: Any) -> None:
+        run._interface.publish_artifact(run, artifact, aliases, tags, **options)
+
+    run._cached_public_api = _NobodyAsks()
+    run._assert_can_log_artifact = lambda artifact: None
+    run._interface.deliver_artifact = record
+
+
+class _NobodyAsks:
+    """Stands in for the client's view of its server, of which logging an artifact needs no more than this."""
+
+    def _set_artifact_save_handle(self, artifact: Any, handle: Any) -> None:
+        """Forget whom to ask when the artifact has arrived."""
+
+
+def use_artifact(run: Any, artifact: Any) -> None:
+    """Say that a run uses an artifact, which is new.
+
+    The public use_artifact waits for the server, and refuses to work offline; this is what it does, less the waiting.
+    """
+    run._log_artifact(artifact, use_after_commit=True)
 
 
 def release(payload: Mapping[str, Any]) -> None:
@@ -96,11 +122,18 @@ def part() -> None:
     """Let go of the client, so that the process can end while the client's service still tries to send.
 
     Its teardown takes its exit hook out at once and then waits for the service, which may last; it
-    does so on a thread that nobody waits for.
+    does so on a thread that nobody waits for. The service is then killed: it does not heed SIGTERM, would
+    outlive this process while it retries, and keep open the pipe that a caller reads our output from.
     """
+    service = _service()
     thread = threading.Thread(target=_tear_down, name="wandb-teardown", daemon=True)
     thread.start()
     thread.join(PARTING_SECONDS)
+    if service is not None:
+        try:
+            service.wait(FLUSH_SECONDS)
+        except subprocess.TimeoutExpired:
+            service.kill()
 
 
 def reason(error: BaseException) -> str:
@@ -115,3 +148,11 @@ def _tear_down() -> None:
             client().teardown()
         except (Exception, SystemExit):  # the service is gone already: nothing is left to let go of
             return
+
+
+def _service() -> Any:
+    """The process that the client started to send for it; None if there is none."""
+    setup = sys.modules.get("wandb.sdk.wandb_setup")
+    connection = setup.singleton()._connection if setup else None
+    started = getattr(connection, "_proc", None)
+    return getattr(started, "_process", None)

@@ -19,7 +19,7 @@ VARIABLES = {
     "id": "WANDB_RUN_ID", "project": "WANDB_PROJECT", "entity": "WANDB_ENTITY", "group": "WANDB_RUN_GROUP",
     "job_type": "WANDB_JOB_TYPE", "name": "WANDB_NAME", "tags": "WANDB_TAGS", "notes": "WANDB_NOTES",
 }  # fmt: skip
-AGENTS_OWN = ("id", "project", "entity", "group")
+AGENTS_OWN = ("id", "project", "entity")
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class WandbSettings:
         What these settings say; where they are silent, what a `WANDB_` variable says (the client reads
         it); else the directory's name, and an id that begins with it and ends in random letters,
         because W&B refuses the id of a deleted run for good and overwrites a run whose id comes again.
-        Under `wandb agent` its id, project, entity and group win, and every variable that it sets.
+        Under `wandb agent` its id, project and entity win, and every variable that it sets.
         """
         environ = os.environ
         legal = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[:48]

@@ -20,7 +20,16 @@ from ffnn.tracking.background import BackgroundWorker, Job
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.run_directory import RunDirectory
 from ffnn.tracking.tracker import DatasetReference, EvaluationReport
-from ffnn.tracking.wandb_client import PARTING_SECONDS, client, part, reason, release, staged_in, use_artifact
+from ffnn.tracking.wandb_client import (
+    PARTING_SECONDS,
+    client,
+    part,
+    reason,
+    record_artifacts,
+    release,
+    staged_in,
+    use_artifact,
+)
 from ffnn.tracking.wandb_payloads import confusion_and_tables, dataset_artifact, histograms, model_artifacts
 from ffnn.tracking.wandb_settings import WandbSettings, resolve_mode
 
@@ -133,6 +142,7 @@ class WandbTracker:
         if explanation:
             self._say(explanation)
         self._run = self._reach() if mode == "online" else self._init(mode)
+        record_artifacts(self._run)
         self._run.define_metric("epoch")
         self._run.define_metric("*", step_metric="epoch")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from tracking import recorded_run
 from tracking.leet import Recording
+from wandb_server import KEY, Client, WandbServer
 
 from ffnn.tracking import RunDirectory
 
@@ -32,6 +33,19 @@ def directory(tmp_path: Path) -> RunDirectory:
     directory = RunDirectory.create(tmp_path / "runs", "group", "run")
     directory.write_config({"seed": 0})
     return directory
+
+
+@pytest.fixture
+def server() -> Iterator[WandbServer]:
+    """A W&B server on the loopback interface."""
+    with WandbServer() as server:
+        yield server
+
+
+@pytest.fixture
+def user(tmp_path_factory: pytest.TempPathFactory, server: WandbServer) -> Client:
+    """Somebody with a key for the server, at a machine of their own."""
+    return Client(tmp_path_factory.mktemp("user"), server.url, KEY)
 
 
 @pytest.fixture

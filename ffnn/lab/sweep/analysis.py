@@ -1,0 +1,146 @@
+"""After a sweep: which trials were best, which parameters mattered, and a config to train with.
+
+Everything is written beside the runs: trials.csv, best.yaml and the figures.
+"""
+
+import csv
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.lab.config import BOOKKEEPING
+from ffnn.lab.sweep.distributions import Interval
+from ffnn.lab.sweep.ledger import COUNTED, Trial
+from ffnn.lab.sweep.live import short_settings
+from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.samplers import usable
+from ffnn.tracking import dump_yaml
+
+BEST = 10
+"""Trials in the printed table."""
+
+
+def ranked(trials: Mapping[str, Trial], plan: Plan) -> list[Trial]:
+    """The trials with a result, best first; of equal ones the earlier."""
+    return sorted(usable(trials.values()), key=lambda trial: plan.metric.sign * (trial.best or 0.0))
+
+
+def importances(trials: Sequence[Trial], plan: Plan) -> dict[str, float]:
+    """The part of the metric's variance that each searched parameter explains (fANOVA); empty if that cannot be said.
+
+    Hutter et al., ICML 2014, in Optuna.
+    """
+    values = [trial.best for trial in trials]
+    if len(trials) < 4 or len(set(values)) < 2 or not plan.space.searched:
+        return {}
+    import optuna
+    from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+    from optuna.trial import create_trial
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(
+            [create_trial(value=t.best, params=dict(t.latents), distributions=dict(t.dimensions)) for t in trials]
+        )
+        return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+
+
+def write_table(trials: Mapping[str, Trial], plan: Plan, path: Path) -> None:
+    """One row a trial, in the order they were begun: name, how it ended, metric, seconds, run, parameters."""
+    rows = [
+        {
+            "trial": trial.key,
+            "status": trial.status,
+            plan.metric.name: trial.best,
+            "seconds": round(trial.seconds, 2),
+            "run": trial.run or "",
+            **plan.space.values(trial.latents),
+        }
+        for trial in trials.values()
+    ]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def best_settings(trial: Trial, plan: Plan) -> dict[str, Any]:
+    """A trial's settings, as `ffnn train --config` takes them; where its run went is left out."""
+    from ffnn.lab.sweep.command import settings_of
+
+    file = plan.parameters_file("KEY")
+    given = settings_of(plan.argv(trial.arguments), {str(file): plan.given(trial.arguments)})
+    return {name: value for name, value in given.items() if name not in BOOKKEEPING}
+
+
+def write_best(trial: Trial, plan: Plan, path: Path) -> None:
+    """Write `best.yaml`."""
+    with path.open("w", encoding="utf-8") as file:
+        file.write(f"# trial {trial.key} of {plan.group}: {plan.metric.name} {trial.best:.6g}, {trial.status}\n")
+        dump_yaml(best_settings(trial, plan), file)
+
+
+def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> list[Path]:
+    """Draw what there is enough to draw of, and give the files."""
+    from ffnn.report.sweep_figures import draw_best_so_far, draw_importances, draw_parallel, draw_slices
+
+    found = [trial for trial in trials.values() if trial.best is not None and trial.status in COUNTED]
+    values = [trial.best for trial in found if trial.best is not None]
+    rows = [plan.space.values(trial.latents) for trial in found]
+    axes = {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()}
+    folder, label = plan.own_folder, plan.metric.name
+    paths = [folder / "best_so_far.png"]
+    draw_best_so_far(values, plan.metric.goal == "maximize", label, paths[0])
+    if axes and len(values) > 1:
+        paths += [folder / "slices.png", folder / "parallel.png"]
+        draw_slices(rows, values, axes, label, paths[1])
+        draw_parallel(rows, values, axes, label, paths[2])
+    if weights:
+        paths.append(folder / "importances.png")
+        draw_importances(weights, label, paths[-1])
+    return paths
+
+
+def present(trials: Mapping[str, Trial], plan: Plan) -> None:
+    """Print the best trials and the importances; write table, config and figures."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    if not trials:
+        return
+    console = Console(highlight=False)
+    plan.own_folder.mkdir(parents=True, exist_ok=True)
+    places = {"trials": plan.own_folder / "trials.csv"}
+    write_table(trials, plan, places["trials"])
+    best = ranked(trials, plan)
+    console.print(f"\n[bold]{escape(plan.group)}[/bold]: {escape(in_numbers(trials))}")
+    if best:
+        table = Table("trial", plan.metric.name, "status", "settings")
+        for trial in best[:BEST]:
+            table.add_row(trial.key, f"{trial.best:.4f}", trial.status, escape(short_settings(trial)))
+        console.print(table)
+        weights = importances(best, plan)
+        if weights:
+            shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
+            console.print(f"importance of parameters: {escape(shares)}")
+        places["best"] = plan.own_folder / "best.yaml"
+        write_best(best[0], plan, places["best"])
+        places["figures"] = draw_figures(trials, plan, weights)[0].parent
+    for name, place in places.items():
+        console.print(f"{name:<9}{place}", soft_wrap=True)
+    if best:
+        console.print(f"train it: ffnn train --config {places['best']}", soft_wrap=True)
+    if list(plan.folder.glob("*/wandb/offline-run-*")):
+        console.print(f"W&B      recorded offline; to send: wandb sync {plan.folder}/*/wandb", soft_wrap=True)
+
+
+def in_numbers(trials: Mapping[str, Trial]) -> str:
+    """Such as "40 trials: 31 finished, 9 stopped by hyperband"."""
+    counts: dict[str, int] = {}
+    for trial in trials.values():
+        counts[trial.status] = counts.get(trial.status, 0) + 1
+    listed = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}: {listed}"

@@ -1,0 +1,66 @@
+"""`ffnn sweep`: a sweep file from the command line to finished runs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.argument("file", type=Path)
+@click.option("--count", type=click.IntRange(min=1), help="Trials in all, with those that are there already.")
+@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
+@click.option("--seed", type=click.IntRange(min=0), help="Of the search; the same seed tries the same trials. [0]")
+@click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
+@click.option("--retry-failed", is_flag=True, help="Run failed and timed-out trials again, too.")
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a trial hangs.")
+@click.option("--storage", metavar="PLACE", help="Journal file or postgresql:// URL that several machines share.")
+@click.option("--check", is_flag=True, help="Explain the file in words, and start nothing.")
+@click.pass_context
+def sweep(
+    ctx: click.Context,
+    file: Path,
+    count: int | None,
+    workers: int,
+    seed: int | None,
+    resume: bool,
+    retry_failed: bool,
+    timeout: float | None,
+    storage: str | None,
+    check: bool,
+) -> None:
+    """Run the W&B sweep FILE without W&B.
+
+    Any setting of `ffnn train` may follow; it holds for every trial. Crashed, hanging and killed trials
+    cost one trial each. Ctrl-C stops; --resume goes on. With --storage, several `ffnn sweep` of the same
+    file share one sweep. (--seed is the search's; give the networks' as a parameter `seed` of the file.)
+
+    \b
+    ffnn sweep sweeps/lr_bayes.yaml --check
+    ffnn sweep sweeps/lr_bayes.yaml --count=10 --dataset=digits --epochs=5
+    ffnn sweep sweeps/search_random.yaml --count=40 --workers=4 --storage=/shared/search.log
+    """
+    from ffnn.cli import parse_settings
+    from ffnn.lab.sweep.analysis import present
+    from ffnn.lab.sweep.explain import explain
+    from ffnn.lab.sweep.plan import make_plan
+    from ffnn.lab.sweep.schema import read_sweep
+    from ffnn.lab.sweep.session import Wish, make_sampler, open_sweep, run_sweep
+
+    described, settings = read_sweep(file), parse_settings(ctx.args)
+    if check:
+        plan = make_plan(described, settings, seed, count, {})
+        lines, problems = explain(plan, make_sampler(plan))
+        click.echo("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
+        ctx.exit(2 if problems else 0)
+    wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed)
+    plan, ledger = open_sweep(described, settings, wish)
+    try:
+        trials = run_sweep(plan, ledger, wish, sys.stderr.isatty())
+    except KeyboardInterrupt:
+        present(ledger.trials(), plan)
+        click.echo("stopped: the same command with --resume goes on from here", err=True)
+        raise
+    present(trials, plan)
+    if not any(trial.best is not None for trial in trials.values()):
+        ctx.exit(1)

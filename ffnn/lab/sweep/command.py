@@ -1,0 +1,113 @@
+"""The command of a trial: W&B's macros filled in just as its agent does, and the config that results.
+
+A macro counts only as a whole list element, except ${envvar:NAME}, which is replaced anywhere.
+"""
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.lab.config import Config, make_config, override
+from ffnn.tracking import load_yaml
+
+ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
+MACRO = re.compile(r"\$\{(\w+)\}")
+
+
+def expand(command: Sequence[str], arguments: Mapping[str, Any], program: str | None, json_file: Path) -> list[str]:
+    """The argument list that a trial is started with.
+
+    Parameters
+    ----------
+    command : sequence of str
+        As in the sweep file.
+    arguments : mapping
+        Values by name; written as Python writes them, which is what W&B's agent does.
+    program : str, optional
+        What ${program} stands for.
+    json_file : Path
+        What ${args_json_file} stands for.
+
+    Examples
+    --------
+    >>> expand(["run", "${args}", "${args_no_boolean_flags}"], {"l2": 1e-05, "on": True}, None, Path("f"))
+    ['run', '--l2=1e-05', '--on=True', '--l2=1e-05', '--on']
+    """
+    macros = _macros(arguments, program, json_file)
+    expanded: list[str] = []
+    for element in command:
+        text = ENVIRONMENT_VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), element)
+        macro = MACRO.fullmatch(text)
+        if macro and macro[1] in macros:
+            expanded += macros[macro[1]]
+        elif macro:
+            raise FFNNError(f"command: unknown macro {text}; expected one of {', '.join(macros)} or envvar:NAME")
+        else:
+            expanded.append(text)
+    return expanded
+
+
+def _macros(arguments: Mapping[str, Any], program: str | None, json_file: Path) -> dict[str, list[str]]:
+    pairs = {name: f"{name}={value}" for name, value in arguments.items()}
+    return {
+        "env": ["/usr/bin/env"],
+        "interpreter": [sys.executable],
+        "program": [program] if program else [],
+        "args": [f"--{pair}" for pair in pairs.values()],
+        "args_no_equals": [part for name, value in arguments.items() for part in (f"--{name}", str(value))],
+        "args_no_hyphens": list(pairs.values()),
+        "args_no_boolean_flags": [
+            f"--{name}" if arguments[name] is True else f"--{pair}"
+            for name, pair in pairs.items()
+            if arguments[name] is not False
+        ],
+        "args_json": [json.dumps(dict(arguments))],
+        "args_json_file": [str(json_file)],
+        "args_append_hydra": [f"+{pair}" for pair in pairs.values()],
+        "args_override_hydra": [f"++{pair}" for pair in pairs.values()],
+    }
+
+
+def settings_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The settings that an argument list gives to `ffnn train`.
+
+    Parameters
+    ----------
+    argv : sequence of str
+    files : mapping
+        What files will hold that are not written yet, by their path.
+
+    Raises
+    ------
+    FFNNError
+        If it does not start `ffnn train`, or gives it something that it does not take.
+    """
+    from ffnn.cli import parse_settings
+
+    starts = [
+        place
+        for place in range(1, len(argv))
+        if argv[place] == "train" and Path(argv[place - 1]).stem in ("ffnn", "__main__")
+    ]
+    if not starts:
+        raise FFNNError(f"command: expected it to start `ffnn train`, whose runs ffnn can read; received {list(argv)}")
+    rest, configs = list(argv[starts[0] + 1 :]), []
+    for place, argument in reversed(list(enumerate(rest))):
+        if argument == "--config" or argument.startswith("--config="):
+            name = argument.partition("=")[2] or "".join(rest[place + 1 : place + 2])
+            configs.append(name)
+            del rest[place : place + (1 if "=" in argument else 2)]
+    values: dict[str, Any] = {}
+    for name in reversed(configs):
+        values = override(values, files[name] if name in files else load_yaml(Path(name)) or {})
+    return override(values, parse_settings(rest))
+
+
+def config_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> Config:
+    """The config of the run that an argument list starts; FFNNError as `ffnn train` would give."""
+    return make_config(settings_of(argv, files))

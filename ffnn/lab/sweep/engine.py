@@ -1,0 +1,286 @@
+"""The engine of a sweep: keeps workers busy, watches their trials, and stops what hyperband stops.
+
+One thread looks after everything a few times a second; the trials are processes, so that whatever happens to
+one of them costs that one.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ffnn.backend.threads import usable_cores
+from ffnn.errors import FFNNError
+from ffnn.lab.sweep import ledger as words
+from ffnn.lab.sweep.hyperband import bands, stops
+from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial
+from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.process import TrialProcess, environment
+from ffnn.lab.sweep.samplers import Sampler, usable
+from ffnn.lab.sweep.watch import RunWatch, mark_run
+from ffnn.tracking import dump_yaml
+
+POLL_SECONDS = 0.1
+LOOK_SECONDS = 2.0
+"""How often other owners are looked after."""
+SHOW_SECONDS = 0.5
+GRACE_SECONDS = 20.0
+"""From asking a trial to end until it is killed; W&B's agent waits 30 s."""
+HOPELESS = 5
+"""So many failures before the first success end a sweep: something is wrong with all of them."""
+
+
+@dataclass
+class Worker:
+    """A trial under way in this process.
+
+    Attributes
+    ----------
+    ending : Outcome or None
+        Why it was asked to end.
+    kill_at : float
+        When it is killed if it has not ended.
+    """
+
+    trial: Trial
+    process: TrialProcess
+    watch: RunWatch
+    epochs: int
+    began: float = field(default_factory=time.monotonic)
+    ending: Outcome | None = None
+    kill_at: float = float("inf")
+
+    @property
+    def seconds(self) -> float:
+        """Since it was started."""
+        return time.monotonic() - self.began
+
+    def end(self, outcome: Outcome, grace: float) -> None:
+        """Ask it to end, once."""
+        if self.ending is None:
+            self.ending = outcome
+            self.kill_at = time.monotonic() + grace
+            self.process.interrupt()
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a person watching wants to know."""
+
+    trials: dict[str, Trial]
+    workers: list[Worker]
+    limit: int | None
+
+
+class Engine:
+    """Runs a sweep, or this machine's part of it.
+
+    Parameters
+    ----------
+    plan : Plan
+    ledger : Ledger
+    sampler : Sampler
+    workers : int >= 1
+        Trials at a time.
+    timeout : float, optional
+        Seconds after which a trial counts as hanging.
+    redo : collection of str
+        Statuses that a trial may have had before now and is run again for.
+    show : callable
+        Given the situation after every look.
+    tell : callable
+        Given a line when a trial has ended.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        ledger: Ledger,
+        sampler: Sampler,
+        workers: int,
+        timeout: float | None,
+        redo: Collection[str],
+        show: Callable[[Situation], None],
+        tell: Callable[[Trial], None],
+    ) -> None:
+        self.plan, self.ledger, self.sampler = plan, ledger, sampler
+        self.count, self.timeout, self.show, self.tell = workers, timeout, show, tell
+        self._redo_statuses = tuple(redo)
+        self._workers: list[Worker] = []
+        self._looked = self._shown = float("-inf")
+        self._failures = self._successes = 0
+        self._threads = max(1, usable_cores() // workers)
+
+    def run(self) -> None:
+        """Work until the sweep is over, for everybody.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After Ctrl-C, when the trials under way have ended and are given back.
+        FFNNError
+            If nothing but failures came of the first trials.
+        """
+        (self.plan.own_folder / "trials").mkdir(parents=True, exist_ok=True)
+        self.ledger.owners.beat()
+        self._look()
+        self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self._redo_statuses}
+        try:
+            while self._step():
+                time.sleep(POLL_SECONDS)
+        except KeyboardInterrupt:
+            self._end_all(Outcome(words.INTERRUPTED, "Ctrl-C"))
+            raise
+        finally:
+            for worker in self._workers:
+                worker.process.close()
+
+    def _step(self) -> bool:
+        self.ledger.owners.beat()
+        for worker in list(self._workers):
+            self._attend(worker)
+        if self._failures >= HOPELESS and not self._successes:
+            self._end_all(Outcome(words.INTERRUPTED, "the sweep gave up"))
+            raise FFNNError(
+                f"the first {self._failures} trials failed, so the sweep ends here; what they printed is in "
+                f"{self.plan.own_folder / 'trials'}/*.log, the last: {self._last_reason}"
+            )
+        while len(self._workers) < self.count and (trial := self._next()):
+            self._workers.append(self._start(trial))
+        if time.monotonic() - self._shown >= SHOW_SECONDS:
+            self._shown = time.monotonic()
+            self.show(Situation(self.ledger.trials(), list(self._workers), self.plan.limit))
+        return bool(self._workers) or self._others_at_work()
+
+    # -- what to run -----------------------------------------------------------------------------
+
+    def _next(self) -> Trial | None:
+        self._look()
+        while True:
+            trials = self.ledger.trials()
+            if any(self.plan.metric.reached(trial.best) for trial in usable(trials.values())):
+                return None
+            proposal = self._given_back(trials) or self._new(trials)
+            if proposal is None:
+                return None
+            if claimed := self.ledger.claim(proposal, self.plan.limit, self._redo):
+                return claimed
+
+    def _given_back(self, trials: dict[str, Trial]) -> Proposal | None:
+        for trial in trials.values():
+            if trial.status in words.GIVEN_BACK or trial.id in self._redo:
+                return Proposal(trial.key, trial.latents, trial.arguments, trial.dimensions)
+        return None
+
+    def _new(self, trials: dict[str, Trial]) -> Proposal | None:
+        if self.plan.limit is not None and len(trials) >= self.plan.limit:
+            return None
+        return self.sampler.propose(trials)
+
+    def _look(self) -> None:
+        """Give back what dead owners left behind."""
+        if time.monotonic() - self._looked >= LOOK_SECONDS:
+            self._looked = time.monotonic()
+            for trial in self.ledger.reap():
+                mark_run(Path(trial.run) if trial.run else None, "stopped", "the sweep that ran it was killed")
+
+    def _others_at_work(self) -> bool:
+        trials = self.ledger.trials().values()
+        return any(trial.status == words.RUNNING for trial in trials)
+
+    # -- running it ------------------------------------------------------------------------------
+
+    def _start(self, trial: Trial) -> Worker:
+        plan = self.plan
+        file = plan.parameters_file(trial.key)
+        file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
+        with file.with_suffix(".yaml").open("w", encoding="utf-8") as stream:  # as W&B's agent writes it
+            dump_yaml({"wandb_version": 1, **{k: {"value": v} for k, v in trial.arguments.items()}}, stream)
+        argv = plan.argv(trial.arguments, trial.key)
+        try:
+            epochs = plan.config(trial.arguments).epochs
+        except FFNNError:
+            epochs = 0  # the trial will say the same, and fail
+        watch = RunWatch(plan.folder, argv, plan.metric.name)
+        environ = environment(self._threads, file.with_suffix(".yaml"))
+        process = TrialProcess(argv, environ, file.with_suffix(".log"))
+        return Worker(trial, process, watch, epochs)
+
+    def _attend(self, worker: Worker) -> None:
+        found = worker.watch.path is None and worker.watch.find() is not None
+        if found:
+            self.ledger.note_run(worker.trial, str(worker.watch.path))
+        code = worker.process.poll()
+        new = worker.watch.follow()
+        if new:
+            self._report(worker, new)
+        if code is not None:
+            self._finish(worker, code)
+        elif self.timeout is not None and worker.seconds > self.timeout:
+            worker.end(Outcome(words.HUNG, f"after {self.timeout:g} s"), GRACE_SECONDS / 4)
+        if time.monotonic() > worker.kill_at:
+            worker.process.kill()
+
+    def _report(self, worker: Worker, new: list[float]) -> None:
+        """Tell the others what they need, and no more: in a shared storage every value has its price."""
+        rule, own = self.plan.sweep.file.early_terminate, worker.watch.values
+        looks = set(bands(rule, len(own))) if rule else set()
+        if rule and looks and not worker.ending:
+            others = [trial.history for trial in self.ledger.trials().values() if trial.key != worker.trial.key]
+            band = stops(rule, self.plan.metric.sign, own, [*others, dict(enumerate(own, start=1))])
+            if band is not None:
+                reason = f"at epoch {band}: not in the top 1/{rule.eta:g}"
+                worker.end(Outcome(words.PRUNED, reason), GRACE_SECONDS)
+        first = len(own) - len(new) + 1
+        if self.plan.metric.impute_while_running not in ("false", False):
+            looks |= {len(own)}
+        for step in sorted(step for step in looks if step >= first):
+            self.ledger.report(worker.trial, step, own[step - 1])
+
+    def _finish(self, worker: Worker, code: int) -> None:
+        self._workers.remove(worker)
+        outcome = self._outcome(worker, code)
+        self.ledger.end(worker.trial, outcome)
+        failed = outcome.status in (words.FAILED, words.HUNG)
+        self._failures += failed
+        self._successes += outcome.status in words.COUNTED
+        self._last_reason = outcome.reason
+        ended = self.ledger.trials().get(worker.trial.key)
+        if ended:
+            self.tell(ended)
+
+    def _outcome(self, worker: Worker, code: int) -> Outcome:
+        watch, values = worker.watch, worker.watch.values
+        summary = watch.summary()
+        status, reason = self._status(worker, code, str(summary.get("status", "")), str(summary.get("reason") or ""))
+        if status not in (words.FINISHED, words.DIVERGED):
+            watch.mark("failed" if status in (words.FAILED, words.HUNG, words.KILLED) else "stopped", reason)
+        single = watch.value_of_summary()
+        return Outcome(
+            status=status,
+            reason=reason,
+            best=self.plan.metric.best(values) if values else single,
+            latest=values[-1] if values else single,
+            run=str(watch.path) if watch.path else None,
+            seconds=worker.seconds,
+        )
+
+    def _status(self, worker: Worker, code: int, status: str, reason: str) -> tuple[str, str]:
+        if code == 0 and status in ("finished", "diverged"):  # it was faster than whoever asked it to end
+            return (words.DIVERGED if status == "diverged" else words.FINISHED), reason
+        if worker.ending:
+            return worker.ending.status, worker.ending.reason
+        if code < 0:
+            return words.KILLED, f"by signal {-code}"
+        if status == "stopped":
+            return words.KILLED, reason or "interrupted from outside"
+        return words.FAILED, f"exit code {code}: {worker.process.last_words()}"
+
+    def _end_all(self, outcome: Outcome) -> None:
+        for worker in self._workers:
+            worker.end(outcome, GRACE_SECONDS)
+        while self._workers:
+            for worker in list(self._workers):
+                self._attend(worker)
+            time.sleep(POLL_SECONDS)

@@ -1,0 +1,193 @@
+"""A sweep file in words, before anything runs: what will be tried, when trials are cut, and what cannot work."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from ffnn.errors import FFNNError, nearest
+from ffnn.lab.config import Config
+from ffnn.lab.sweep.distribution import Distribution
+from ffnn.lab.sweep.distributions import Categorical, IntUniform
+from ffnn.lab.sweep.hyperband import bands
+from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.samplers import Sampler
+from ffnn.lab.values import with_overrides
+
+EVERY_EPOCH = (
+    "best/val/accuracy", "best/val/loss", "best/train/accuracy", "best/train/loss", "val/accuracy", "val/loss",
+    "train/accuracy", "train/loss", "train/l2_penalty", "learning_rate", "grad_norm/all", "time/epoch_seconds",
+    "time/train_seconds", "time/examples_per_second",
+)  # fmt: skip
+ONCE = ("test/accuracy", "test/loss", "test/macro_f1", "test/ece", "parameters", "time/total_seconds")
+PER_LAYER = re.compile(r"(grad|weight|update|activation|dead)_\w+/.+")
+
+
+def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
+    """What the sweep will do, and what is wrong with it, as lines."""
+    problems = [
+        *(unknown_settings(plan) or _problems_of_values(plan)),
+        *_problems_of_metric(plan),
+        *_problems_for_w_and_b(plan),
+    ]
+    return [*_what(plan, sampler), *_parameters(plan), *_early(plan)], problems
+
+
+def unknown_settings(plan: Plan) -> list[str]:
+    """Parameters of the file that are no settings of `ffnn train`: every trial would fail."""
+    marks, known = plan.sweep.marks, Config.model_fields
+    names = [name for name in plan.sweep.file.parameters if name.partition(".")[0].replace("-", "_") not in known]
+    return [
+        f"{marks.at('parameters', name)}: no setting of ffnn train{nearest(name, known) or '; its --help lists all'}"
+        for name in names
+    ]
+
+
+def _what(plan: Plan, sampler: Sampler) -> Iterator[str]:
+    file, limit = plan.sweep.file, plan.limit
+    yield f"{plan.sweep.path}: {sampler.description}, to {file.metric.goal if file.metric else plan.metric.goal} " + (
+        f"{plan.metric.name}"
+    )
+    if plan.metric.target is not None:
+        yield f"  ends when a trial reaches {plan.metric.target:g}"
+    if file.method == "grid":
+        size = plan.space.grid_size
+        count = size if limit is None else min(size, limit)
+        yield f"  {count} trials" + (f" of the grid's {size}" if count < size else ": every combination, once")
+    elif limit is None:
+        yield f"  no end: add --count N, or run_cap: N to the file (W&B's {file.method} search never ends without it)"
+    else:
+        yield f"  {limit} trials, none twice"
+    yield f"  runs go to {plan.folder}/ and to the W&B group {plan.group}"
+
+
+def _parameters(plan: Plan) -> Iterator[str]:
+    for name, distribution in plan.space.searched.items():
+        yield f"  {name}: {_in_words(distribution)}"
+    fixed = plan.space.fixed({}).arguments({name: d.latent(0.5) for name, d in plan.space.searched.items()})
+    constants = [
+        f"{name}={value}"
+        for name, value in fixed.items()
+        if not any(searched == name or searched.startswith(f"{name}.") for searched in plan.space.searched)
+    ]
+    if constants:
+        yield f"  always: {', '.join(constants)}"
+
+
+def _in_words(distribution: Distribution) -> str:
+    if isinstance(distribution, Categorical):
+        listed = ", ".join(distribution.values)
+        return f"one of {listed}" + (
+            ", with probabilities (Bayesian search ignores them)" if distribution.weighted else ""
+        )
+    middle = [distribution.quantile(q) for q in (0.05, 0.5, 0.95)]
+    if isinstance(distribution, IntUniform):
+        return f"a whole number from {distribution.min} to {distribution.max}"
+    low, median, high = (f"{value:.4g}" for value in middle)
+    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(distribution).__name__).lower()
+    return f"{kind}: nine in ten draws from {low} to {high}, half below {median}"
+
+
+def _early(plan: Plan) -> Iterator[str]:
+    rule = plan.sweep.file.early_terminate
+    if rule is None:
+        return
+    epochs = _epochs(plan)
+    cuts = bands(rule, epochs - 1)
+    listed = ", ".join(map(str, cuts))
+    if not cuts:
+        yield f"  hyperband: never looks, because trials have {epochs} epochs"
+        return
+    when = f"epochs {listed}" if len(cuts) > 1 else f"epoch {listed}"
+    yield (
+        f"  hyperband: after {when} of {epochs} a trial is stopped unless it is among the best 1/{rule.eta:g} "
+        "of those that got there"
+    )
+
+
+def _epochs(plan: Plan) -> int:
+    arguments = plan.space.arguments({name: d.latent(0.5) for name, d in plan.space.searched.items()})
+    try:
+        return plan.config(arguments).epochs
+    except FFNNError:
+        value = arguments.get("epochs")
+        default = Config.model_fields["epochs"].default
+        return int(value) if isinstance(value, int) else int(default)
+
+
+def _problems_of_values(plan: Plan) -> Iterator[str]:
+    """Each value tried by itself, the others in the middle of their range."""
+    marks, space = plan.sweep.marks, plan.space
+    middle = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    seen = set()
+    for name, distribution in [("", None), *space.searched.items()]:
+        for latent in _examples(distribution):
+            arguments = space.arguments({**middle, name: latent} if name else middle)
+            try:
+                plan.config(arguments)
+            except FFNNError as problem:
+                about = re.split(r"[ :'\"]+", str(problem).replace("unknown setting --", ""), maxsplit=1)[0]
+                where = name or (about if about in plan.sweep.file.parameters else "")
+                place = marks.at("parameters", *where.split(".")) if where else str(plan.sweep.path)
+                if str(problem) not in seen:
+                    seen.add(str(problem))
+                    yield f"{place}: {problem}"
+
+
+def _examples(distribution: Distribution | None) -> list[Any]:
+    if distribution is None:
+        return [0]
+    if isinstance(distribution, Categorical):
+        return list(distribution.values)
+    return [distribution.latent(quantile) for quantile in (0.0, 0.5, 1 - 1e-9)]
+
+
+def _problems_of_metric(plan: Plan) -> Iterator[str]:
+    file, marks, name = plan.sweep.file, plan.sweep.marks, plan.metric.name
+    where = marks.at("metric", "name")
+    known = (*EVERY_EPOCH, *ONCE)
+    if name not in known and not PER_LAYER.fullmatch(name):
+        yield f"{where}: ffnn never logs {name!r}; expected one of {', '.join(EVERY_EPOCH[:8])}{nearest(name, known)}"
+        return
+    if name in ONCE and file.early_terminate:
+        yield f"{where}: {name} is measured once, after training, so hyperband never sees it; use best/val/accuracy"
+    if name.startswith("test/"):
+        yield f"{where}: choosing by {name} makes the test images part of training; use best/val/accuracy"
+    if name.startswith("best/"):
+        wanted = name.removeprefix("best/")
+        values = with_overrides(plan.space.arguments({n: d.latent(0.5) for n, d in plan.space.searched.items()}), {})
+        monitor = values.get("monitor", Config.model_fields["monitor"].default)
+        if monitor != wanted:
+            yield f"{where}: {name} is logged only with monitor: {{value: {wanted}}}; it is {monitor}"
+    better_small = "loss" in name
+    if ("accuracy" in name or better_small) and (plan.metric.goal == "minimize") != better_small:
+        wish = "minimize" if better_small else "maximize"
+        yield f"{where}: the goal is to {plan.metric.goal} {name}; goal: {wish} is what one wants"
+    epochs = _epochs(plan)
+    if file.early_terminate and not bands(file.early_terminate, epochs - 1):
+        first = bands(file.early_terminate)[:1]
+        first_look = f"looks first after epoch {first[0]}" if first else "has no band: raise max_iter or lower eta"
+        yield f"{marks.at('early_terminate')}: trials have {epochs} epochs, hyperband {first_look}"
+
+
+def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
+    """What W&B's own reader would take for something else."""
+    marks = plan.sweep.marks
+    theirs = yaml.safe_load(plan.sweep.path.read_text(encoding="utf-8"))
+    ours = plan.sweep.file.model_dump(include={"parameters"})
+    for place in _differing(ours["parameters"], theirs["parameters"], ("parameters",)):
+        yield f"{marks.at(*place)}: W&B reads this number as text (YAML 1.1); write it with a point, such as 1.0e-4"
+    if plan.sweep.file.project is None:
+        yield f"{plan.sweep.path}: without project: ffnn, W&B names the project after the folder"
+
+
+def _differing(ours: Any, theirs: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name in ours:
+            yield from _differing(ours[name], theirs.get(name), (*place, name))
+    elif isinstance(ours, list) and isinstance(theirs, list):
+        for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from _differing(one, other, (*place, number))
+    elif isinstance(ours, float) and isinstance(theirs, str):
+        yield place

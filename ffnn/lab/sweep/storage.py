@@ -1,0 +1,117 @@
+"""Where a sweep is kept: a journal file, on a shared disk if several machines are to see it, or PostgreSQL.
+
+Both come with a lock that serializes the one decision that must not be taken twice: who runs what next.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ffnn.errors import FFNNError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+@dataclass(frozen=True)
+class Storage:
+    """An Optuna storage and its lock.
+
+    Attributes
+    ----------
+    optuna : BaseStorage
+    address : str
+        Path or URL, without a password.
+    """
+
+    optuna: "BaseStorage"
+    address: str
+    _lock: Any
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Within it, no other process is in its own such block; what a dead one held is freed."""
+        lock: AbstractContextManager[None] = self._lock()
+        return lock
+
+
+def open_storage(address: str | Path) -> Storage:
+    """The storage at a path or a PostgreSQL URL; a new journal is made where there is none.
+
+    Raises
+    ------
+    FFNNError
+        If the address is neither, or cannot be reached.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    text = str(address)
+    if text.startswith(POSTGRES):
+        return _open_postgres(text)
+    if "://" in text:
+        raise FFNNError(
+            f"--storage: expected the path of a journal file, or postgresql://USER@HOST/DATABASE; received {text!r}"
+        )
+    return _open_journal(Path(text))
+
+
+def _open_journal(path: Path) -> Storage:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+
+    @contextmanager
+    def lock() -> Iterator[None]:
+        # A symbolic link is made atomically on NFS, too; Optuna frees one whose holder has been silent for 30 s.
+        link = JournalFileSymlinkLock(f"{path}.claim")
+        link.acquire()
+        try:
+            yield
+        finally:
+            with suppress(RuntimeError):  # this process slept so long that the link was taken from it
+                link.release()
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return Storage(JournalStorage(JournalFileBackend(str(path))), str(path), lock)
+    except OSError as problem:
+        raise FFNNError(f"--storage: expected a file that can be written; {path}: {problem.strerror}") from None
+
+
+def _open_postgres(url: str) -> Storage:
+    from optuna.storages import RDBStorage, get_storage
+
+    address = "postgresql+psycopg://" + url.split("://", 1)[1]
+    shown = f"postgresql://{url.split('://', 1)[1].rsplit('@', 1)[-1]}"
+    try:
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(address, pool_pre_ping=True)
+        with _advisory_lock(engine):  # two processes that make Optuna's tables at once would trip over each other
+            storage = RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
+    except ImportError:
+        raise FFNNError("--storage: PostgreSQL needs its driver: pip install 'ffnn[postgres]'") from None
+    except sqlalchemy.exc.SQLAlchemyError as problem:
+        reason = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+        raise FFNNError(f"--storage: {shown} cannot be used: {reason}") from None
+    # The storage around it reads finished trials once.
+    return Storage(get_storage(storage), shown, partial(_advisory_lock, engine))
+
+
+@contextmanager
+def _advisory_lock(engine: Any) -> Iterator[None]:
+    """A lock that the server frees when its holder's connection ends, however it ends."""
+    from sqlalchemy import text
+
+    number = {"number": int.from_bytes(hashlib.sha256(b"ffnn sweep").digest()[:8], signed=True)}
+    with engine.connect() as connection:
+        connection.execute(text("select pg_advisory_lock(:number)"), number)
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:number)"), number)

@@ -1,0 +1,106 @@
+"""What a trial's run directory says while it is written: the metric of each epoch, and how the run ended.
+
+Plain files are the truth about a run; nothing else is asked.
+"""
+
+import json
+import math
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.tracking import RunDirectory, read_run, redact
+from ffnn.tracking.environment import without_secrets
+from ffnn.tracking.run_directory import ENVIRONMENT, HISTORY, SUMMARY
+
+
+class RunWatch:
+    """Finds the run directory that a trial makes, and follows one metric in it.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the run directory will be; those there already are not it.
+    command : sequence of str
+        The trial's argument list; the run's record of how it was started ends as this does.
+    metric : str
+    """
+
+    def __init__(self, folder: Path, command: Sequence[str], metric: str) -> None:
+        self.folder, self.metric = folder, metric
+        self._command = redact(shlex.join(without_secrets(command[command.index("train") :])))
+        self.path: Path | None = None
+        self.values: list[float] = []
+        self.epochs = 0
+        self._others = set(self._names())
+        self._read = 0
+
+    def _names(self) -> list[str]:
+        return [path.name for path in self.folder.iterdir()] if self.folder.is_dir() else []
+
+    def find(self) -> Path | None:
+        """The run directory, once it is there."""
+        for name in () if self.path else set(self._names()) - self._others:
+            found = _environment(self.folder / name).get("command")
+            if found is not None and str(found).endswith(self._command):
+                self.path = self.folder / name
+            elif found is not None:
+                self._others.add(name)
+        return self.path
+
+    def follow(self) -> list[float]:
+        """The metric's finite values that were logged since the last call."""
+        if not self.find() or not self.path:
+            return []
+        try:
+            with (self.path / HISTORY).open("rb") as file:
+                file.seek(self._read)
+                lines = file.read()
+        except FileNotFoundError:
+            return []
+        whole = lines[: lines.rfind(b"\n") + 1]
+        self._read += len(whole)
+        records = [json.loads(line) for line in whole.splitlines()]
+        self.epochs += len(records)
+        new = [float(record[self.metric]) for record in records if _is_number(record.get(self.metric))]
+        self.values += new
+        return new
+
+    def summary(self) -> dict[str, Any]:
+        """The run's summary; empty before there is one."""
+        return _summary(self.path) if self.path else {}
+
+    def value_of_summary(self) -> float | None:
+        """The metric where it is measured once, at the end, as test/accuracy is."""
+        summary = self.summary()
+        return float(summary[self.metric]) if _is_number(summary.get(self.metric)) else None
+
+    def mark(self, status: str, reason: str) -> None:
+        """Write down why a run ended that could not do so itself."""
+        mark_run(self.path, status, reason)
+
+
+def mark_run(path: Path | None, status: str, reason: str) -> None:
+    """Write status and reason into a run's summary, if the run is here."""
+    if path is not None and path.is_dir():
+        RunDirectory(path).write_summary({**_summary(path), "status": status, "reason": reason})
+
+
+def _summary(path: Path) -> dict[str, Any]:
+    try:
+        return read_run(path).summary if (path / SUMMARY).is_file() else {}
+    except FFNNError:
+        return {}
+
+
+def _environment(path: Path) -> dict[str, Any]:
+    try:
+        return read_run(path).environment if (path / ENVIRONMENT).is_file() else {}
+    except FFNNError:
+        return {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

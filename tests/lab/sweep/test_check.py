@@ -1,0 +1,136 @@
+"""`ffnn sweep --check`: every file of the project is sound, and what cannot work is said with its line."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from sweep_files import METRIC, write_sweep
+
+from ffnn.errors import FFNNError
+from ffnn.lab.sweep.cli import sweep
+from ffnn.lab.sweep.explain import explain
+from ffnn.lab.sweep.plan import make_plan
+from ffnn.lab.sweep.schema import read_sweep
+from ffnn.lab.sweep.session import make_sampler
+
+FILES = sorted((Path(__file__).parents[3] / "sweeps").glob("*.yaml"))
+
+
+def check(file: Path, **settings: Any) -> tuple[str, str]:
+    plan = make_plan(read_sweep(file), settings, None, None, {})
+    lines, problems = explain(plan, make_sampler(plan))
+    return "\n".join(lines), "\n".join(problems)
+
+
+def test_all_sweeps_of_the_project_are_here() -> None:
+    assert {file.stem for file in FILES} == {
+        "activations", "optimizers", "l2", "architecture", "init", "lr_bayes", "search_bayes", "search_random",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_file_of_the_project_has_no_problem(file: Path) -> None:
+    said, problems = check(file)
+    assert problems == ""
+    assert f"W&B group {file.stem}" in said
+    assert read_sweep(file).file.project == "ffnn"
+
+
+def test_the_command_prints_it_and_starts_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(sweep, [str(FILES[0]), "--check", "--dataset=digits"])
+    assert result.exit_code == 0, result.output
+    assert "8 trials: every combination, once" in result.output
+    assert "dataset=digits" in result.output
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"run_cap": 3}, "3 trials of the grid's 4"),
+        ({"method": "random", "run_cap": 7}, "7 trials, none twice"),
+        ({"method": "random"}, "no end: add --count N"),
+        ({"method": "bayes"}, "Bayesian search (Gaussian process)"),
+        ({"metric": {**METRIC, "target": 0.9}}, "ends when a trial reaches 0.9"),
+    ],
+)
+def test_what_will_happen(tmp_path: Path, keys: dict[str, Any], expected: str) -> None:
+    if "Gaussian" in expected:
+        pytest.importorskip("torch")
+    file = write_sweep(tmp_path / "s.yaml", {"l2": {"values": [0, 0.1]}, "dropout": {"values": [0, 0.5]}}, **keys)
+    assert expected in check(file)[0]
+
+
+def test_when_hyperband_looks(tmp_path: Path) -> None:
+    rule = {"type": "hyperband", "min_iter": 2, "eta": 3}
+    file = write_sweep(tmp_path / "s.yaml", {"l2": {"values": [0, 1]}}, early_terminate=rule)
+    assert "after epochs 2, 6 of 18" in check(file, epochs=18)[0]
+    said, problems = check(file, epochs=2)
+    assert "never looks" in said
+    assert "looks first after epoch 2" in problems
+
+
+@pytest.mark.parametrize(
+    ("parameters", "keys", "expected"),
+    [
+        ({"activation": {"values": ["relu", "tahn"]}}, {}, ["s.yaml:22: parameters.activation", "did you mean 'tanh'"]),
+        ({"lerning_rate": {"values": [0.1]}}, {}, ["s.yaml:22: parameters.lerning_rate", "mean 'learning_rate'"]),
+        ({"dropout": {"min": 0.0, "max": 2.0}}, {"method": "random"}, ["parameters.dropout", "less than 1"]),
+        (
+            {},
+            {"metric": {"name": "val/acuracy"}},
+            ["s.yaml:4: metric.name", "never logs", "did you mean 'val/accuracy'"],
+        ),
+        ({}, {"metric": {"name": "val/accuracy"}}, ["goal: maximize is what one wants"]),
+        ({}, {"metric": {"name": "best/val/loss"}}, ["logged only with monitor: {value: val/loss}"]),
+        (
+            {"epochs": {"value": 9}},
+            {"metric": {**METRIC, "name": "test/accuracy"}, "early_terminate": {"type": "hyperband", "min_iter": 3}},
+            ["hyperband never sees it", "makes the test images part of training"],
+        ),
+        ({}, {"project": None}, ["W&B names the project after the folder"]),
+    ],
+)
+def test_what_cannot_work(
+    tmp_path: Path, parameters: dict[str, Any], keys: dict[str, Any], expected: list[str]
+) -> None:
+    file = write_sweep(tmp_path / "s.yaml", {"l2": {"values": [0, 1]}, **parameters}, **keys)
+    problems = check(file)[1]
+    for part in expected:
+        assert part in problems, problems
+
+
+def test_a_number_that_wandb_would_read_as_text_is_named(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path / "s.yaml", {"l2": {"values": [0.25, 0.5]}})
+    file.write_text(file.read_text().replace("0.25", "1e-4"))
+    assert "s.yaml:20: parameters.l2.values.0: W&B reads this number as text" in check(file)[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("- 1", "s.yaml: expected a sweep file"),
+        ("method: grdi\nparameters: {a: {value: 1}}", "s.yaml:1: method: expected"),
+        ("method: grdi\nparameters: {a: {value: 1}}", "did you mean 'grid'"),
+        ("method: grid", "parameters: expected a value; received nothing"),
+        ("method: grid\nparmeters: {}\nparameters: {a: {value: 1}}", "s.yaml:2: parmeters: unknown key"),
+        ("method: bayes\nparameters: {a: {value: 1}}", "needs a metric"),
+        ("method: grid\nmetric: {name: a, gaol: minimize}\nparameters: {a: {value: 1}}", "did you mean 'goal'"),
+        ("method: grid\nscheduler: {engine: ax}\nparameters: {a: {value: 1}}", "s.yaml:2: scheduler: works with W&B's"),
+        (
+            "method: grid\nmetric: {name: a}\nparameters: {a: {value: 1}}\nearly_terminate: {type: hyperband}",
+            "s.yaml:4: early_terminate: expected either min_iter",
+        ),
+        ("method: grid\nrun_cap: 0\nparameters: {a: {value: 1}}", "s.yaml:2: run_cap: expected a number of at least 1"),
+        ("method: [", "s.yaml"),
+    ],
+)
+def test_a_malformed_file_is_one_line_with_its_place(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(text)
+    with pytest.raises(FFNNError) as caught:
+        read_sweep(path)
+    assert expected in str(caught.value)
+    assert "\n" not in str(caught.value)
