@@ -136,8 +136,8 @@ def train(ctx: click.Context, config_file: Path | None) -> None:
     ffnn train --config runs/train/RUN/config.yaml --seed=1
     """
     from ffnn.lab.config import make_config, override
-    from ffnn.lab.run import describe_result
     from ffnn.lab.run import train as run_training
+    from ffnn.lab.summary import describe_result
     from ffnn.lab.termination import termination_as_interrupt
     from ffnn.tracking import load_yaml
 

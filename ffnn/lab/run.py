@@ -3,11 +3,11 @@
 Data and network are built before the directory is made, so a wrong setting leaves nothing behind.
 """
 
-import math
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from ffnn.backend.threads import limited_threads, suitable_threads, thread_warni
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.lab.build import Parts, build
 from ffnn.lab.config import Config, make_config, name_of
+from ffnn.lab.summary import describe_data, describe_start, summarize
 from ffnn.tracking import (
     DatasetReference,
     EvaluationReport,
@@ -30,30 +31,22 @@ from ffnn.tracking import (
     read_run,
     speed_warning,
 )
-from ffnn.training.callbacks import Best, EarlyStopping, PlainProgress, ProgressBar, SaveCheckpoints
+from ffnn.training.callbacks import (
+    AugmentationCost,
+    Best,
+    EarlyStopping,
+    PlainProgress,
+    ProgressBar,
+    SaveCheckpoints,
+)
 from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.metrics import Evaluation, evaluate
 from ffnn.training.trainer import Callback, Record, Trainer
 
 Notify = Callable[[str], None]
 
-COMPILED_SECONDS = 1.5
-"""A first step that takes longer than this was compiled and not merely loaded."""
-
-
-AUGMENTING, WAITING = "time/augment_us_per_image", "time/augment_wait_fraction"
-"""What preparing augmented batches cost: their thread an image, and of training's time the share spent waiting."""
-
-
-class AugmentationCost(Callback):
-    """Adds to the record what augmented batches cost."""
-
-    def __init__(self, batches: AugmentedBatches) -> None:
-        self.batches = batches
-
-    def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        record[AUGMENTING] = 1e6 * self.batches.preparing.seconds / self.batches.size
-        record[WAITING] = self.batches.waiting.seconds / record["time/train_seconds"]
+LOADING_SECONDS = 1.5
+"""A first step that takes longer than this is being compiled and not merely loaded."""
 
 
 class Recorder(Callback):
@@ -135,9 +128,9 @@ def _train(
     """Train and test in a new run directory; `own` goes into its summary."""
     directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
     directory.write_config(config.resolved())
-    directory.write_environment({**describe_environment(), "data": _describe_data(parts)})
+    directory.write_environment({**describe_environment(), "data": describe_data(parts)})
     directory.write_summary({"status": "running", **own})
-    notify(_describe_start(config, parts, directory))
+    notify(describe_start(config, parts, directory.path))
     tracker = _tracker(config, directory, parts, notify)
     best = Best(config.monitor)
     callbacks: list[Callback] = [best]
@@ -154,9 +147,7 @@ def _train(
     tracker.start()
     seconds, evaluation, failed = 0.0, None, True
     try:
-        seconds = trainer.rehearse()
-        if seconds > COMPILED_SECONDS:
-            notify(f"compiled for this machine in {seconds:.1f} s, once: later runs find it on disk")
+        seconds = _rehearse(trainer, notify)
         trainer.fit()
         if trainer.reason:
             notify(f"{trainer.status}: {trainer.reason}")
@@ -166,27 +157,26 @@ def _train(
         trainer.status, failed = "stopped", False
     finally:
         status = "failed" if failed else trainer.status
-        summary = {**_summary(trainer, best, evaluation), "status": status, **own, "time/compile_seconds": seconds}
+        summary = {**summarize(trainer, best, evaluation), "status": status, **own, "time/compile_seconds": seconds}
         directory.write_summary(summary)
         tracker.finish(summary, status)
     return directory, summary
+
+
+def _rehearse(trainer: Trainer, notify: Notify) -> float:
+    """Have the kernels compiled or loaded, and say so while it takes long; returns the seconds."""
+    patience = Timer(LOADING_SECONDS, notify, ["compiling for this machine, once: later runs find it on disk"])
+    patience.start()
+    try:
+        return trainer.rehearse()
+    finally:
+        patience.cancel()
 
 
 def run_id(config: Config) -> str:
     """A name that sorts by kind and time, such as "digits-adam-s0-20261121-101500"."""
     label = config.name or f"{name_of(config.dataset)}-{name_of(config.optimizer)}"
     return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def _describe_start(config: Config, parts: Parts, directory: RunDirectory) -> str:
-    """What is about to be trained, on what, and where it is recorded, in one line."""
-    network, split = parts.objective.network, parts.split
-    sizes = "-".join(map(str, [network.input_size, *(config.hidden_layers or []), len(parts.dataset.class_names)]))
-    return (
-        f"{name_of(config.dataset)}: {len(split.train):,} images to train, {len(split.val):,} to validate, "
-        f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)}, "
-        f"engine {config.engine} {config.dtype}, BLAS threads {config.threads}; {directory.path}"
-    )
 
 
 def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation:
@@ -213,34 +203,6 @@ def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation
     return evaluation
 
 
-def _summary(trainer: Trainer, best: Best, evaluation: Evaluation | None) -> dict[str, Any]:
-    summary: dict[str, Any] = {
-        "status": trainer.status,
-        "reason": trainer.reason,
-        "epochs": trainer.epoch,
-        "steps": trainer.step,
-        "diverged": trainer.status == "diverged",
-        "parameters": trainer.objective.network.parameters.size,
-        "time/train_seconds": math.fsum(record["time/train_seconds"] for record in trainer.history),
-        "time/epochs_seconds": math.fsum(record["time/epoch_seconds"] for record in trainer.history),
-    }
-    augmented = [record for record in trainer.history if AUGMENTING in record]
-    if augmented:
-        waited = math.fsum(record[WAITING] * record["time/train_seconds"] for record in augmented)
-        summary[AUGMENTING] = math.fsum(record[AUGMENTING] for record in augmented) / len(augmented)
-        summary[WAITING] = waited / math.fsum(record["time/train_seconds"] for record in augmented)
-    if trainer.status == "diverged":
-        summary["diverged_step"] = trainer.step + 1
-    if best.record:
-        summary["best/epoch"] = int(best.record["epoch"])
-        summary |= {f"best/{name}": best.record[name] for name in ("val/accuracy", "val/loss", best.monitor)}
-    if evaluation:
-        summary |= {f"test/{name}": value for name, value in evaluation.metrics.items()}
-        summary["test/per_class"] = evaluation.per_class
-        summary["test/confusion"] = evaluation.confusion.tolist()
-    return summary
-
-
 def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Notify) -> Tracker:
     tags = [*config.tags, name_of(config.dataset), name_of(config.optimizer), f"seed{config.seed}"]
     settings = WandbSettings(
@@ -252,41 +214,9 @@ def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Noti
         tags=tuple(dict.fromkeys(tags)),
         notes=config.notes or None,
     )
-    data = _describe_data(parts)
+    data = describe_data(parts)
     reference = DatasetReference(data["name"], data["digest"], data["counts"])
     return WandbTracker(directory, config.resolved(), settings, reference, notify)
-
-
-def _describe_data(parts: Parts) -> dict[str, Any]:
-    counts = {"train": len(parts.split.train), "val": len(parts.split.val), "test": len(parts.split.test)}
-    dataset = parts.dataset
-    return {
-        "name": dataset.name,
-        "digest": dataset.digest,
-        "split_digest": parts.split.digest,
-        "counts": counts,
-        "classes": list(dataset.class_names),
-        "source": str(dataset.source),
-    }
-
-
-def describe_result(record: RunRecord) -> Sequence[str]:
-    """What a person wants to read after a run: lines of text."""
-    summary = record.summary
-    lines = [f"run {record.path} {summary['status']} after {summary['epochs']} epochs"]
-    if "test/accuracy" in summary:
-        calibration = f", ECE {100 * summary['test/ece']:.2f} %" if "test/ece" in summary else ""
-        lines.append(
-            f"best epoch {summary['best/epoch']}: val accuracy {100 * summary['best/val/accuracy']:.2f} %; "
-            f"test accuracy {100 * summary['test/accuracy']:.2f} %, macro F1 {100 * summary['test/macro_f1']:.2f} %, "
-            f"loss {summary['test/loss']:.4f}{calibration}"
-        )
-    if AUGMENTING in summary:
-        lines.append(
-            f"augmented batches: {summary[AUGMENTING]:.1f} us an image in a thread of their own; "
-            f"training waited for them {100 * summary[WAITING]:.1f} % of its time"
-        )
-    return lines
 
 
 def _to_stderr(line: str) -> None:

@@ -11,9 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.data.augmented import AugmentedBatches
 from ffnn.errors import FFNNError, nearest
 from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.trainer import Callback, Record, Trainer
+
+AUGMENTING, WAITING = "time/augment_us_per_image", "time/augment_wait_fraction"
+"""What preparing augmented batches cost: their thread an image, and of training's time the share spent waiting."""
 
 
 class Best(Callback):
@@ -180,3 +184,14 @@ def monitored(record: Record, name: str) -> float:
     if name not in record:
         raise FFNNError(f"monitor: an epoch's record has no {name!r}{nearest(name, record)}")
     return record[name]
+
+
+class AugmentationCost(Callback):
+    """Adds to the record what augmented batches cost."""
+
+    def __init__(self, batches: AugmentedBatches) -> None:
+        self.batches = batches
+
+    def on_epoch(self, trainer: Trainer, record: Record) -> None:
+        record[AUGMENTING] = 1e6 * self.batches.preparing.seconds / self.batches.size
+        record[WAITING] = self.batches.waiting.seconds / record["time/train_seconds"]

@@ -314,7 +314,8 @@ def test_an_epoch_is_timed_from_its_beginning(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_run_tells_what_its_augmentation_cost_and_one_without_does_not(tmp_path: Path) -> None:
     from ffnn.lab.config import make_config
-    from ffnn.lab.run import describe_result, train
+    from ffnn.lab.run import train
+    from ffnn.lab.summary import describe_result
     from ffnn.training.trainer import Callback
 
     def run(augment: list[str]) -> Any:
