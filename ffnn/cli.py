@@ -46,7 +46,7 @@ class _Commands(click.Group):
     rooms: ClassVar[Mapping[str, str]] = {
         "bench": "ffnn.bench.cli",
         "data": "ffnn.data.cli",
-        "run": "ffnn.lab.cli",
+        "run": "ffnn.lab.experiment.cli",
         "sweep": "ffnn.lab.sweep.cli",
     }
 

@@ -6,10 +6,10 @@ The words follow from the comparison's statistics alone, so nobody writes a verd
 import math
 from collections.abc import Sequence
 
-from ffnn.lab.claims import Judged
-from ffnn.lab.comparison import Comparison
-from ffnn.lab.experiment import BEST
-from ffnn.lab.statistics import detectable
+from ffnn.lab.experiment.claims import Judged
+from ffnn.lab.experiment.comparison import Comparison
+from ffnn.lab.experiment.file import BEST
+from ffnn.lab.experiment.statistics import detectable
 
 ORDER = {
     "better": "better than it",

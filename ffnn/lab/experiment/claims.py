@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.measures import MEASURES
-from ffnn.lab.statistics import ALPHA, Pairs, holm
+from ffnn.lab.experiment.measures import MEASURES
+from ffnn.lab.experiment.statistics import ALPHA, Pairs, holm
 
 Verdict = Literal["confirmed", "contradicted", "undecided"]
 FORM = re.compile(
@@ -37,7 +37,7 @@ class Claim:
     relation : str
     right : str or float
     measure : str
-        A name of `ffnn.lab.measures.MEASURES`.
+        A name of `ffnn.lab.experiment.measures.MEASURES`.
     margin : float >= 0
     """
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from ffnn.errors import FFNNError
-from ffnn.lab.comparison import Comparison, compare
 from ffnn.lab.config import make_config
-from ffnn.lab.experiment import Compare, Experiment
-from ffnn.lab.findings import caveats, certainty_in_words, found_in_words
-from ffnn.lab.present_experiment import present_experiment, present_summary
-from ffnn.lab.tables import write_comparison, write_runs
+from ffnn.lab.experiment.comparison import Comparison, compare
+from ffnn.lab.experiment.file import Compare, Experiment
+from ffnn.lab.experiment.findings import caveats, certainty_in_words, found_in_words
+from ffnn.lab.experiment.present import present_experiment, present_summary
+from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.tracking import RunRecord
 
 CLASSES = [str(digit) for digit in range(10)]

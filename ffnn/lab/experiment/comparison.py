@@ -7,10 +7,10 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ffnn.lab.claims import Judged, Verdict, judge, verdict_of
-from ffnn.lab.experiment import BEST, Experiment
-from ffnn.lab.measures import CHOICE, MEASURES, Measure
-from ffnn.lab.statistics import ALPHA, Mean, Pairs, holm, mean_of
+from ffnn.lab.experiment.claims import Judged, Verdict, judge, verdict_of
+from ffnn.lab.experiment.file import BEST, Experiment
+from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
+from ffnn.lab.experiment.statistics import ALPHA, Mean, Pairs, holm, mean_of
 from ffnn.tracking import RunRecord
 
 Values = Mapping[str, Mapping[str, Mapping[int, float]]]

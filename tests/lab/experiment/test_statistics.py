@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ffnn.lab.statistics import Pairs, detectable, hedges_correction, holm, mean_of
+from ffnn.lab.experiment.statistics import Pairs, detectable, hedges_correction, holm, mean_of
 
 # Student, "The probable error of a mean", Biometrika 6 (1908), section IX: extra hours of sleep of ten patients by two
 # soporifics. R's data set `sleep`; its t.test(paired = TRUE) prints t = -4.0621, df = 9, p-value = 0.002833.
@@ -155,7 +155,7 @@ def test_detectable_is_where_a_test_begins_to_see() -> None:
 
 
 def test_numbers_of_a_csv_read_back_are_those_written(tmp_path: Path) -> None:
-    from ffnn.lab.tables import _write_csv
+    from ffnn.lab.experiment.tables import _write_csv
 
     _write_csv([{"a": 0.1, "b": math.nan}, {"a": 1 / 3, "c": "x,y"}], tmp_path / "t.csv")
     with (tmp_path / "t.csv").open(newline="") as file:

@@ -28,7 +28,7 @@ def run(ctx: click.Context, files_and_settings: tuple[str, ...], seeds: int | No
     ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
     """
     from ffnn.cli import parse_settings
-    from ffnn.lab.series import run_files
+    from ffnn.lab.experiment.series import run_files
 
     files, settings = split_words(files_and_settings)
     if not files:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn.lab.cli import split_words
+from ffnn.lab.experiment.cli import split_words
 
 SMALL = ["--epochs=1", "--batch_size=1000", "--hidden_layers=[4]", "--wandb=disabled"]
 

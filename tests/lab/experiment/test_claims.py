@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ffnn.errors import FFNNError
-from ffnn.lab.claims import Judged, judge, parse_claim, verdict_of
+from ffnn.lab.experiment.claims import Judged, judge, parse_claim, verdict_of
 
 NAMES = ["a", "b", "deep-he"]
 

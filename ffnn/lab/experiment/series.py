@@ -10,11 +10,11 @@ from typing import Any
 import click
 
 from ffnn.errors import FFNNError
-from ffnn.lab.comparison import Comparison, compare
 from ffnn.lab.config import name_of
-from ffnn.lab.experiment import Experiment, plan_jobs, read_experiment
+from ffnn.lab.experiment.comparison import Comparison, compare
+from ffnn.lab.experiment.file import Experiment, plan_jobs, read_experiment
+from ffnn.lab.experiment.present import present_experiment, present_summary
 from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
-from ffnn.lab.present_experiment import present_experiment, present_summary
 from ffnn.lab.run import Notify
 from ffnn.tracking import RunRecord
 
@@ -73,7 +73,7 @@ def _run(
     if experiment.search is None:
         return run_experiment(jobs, workers, _say, fresh)
     # Searches need Optuna, which takes its time to load.
-    from ffnn.lab.search import run_searches
+    from ffnn.lab.experiment.search import run_searches
 
     return run_searches(experiment, path.absolute().parent.parent, jobs, workers, _say, fresh)
 

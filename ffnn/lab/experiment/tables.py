@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.files import replacing
-from ffnn.lab.claims import Judged
-from ffnn.lab.comparison import Comparison, Row
-from ffnn.lab.findings import caveats, certainty_in_words, found_in_words
-from ffnn.lab.statistics import mean_of
+from ffnn.lab.experiment.claims import Judged
+from ffnn.lab.experiment.comparison import Comparison, Row
+from ffnn.lab.experiment.findings import caveats, certainty_in_words, found_in_words
+from ffnn.lab.experiment.statistics import mean_of
 from ffnn.tracking import RunRecord, finite
 
 

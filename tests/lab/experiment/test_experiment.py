@@ -8,11 +8,11 @@ import pytest
 
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build
-from ffnn.lab.comparison import compare
 from ffnn.lab.config import make_config
-from ffnn.lab.experiment import Experiment, plan_jobs, read_experiment
+from ffnn.lab.experiment.comparison import compare
+from ffnn.lab.experiment.file import Experiment, plan_jobs, read_experiment
+from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.jobs import Job, Once
-from ffnn.lab.series import run_experiment
 from ffnn.tracking import load_yaml
 
 PROJECT = Path(__file__).parent.parent.parent

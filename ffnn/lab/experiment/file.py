@@ -1,7 +1,7 @@
 """Experiments: one YAML file a question, turned into a run for every condition and seed.
 
-How the runs are made is in `ffnn.lab.series` and `ffnn.lab.jobs`; what they say to the expected finding, in
-`ffnn.lab.comparison`.
+How the runs are made is in `ffnn.lab.experiment.series` and `ffnn.lab.jobs`; what they say to the expected finding, in
+`ffnn.lab.experiment.comparison`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,10 +12,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.claims import Claim, parse_claim
 from ffnn.lab.config import Config, Count, make_config, name_of, override
+from ffnn.lab.experiment.claims import Claim, parse_claim
+from ffnn.lab.experiment.measures import MEASURES
 from ffnn.lab.jobs import Job
-from ffnn.lab.measures import MEASURES
 from ffnn.tracking import load_yaml
 
 BEST = "best"
@@ -37,7 +37,7 @@ class Compare(Part):
     margin : float >= 0
         Differences of the metric smaller than this do not matter.
     claims : list of str
-        See `ffnn.lab.claims`. The expected finding is confirmed if all are.
+        See `ffnn.lab.experiment.claims`. The expected finding is confirmed if all are.
     """
 
     against: str = BEST
@@ -96,7 +96,7 @@ class Experiment(Part):
     seeds : int
         Every condition runs with seeds 0, 1, ..., seeds - 1.
     metric : str
-        What runs are judged by; a name of `ffnn.lab.measures.MEASURES`.
+        What runs are judged by; a name of `ffnn.lab.experiment.measures.MEASURES`.
     compare : Compare
     sweep : str, optional
         The sweep file that covers the same values, from the folder above this file's.

@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from ffnn.errors import FFNNError
-from ffnn.lab.comparison import Comparison, Row
 from ffnn.lab.config import Config
-from ffnn.lab.findings import caveats, certainty_in_words, format_effect, format_p, found_in_words
-from ffnn.lab.measures import CHOICE, MEASURES
-from ffnn.lab.tables import write_comparison, write_runs
+from ffnn.lab.experiment.comparison import Comparison, Row
+from ffnn.lab.experiment.findings import caveats, certainty_in_words, format_effect, format_p, found_in_words
+from ffnn.lab.experiment.measures import CHOICE, MEASURES
+from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.report.figures import Interval, draw_curves, draw_intervals
 from ffnn.tracking import RunRecord
 

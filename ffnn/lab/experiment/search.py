@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError
-from ffnn.lab.experiment import Experiment
+from ffnn.lab.experiment.file import Experiment
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
 from ffnn.lab.sweep.analysis import ranked
