@@ -15,7 +15,7 @@ from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.jobs import Job, Once
 from ffnn.tracking import load_yaml
 
-PROJECT = Path(__file__).parent.parent.parent
+PROJECT = Path(__file__).parents[3]
 FILES = sorted((PROJECT / "experiments").glob("exp*.yaml"))
 TUNING = sorted((PROJECT / "experiments" / "tuning").glob("*.yaml"))
 STEPS = {"dataset": "digits", "epochs": 1, "batch_size": 1000, "wandb": "disabled"}
