@@ -39,10 +39,13 @@ class Elementwise(Layer):
     ----------
     function : formula (x, *constants) -> y
     derivative : formula (x, y, *constants) -> dy/dx
+    from_output : bool
+        Whether the derivative uses y alone, so that x need not be kept.
     constants : tuple of float
         The activation's own options, in the order in which both formulas take them.
     """
 
+    from_output: ClassVar[bool] = False
     function: ClassVar[Callable[..., Any]]
     derivative: ClassVar[Callable[..., Any]]
     constants: tuple[float, ...] = ()
@@ -74,6 +77,7 @@ class Identity(Elementwise):
     """y = x, dy/dx = 1: no activation at all; a network of such layers stays linear."""
 
     kind = "identity"
+    from_output = True
 
     @staticmethod
     def function(x: Any) -> Any:
@@ -96,6 +100,7 @@ class ReLU(Elementwise):
     """
 
     kind = "relu"
+    from_output = True
 
     @staticmethod
     def function(x: Any) -> Any:
@@ -123,6 +128,7 @@ class LeakyReLU(Elementwise):
     """
 
     kind = "leaky_relu"
+    from_output = True
 
     def __init__(self, negative_slope: float = 0.01) -> None:
         self.negative_slope = in_range("negative_slope", negative_slope, 0, 1)
@@ -134,7 +140,7 @@ class LeakyReLU(Elementwise):
 
     @staticmethod
     def derivative(x: Any, y: Any, negative_slope: Any) -> Any:
-        return where(x > 0.0, 1.0, negative_slope)
+        return where(y > 0.0, 1.0, negative_slope)
 
 
 @ACTIVATIONS.register("sigmoid")
@@ -142,6 +148,7 @@ class Sigmoid(Elementwise):
     """y = 1 / (1 + e^-x), in (0, 1); dy/dx = y (1 - y), at most 1/4."""
 
     kind = "sigmoid"
+    from_output = True
 
     @staticmethod
     def function(x: Any) -> Any:
@@ -157,6 +164,7 @@ class Tanh(Elementwise):
     """y = tanh(x), in (-1, 1); dy/dx = 1 - y^2."""
 
     kind = "tanh"
+    from_output = True
 
     @staticmethod
     def function(x: Any) -> Any:
@@ -178,6 +186,7 @@ class ELU(Elementwise):
     """
 
     kind = "elu"
+    from_output = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = in_range("alpha", alpha, 0, open_low=True)
@@ -189,7 +198,7 @@ class ELU(Elementwise):
 
     @staticmethod
     def derivative(x: Any, y: Any, alpha: Any) -> Any:
-        return where(x > 0.0, 1.0, y + alpha)
+        return where(y > 0.0, 1.0, y + alpha)
 
 
 @ACTIVATIONS.register("gelu")

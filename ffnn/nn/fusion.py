@@ -28,11 +28,27 @@ def _activated_backward(grad: Any, x: Any, y: Any, *constants: Any) -> Any:
     return grad, grad
 
 
+def _activated_in_place(x: Any, bias: Any, *constants: Any) -> Any:
+    return function(x + bias, *constants)
+
+
+def _activated_in_place_backward(grad: Any, y: Any, *constants: Any) -> Any:
+    grad = grad * derivative(y, y, *constants)
+    return grad, grad
+
+
 @functools.cache
 def _formulas(activation: type[Elementwise]) -> tuple[Formula, Formula]:
+    templates: tuple[Formula, Formula] = (
+        (_activated_in_place, _activated_in_place_backward)
+        if activation.from_output
+        else (_activated, _activated_backward)
+    )
     name = f"biased_{activation.kind}"
-    forward = complete(_activated, name, function=activation.function)
-    return forward, complete(_activated_backward, f"{name}_backward", derivative=activation.derivative)
+    return (
+        complete(templates[0], name, function=activation.function),
+        complete(templates[1], f"{name}_backward", derivative=activation.derivative),
+    )
 
 
 class LinearActivation:
@@ -55,10 +71,10 @@ class LinearActivation:
         """As both layers' `forward`."""
         linear, activation = self.linear, self.activation
         x = linear.product(inputs)
-        y = activation.buffer("outputs", *x.shape)
-        self._forward((x, y), (linear.bias_parameter.value,), activation.constants)
-        self._arrays = x, y
-        return y
+        # Where the derivative needs y alone, y takes the place of x: half the memory to write and to keep in the cache.
+        self._arrays = (x,) if activation.from_output else (x, activation.buffer("outputs", *x.shape))
+        self._forward(self._arrays, (linear.bias_parameter.value,), activation.constants)
+        return self._arrays[-1]
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
         """As both layers' `backward`."""

@@ -60,3 +60,13 @@ def test_without_a_bias_nothing_is_joined() -> None:
     layers = [Linear(3, bias=False), Tanh()]
     Network(layers, 4, "numpy")
     assert fused(layers) == layers
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_a_derivative_said_to_need_the_output_alone_does(name: str) -> None:
+    activation: Any = ACTIVATIONS.create(name)
+    x = np.array([-3.0, -1.0, -1e-3, 0.0, 1e-3, 0.5, 4.0])
+    y = type(activation).function(x, *activation.constants)
+    of_both = type(activation).derivative(x, y, *activation.constants)
+    of_output = type(activation).derivative(np.full_like(x, np.nan), y, *activation.constants)
+    assert np.array_equal(of_both, of_output) == activation.from_output
