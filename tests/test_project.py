@@ -24,8 +24,10 @@ def test_the_readme_has_commands() -> None:
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("ffnn ")])
-def test_a_command_of_the_readme_runs(command: str, tmp_path: Path) -> None:
+def test_a_command_of_the_readme_runs(command: str, tmp_path: Path, repository: Path) -> None:
     arguments = command.split()[1:]
+    for folder in ("experiments", "sweeps"):
+        (tmp_path / folder).symlink_to(repository / folder)
     if "RUN" in command:
         (tmp_path / "runs/train/RUN").mkdir(parents=True)
         (tmp_path / "runs/train/RUN/config.yaml").write_text("hidden_layers: [8]\n")
