@@ -34,6 +34,12 @@ def client() -> Any:
     return wandb
 
 
+def import_all() -> None:
+    """Import what the client imports only when a run begins; that takes as long again as importing it."""
+    client()
+    from wandb.sdk.launch.inputs import internal  # noqa: F401  its run asks there for a job's inputs
+
+
 def configured() -> tuple[str, str | None]:
     """The mode saved in the client's settings files, and what is wrong with the key for its server, if anything.
 

@@ -103,6 +103,12 @@ def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, 
     return paths
 
 
+def import_libraries() -> None:
+    """Import what `present` needs, which takes a second or two: for when the sweep waits for something else."""
+    from matplotlib.backends import backend_agg  # noqa: F401
+    from optuna.importance import FanovaImportanceEvaluator  # noqa: F401
+
+
 def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     """Print the best trials and the importances; write table, config and figures."""
     from rich.console import Console

@@ -6,6 +6,7 @@ A macro counts only as a whole list element, except ${envvar:NAME}, which is rep
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -71,6 +72,26 @@ def _macros(arguments: Mapping[str, Any], program: str | None, json_file: Path) 
         "args_append_hydra": [f"+{pair}" for pair in pairs.values()],
         "args_override_hydra": [f"++{pair}" for pair in pairs.values()],
     }
+
+
+def words_of_train(argv: Sequence[str]) -> list[str] | None:
+    """What follows `ffnn` in a command that is this very `ffnn train`; None for every other command.
+
+    Examples
+    --------
+    >>> words_of_train(["/usr/bin/env", sys.executable, "-m", "ffnn", "train", "--l2=0"])
+    ['train', '--l2=0']
+    >>> words_of_train(["nice", sys.executable, "-m", "ffnn", "train"])
+    """
+    words = list(argv[1:] if argv[0] == "/usr/bin/env" else argv)
+    program = shutil.which(words[0]) if words else None
+    if program == sys.executable and words[1:3] == ["-m", "ffnn"]:
+        words = words[3:]
+    elif program == str(Path(sys.executable).with_name("ffnn")):
+        words = words[1:]
+    else:
+        return None
+    return words if words[:1] == ["train"] else None
 
 
 def settings_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -5,20 +5,21 @@ one of them costs that one.
 """
 
 import json
+import select
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from ffnn.backend.threads import usable_cores
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep import ledger as words
+from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.hyperband import bands, stops
 from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.process import TrialProcess, environment
 from ffnn.lab.sweep.samplers import Sampler, usable
-from ffnn.lab.sweep.watch import RunWatch, mark_run
+from ffnn.lab.sweep.watch import RunWatch, finished_run, mark_unfinished_runs
 from ffnn.tracking import dump_yaml
 
 POLL_SECONDS = 0.1
@@ -27,6 +28,7 @@ LOOK_SECONDS = 2.0
 SHOW_SECONDS = 0.5
 GRACE_SECONDS = 20.0
 """From asking a trial to end until it is killed; W&B's agent waits 30 s."""
+DIED = "the sweep that ran it was killed"
 HOPELESS = 5
 """So many failures before the first success end a sweep: something is wrong with all of them."""
 
@@ -90,7 +92,9 @@ class Engine:
     show : callable
         Given the situation after every look.
     tell : callable
-        Given a line when a trial has ended.
+        Given a trial when it has ended.
+    server : ForkServer, optional
+        Starts trials faster.
     """
 
     def __init__(
@@ -103,9 +107,11 @@ class Engine:
         redo: Collection[str],
         show: Callable[[Situation], None],
         tell: Callable[[Trial], None],
+        server: ForkServer | None = None,
     ) -> None:
         self.plan, self.ledger, self.sampler = plan, ledger, sampler
         self.count, self.timeout, self.show, self.tell = workers, timeout, show, tell
+        self._server = server
         self._redo_statuses = tuple(redo)
         self._workers: list[Worker] = []
         self._looked = self._shown = float("-inf")
@@ -128,7 +134,7 @@ class Engine:
         self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self._redo_statuses}
         try:
             while self._step():
-                time.sleep(POLL_SECONDS)
+                self._pause()
         except KeyboardInterrupt:
             self._end_all(Outcome(words.INTERRUPTED, "Ctrl-C"))
             raise
@@ -179,11 +185,21 @@ class Engine:
         return self.sampler.propose(trials)
 
     def _look(self) -> None:
-        """Give back what dead owners left behind."""
+        """End or give back what dead owners left behind."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = time.monotonic()
-            for trial in self.ledger.reap():
-                mark_run(Path(trial.run) if trial.run else None, "stopped", "the sweep that ran it was killed")
+            for trial in self.ledger.reap(self._left_behind):
+                mark_unfinished_runs(self.plan.folder, self.plan.argv(trial.arguments, trial.key), DIED)
+
+    def _left_behind(self, trial: Trial) -> Outcome:
+        argv = self.plan.argv(trial.arguments, trial.key)
+        watch = finished_run(self.plan.folder, argv, self.plan.metric.name)
+        if watch is None:
+            return Outcome(words.LOST, DIED)
+        summary = watch.summary()
+        status = words.DIVERGED if summary["status"] == "diverged" else words.FINISHED
+        seconds = float(summary.get("time/total_seconds", 0.0))
+        return self._read_outcome(watch, status, str(summary.get("reason") or ""), seconds)
 
     def _others_at_work(self) -> bool:
         trials = self.ledger.trials().values()
@@ -204,7 +220,7 @@ class Engine:
             epochs = 0  # the trial will say the same, and fail
         watch = RunWatch(plan.folder, argv, plan.metric.name)
         environ = environment(self._threads, file.with_suffix(".yaml"))
-        process = TrialProcess(argv, environ, file.with_suffix(".log"))
+        process = TrialProcess(argv, environ, file.with_suffix(".log"), self._server)
         return Worker(trial, process, watch, epochs)
 
     def _attend(self, worker: Worker) -> None:
@@ -251,19 +267,22 @@ class Engine:
             self.tell(ended)
 
     def _outcome(self, worker: Worker, code: int) -> Outcome:
-        watch, values = worker.watch, worker.watch.values
+        watch = worker.watch
         summary = watch.summary()
         status, reason = self._status(worker, code, str(summary.get("status", "")), str(summary.get("reason") or ""))
         if status not in (words.FINISHED, words.DIVERGED):
             watch.mark("failed" if status in (words.FAILED, words.HUNG, words.KILLED) else "stopped", reason)
-        single = watch.value_of_summary()
+        return self._read_outcome(watch, status, reason, worker.seconds)
+
+    def _read_outcome(self, watch: RunWatch, status: str, reason: str, seconds: float) -> Outcome:
+        values, single = watch.values, watch.value_of_summary()
         return Outcome(
             status=status,
             reason=reason,
             best=self.plan.metric.best(values) if values else single,
             latest=values[-1] if values else single,
             run=str(watch.path) if watch.path else None,
-            seconds=worker.seconds,
+            seconds=seconds,
         )
 
     def _status(self, worker: Worker, code: int, status: str, reason: str) -> tuple[str, str]:
@@ -283,4 +302,8 @@ class Engine:
         while self._workers:
             for worker in list(self._workers):
                 self._attend(worker)
-            time.sleep(POLL_SECONDS)
+            self._pause()
+
+    def _pause(self) -> None:
+        """Until it is time to look again, or a trial has ended."""
+        select.select([worker.process for worker in self._workers], [], [], POLL_SECONDS)

@@ -160,11 +160,11 @@ class Ledger:
             identity = self._optuna.create_new_trial(self._study, self._template(proposal))
         return _trial(self._optuna.get_trial(identity))
 
-    def reap(self) -> list[Trial]:
-        """Mark as lost what dead owners were running, and give it back."""
+    def reap(self, outcome: Callable[[Trial], Outcome]) -> list[Trial]:
+        """End what dead owners were running, as `outcome` says; what is lost is thereby given back."""
         under_way = [trial for trial in self.attempts() if trial.status == RUNNING]
         dead = self.owners.dead()
-        return [trial for trial in under_way if dead(trial.owner) and self.end(trial, Outcome(LOST, "its sweep died"))]
+        return [trial for trial in under_way if dead(trial.owner) and self.end(trial, outcome(trial))]
 
     def report(self, trial: Trial, step: int, value: float) -> None:
         """Tell everybody the metric's value of one iteration."""

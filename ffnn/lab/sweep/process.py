@@ -8,28 +8,32 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from ffnn.lab.sweep import guard
+from ffnn.lab.sweep.forkserver import ForkServer
+from ffnn.lab.sweep.link import Link
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 NOT_A_TRIALS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID")
 """With a sweep's id the client looks for a server's sweep; a run's id would make every trial the same run."""
+START_SECONDS = 60.0
+"""In which a process starts, on however busy a machine."""
 
 
-def environment(threads: int, parameters: Path) -> dict[str, str]:
+def environment(threads: int, parameters: Path | None = None) -> dict[str, str]:
     """What a trial finds in its environment: its share of the cores, and its parameters as an agent leaves them.
 
     Parameters
     ----------
     threads : int >= 1
         For every pool of BLAS and Numba.
-    parameters : Path
+    parameters : Path, optional
         The file that W&B's client reads the sweep's parameters from.
     """
     own = {name: value for name, value in os.environ.items() if name not in NOT_A_TRIALS}
-    return {**own, **dict.fromkeys(POOLS, str(threads)), "WANDB_SWEEP_PARAM_PATH": str(parameters.resolve())}
+    handed = {"WANDB_SWEEP_PARAM_PATH": str(parameters.resolve())} if parameters else {}
+    return {**own, **dict.fromkeys(POOLS, str(threads)), **handed}
 
 
 class TrialProcess:
@@ -41,41 +45,41 @@ class TrialProcess:
     environ : mapping
     log : Path
         Takes what it prints.
+    server : ForkServer, optional
+        Starts it where it can; otherwise it is started as any command is.
     """
 
-    def __init__(self, argv: Sequence[str], environ: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, argv: Sequence[str], environ: Mapping[str, str], log: Path, server: ForkServer | None = None
+    ) -> None:
         self.log = log
+        self._guard: subprocess.Popen[bytes] | None = None
         with log.open("ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", guard.__file__, *argv],
-                stdin=subprocess.PIPE,  # nothing is written: its end is the sweep's end
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env=dict(environ),
-                start_new_session=True,
-            )
+            forked = server.fork(argv, environ, file.fileno()) if server else None
+            self._link = forked or self._start(argv, environ, file.fileno())
+
+    def fileno(self) -> int:
+        """Where something can be read when the trial has ended."""
+        return self._link.fileno()
 
     def poll(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
-        code = self._process.poll()
-        if code is not None:
-            self._signal(signal.SIGKILL)  # children that it left behind
-            if self._process.stdin:
-                self._process.stdin.close()
+        code = self._link.poll()
+        if code is not None and self._guard:
+            self._guard.wait()
         return code
 
     def interrupt(self) -> None:
         """As Ctrl-C does: ffnn then writes down what it has and ends."""
-        self._signal(signal.SIGINT)
+        self._link.signal(signal.SIGINT)
 
     def kill(self) -> None:
         """At once, with all its children."""
-        self._signal(signal.SIGKILL)
+        self._link.signal(signal.SIGKILL)
 
     def close(self) -> None:
         """Kill it and wait for its end."""
-        self.kill()
-        self._process.wait()
+        self._link.close()
         self.poll()
 
     def last_words(self) -> str:
@@ -83,6 +87,20 @@ class TrialProcess:
         lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else "no output"
 
-    def _signal(self, number: int) -> None:
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, number)
+    def _start(self, argv: Sequence[str], environ: Mapping[str, str], log: int) -> Link:
+        link = Link()
+        lifeline, report = link.theirs
+        self._guard = subprocess.Popen(
+            [sys.executable, "-I", "-S", guard.__file__, str(report), *argv],
+            stdin=lifeline,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=dict(environ),
+            start_new_session=True,
+            pass_fds=[report],
+        )
+        if not link.connect(START_SECONDS):
+            self._guard.kill()
+            self._guard.wait()
+            raise OSError(f"{guard.__file__}: did not start within {START_SECONDS:g} s")
+        return link

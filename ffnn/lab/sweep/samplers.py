@@ -162,8 +162,13 @@ class Bayes(Sampler):
         import warnings
 
         import optuna
+        from threadpoolctl import threadpool_limits
 
-        with warnings.catch_warnings():
+        if self._gaussian:
+            importlib.import_module("torch")  # only the pools of what is loaded are limited
+        # One thread: the model's products are small, the cores are the trials', and the answer is then everywhere
+        # the same.
+        with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # Optuna marks what it may still change as experimental, at every use
             study = optuna.create_study(sampler=self._sampler(number), direction=self._metric.goal)
             study.add_trials(self._as_seen(known))

@@ -8,11 +8,14 @@ import click
 
 from ffnn.data import load
 from ffnn.errors import FFNNError
+from ffnn.lab.sweep.analysis import import_libraries
 from ffnn.lab.sweep.engine import Engine
 from ffnn.lab.sweep.explain import unknown_settings
+from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.ledger import FAILED, HUNG, KILLED, Ledger, Trial
 from ffnn.lab.sweep.live import view
 from ffnn.lab.sweep.plan import Plan, folder_of, make_plan
+from ffnn.lab.sweep.process import environment
 from ffnn.lab.sweep.samplers import METHODS, Sampler
 from ffnn.lab.sweep.schema import Sweep
 from ffnn.lab.sweep.storage import open_storage
@@ -92,11 +95,18 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
     KeyboardInterrupt
         After Ctrl-C, when everything has been put away.
     """
+    with ForkServer(environment(1)) as server:
+        return _run(plan, ledger, wish, terminal, server)
+
+
+def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
     sampler = make_sampler(plan)
     _fetch_data(plan, sampler)
+    import_libraries()
+    server.wait()
     click.echo(f"{plan.group}: {sampler.description}, {wish.workers} at a time; {plan.folder}/", err=True)
     with view(plan, terminal) as shown:
-        engine = Engine(plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell)
+        engine = Engine(plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server)
         try:
             engine.run()
         finally:

@@ -30,7 +30,7 @@ class RunWatch:
 
     def __init__(self, folder: Path, command: Sequence[str], metric: str) -> None:
         self.folder, self.metric = folder, metric
-        self._command = redact(shlex.join(without_secrets(command[command.index("train") :])))
+        self._command = _recorded(command)
         self.path: Path | None = None
         self.values: list[float] = []
         self.epochs = 0
@@ -80,6 +80,34 @@ class RunWatch:
     def mark(self, status: str, reason: str) -> None:
         """Write down why a run ended that could not do so itself."""
         mark_run(self.path, status, reason)
+
+
+def finished_run(folder: Path, command: Sequence[str], metric: str) -> RunWatch | None:
+    """The run that a trial with this argument list has finished, read to its end; the arguments are RunWatch's."""
+    for path in _runs_of(folder, command):
+        if _summary(path).get("status") in ("finished", "diverged"):
+            watch = RunWatch(folder, command, metric)
+            watch.path = path
+            watch.follow()
+            return watch
+    return None
+
+
+def mark_unfinished_runs(folder: Path, command: Sequence[str], reason: str) -> None:
+    """Mark as stopped whatever else a trial with this argument list has begun and nothing has ended."""
+    for path in _runs_of(folder, command):
+        if _summary(path).get("status") not in ("finished", "diverged", "failed"):
+            mark_run(path, "stopped", reason)
+
+
+def _runs_of(folder: Path, command: Sequence[str]) -> list[Path]:
+    paths = list(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in paths if str(_environment(path).get("command", "")).endswith(_recorded(command))]
+
+
+def _recorded(command: Sequence[str]) -> str:
+    """How the run that a command makes records the end of that command."""
+    return redact(shlex.join(without_secrets(command[command.index("train") :])))
 
 
 def mark_run(path: Path | None, status: str, reason: str) -> None:

@@ -76,8 +76,8 @@ os.kill(os.getpid(), 9)
     one, other = ledger(tmp_path), ledger(tmp_path)
     alive = one.claim(proposal("b"), None)
     assert alive
-    assert [trial.key for trial in one.reap()] == ["a"]
-    assert other.reap() == []
+    assert [trial.key for trial in one.reap(lambda trial: Outcome(LOST, ""))] == ["a"]
+    assert other.reap(lambda trial: Outcome(LOST, "")) == []
     assert {key: trial.status for key, trial in other.trials().items()} == {"a": LOST, "b": RUNNING}
     assert other.claim(proposal("a"), 2)
 

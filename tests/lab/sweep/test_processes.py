@@ -1,11 +1,14 @@
 """Sweeps as real processes: crashes, hangs, kills and company cost what they must and nothing more."""
 
+import csv
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,15 +21,17 @@ FOREVER = 10**6
 
 
 def trials_of(folder: Path) -> list[int]:
-    """Process numbers of the trials that are training into a folder."""
+    """Process numbers of the trials whose output goes to a folder, without their guards, which lead their groups."""
+    return [pid for pid in writers(folder) if os.getpgid(pid) != pid]
+
+
+def writers(folder: Path) -> list[int]:
+    """Process numbers of all whose output goes to a folder."""
     found = []
     for entry in Path("/proc").iterdir():
-        try:
-            words = (entry / "cmdline").read_text().split("\0") if entry.name.isdigit() else []
-        except OSError:
-            continue
-        if "train" in words and f"--runs_dir={folder / 'runs'}" in words and not any("guard.py" in w for w in words):
-            found.append(int(entry.name))
+        with suppress(OSError):  # it is gone, or another user's
+            if entry.name.isdigit() and (entry / "fd/1").readlink().is_relative_to(folder):
+                found.append(int(entry.name))
     return found
 
 
@@ -123,6 +128,55 @@ def test_kills_of_a_trial_and_of_the_sweep_lose_and_repeat_nothing(tmp_path: Pat
     result = run_sweep(file, "--resume", "--workers=2")
     assert result.returncode == 0, result.stderr
     check_complete(file, 8)
+
+
+def results(folder: Path) -> set[str]:
+    """Runs that count: those that came to their end, and those that hyperband ended."""
+    runs = [read_run(path) for path in (find_runs(folder) if folder.is_dir() else [])]
+    done = [
+        run for run in runs if run.summary.get("status") == "finished" or "in the top" in str(run.summary.get("reason"))
+    ]
+    return {str(run.path) for run in done}
+
+
+@pytest.mark.slow
+def test_forty_trials_of_search_bayes_survive_kills(repository: Path, tmp_path: Path) -> None:
+    """A trial, the process that trials are forked from, and the sweep itself are killed on the way."""
+    runs = tmp_path / "runs"
+    command = [
+        sys.executable, "-m", "ffnn", "sweep", str(repository / "sweeps/search_bayes.yaml"), "--count=40",
+        "--workers=2", "--dataset=digits", "--epochs=5", "--wandb=disabled", f"--runs_dir={runs}",
+    ]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as sweep:
+        for seen in (2, 6):
+            until(lambda seen=seen: len(results(runs)) >= seen and bool(trials_of(tmp_path)), "trials")  # type: ignore[misc]
+            os.kill(trials_of(tmp_path)[0], signal.SIGKILL)
+        until(lambda: len(results(runs)) >= 10, "more trials")
+        (server,) = (pid for pid in children(sweep.pid) if "ffnn.lab.sweep.warm" in command_of(pid))
+        os.kill(server, signal.SIGKILL)
+        until(lambda: len(results(runs)) >= 18 and bool(trials_of(tmp_path)), "still more trials")
+        sweep.kill()
+    until(lambda: writers(tmp_path) == [], "the trials to die with their sweep", 10)
+    before = results(runs)
+    assert 18 <= len(before) < 40
+    resumed = subprocess.run([*command, "--resume"], capture_output=True, text=True, timeout=300, check=False)
+    assert resumed.returncode == 0, resumed.stderr
+    with (runs / "search_bayes/sweep/trials.csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert len({row["trial"] for row in rows}) == len(rows) == 40
+    assert {row["status"] for row in rows} <= {"finished", "stopped by hyperband", "diverged"}
+    assert len({json.dumps(read_run(row["run"]).config, sort_keys=True) for row in rows}) == 40
+    diverged = {row["run"] for row in rows if row["status"] == "diverged"}
+    assert {row["run"] for row in rows} == results(runs) | diverged
+    assert before <= results(runs)
+
+
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def command_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
 
 
 @pytest.mark.slow
