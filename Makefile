@@ -6,20 +6,23 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+STUDIES     := $(addprefix study-,$(sort $(basename $(notdir $(wildcard experiments/studies/*.yaml)))))
 EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 
-.PHONY: help setup bench experiments test test-all lint format clean $(EXPERIMENTS)
+.PHONY: help setup bench experiments studies test test-all lint format clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-zA-Z0-9_-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@for name in $(EXPERIMENTS); do \
 	  printf '  make %-22s %s\n' "$$name" "$$(sed -n 's/^question: *//p' experiments/$$name.yaml)"; done
-	@echo "Experiments take DATASET= SEEDS= EPOCHS= WORKERS=, and ARGS='--learning_rate=0.01 ...'."
+	@for name in $(STUDIES); do \
+	  printf '  make %-22s %s\n' "$$name" "$$(sed -n 's/^title: *//p' experiments/studies/$${name#study-}.yaml | tr -d '"')"; done
+	@echo "Experiments and studies take DATASET= SEEDS= EPOCHS= WORKERS=, and ARGS='--learning_rate=0.01 ...'."
 
 setup: $(VENV)/.ready ## install ffnn into .venv
 
@@ -42,6 +45,11 @@ $(VENV)/.ready-bench: $(VENV)/.ready
 	@echo "installing the frameworks to race against, once..."
 	@$(PIP) --editable '.[frameworks]'
 	@touch $@
+
+$(STUDIES): study-%: experiments/studies/%.yaml $(VENV)/.ready-bench
+	@$(BIN)/ffnn study $< $(OPTIONS)
+
+studies: $(STUDIES) ## all published studies, each with a page of its own
 
 bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick for a first look
 	@$(BIN)/ffnn bench $(ARGS)

@@ -8,12 +8,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
 
 from ffnn import __version__
 from ffnn.errors import FFNNError, nearest
+
+if TYPE_CHECKING:
+    from ffnn.tracking import RunRecord
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True}
 
@@ -44,9 +47,12 @@ class _Commands(click.Group):
     """A group that names the nearest command, and imports the rooms' commands only when they are used."""
 
     rooms: ClassVar[Mapping[str, str]] = {
+        "agree": "ffnn.reference.cli",
         "bench": "ffnn.bench.cli",
         "data": "ffnn.data.cli",
+        "report": "ffnn.report.cli",
         "run": "ffnn.lab.experiment.cli",
+        "study": "ffnn.studies.cli",
         "sweep": "ffnn.lab.sweep.cli",
     }
 
@@ -126,29 +132,50 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
 
 @commands.command(cls=_SettingsCommand, context_settings=ANY_SETTING)
 @click.option("--config", "config_file", type=Path, help="YAML file of settings; settings given here win over it.")
+@click.option("--resume", "run", metavar="RUN", type=Path, help="Go on with this run, which was stopped or killed.")
 @click.pass_context
-def train(ctx: click.Context, config_file: Path | None) -> None:
+def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> None:
     """Train a network and record the run.
 
     \b
     ffnn train
     ffnn train --dataset=fashion_mnist --hidden_layers=[256,128] --optimizer=adam --learning_rate=0.001
     ffnn train --config runs/train/RUN/config.yaml --seed=1
+    ffnn train --resume runs/train/RUN
+    ffnn train --resume runs/train/RUN --epochs=30
     """
-    from ffnn.lab.config import make_config, override
-    from ffnn.lab.run import train as run_training
     from ffnn.lab.summary import describe_result
-    from ffnn.lab.termination import termination_as_interrupt
-    from ffnn.tracking import load_yaml
 
-    values = override({}, _mapping(load_yaml(config_file) or {}, config_file)) if config_file else {}
-    config = make_config(override(values, parse_settings(ctx.args)))
-    with termination_as_interrupt():
-        record = run_training(config)
+    record = _train(config_file, parse_settings(ctx.args)) if run is None else _resume(run, config_file, ctx.args)
     for line in describe_result(record):
         click.echo(line)
     if record.summary["status"] == "stopped":
         ctx.exit(130)
+
+
+def _train(config_file: Path | None, settings: Mapping[str, Any]) -> "RunRecord":
+    from ffnn.lab.config import make_config, override
+    from ffnn.lab.run import train as run_training
+    from ffnn.tracking import load_yaml
+
+    values = override({}, _mapping(load_yaml(config_file) or {}, config_file)) if config_file else {}
+    return run_training(make_config(override(values, settings)))
+
+
+def _resume(run: Path, config_file: Path | None, arguments: Sequence[str]) -> "RunRecord":
+    from ffnn.lab.resume import resume
+
+    settings = parse_settings(arguments)
+    refused = ["--config"] if config_file else [f"--{name}" for name in settings if name != "epochs"]
+    if refused:
+        raise FFNNError(
+            f"--resume: expected no other setting than --epochs, as a run goes on with its own; received "
+            f"{', '.join(refused)}: to change it, train anew with --config {run}/config.yaml"
+        )
+    epochs = settings.get("epochs")
+    if "epochs" in settings and (not isinstance(epochs, int) or epochs < 1):
+        raise FFNNError(f"epochs: expected a whole number of at least 1; received {epochs!r}")
+    return resume(run, epochs)
 
 
 @commands.command()

@@ -4,30 +4,94 @@ A run may be killed, or the disk be full, at any moment.
 """
 
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+from ffnn.errors import FFNNError
+
+
+class StorageError(FFNNError, OSError):
+    """The disk does not take what is to be written; the message names the file and the reason."""
 
 
 @contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside `path`; when the block ends well it is flushed to disk and takes the place of `path`.
 
-    When the block fails, `path` stays as it was and nothing is left beside it.
+    When the block fails, `path` stays as it was and nothing is left beside it. Afterwards the folder is
+    flushed, too: what was written later is not on the disk without it.
 
     Parameters
     ----------
     path : Path
     mode : "w" or "wb", default "w"
         Text is UTF-8.
+
+    Raises
+    ------
+    StorageError
+        If the disk does not take it.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = _beside(path)
     try:
-        with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with storing(path):
+            with temporary.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            flush_folder(path.parent)
     finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write `path` into a StorageError."""
+    try:
+        yield
+    except StorageError:
+        raise
+    except OSError as problem:
+        raise StorageError(f"{path}: cannot be written: {problem.strerror or problem}") from problem
+
+
+def same_file(source: Path, target: Path) -> None:
+    """Make `target` another name of the file `source`, in the place of what it was; no byte is written.
+
+    Neither may be changed in place afterwards, only replaced. Where the file system has no second names,
+    `target` becomes a copy.
+    """
+    temporary = _beside(target)
+    with storing(target):
         temporary.unlink(missing_ok=True)
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+        temporary.unlink(missing_ok=True)  # still there if both were names of one file: then POSIX renames nothing
+
+
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk before this returns, where the system knows such a thing."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def flush_file(path: Path) -> None:
+    """Have what was appended to a file on the disk before this returns."""
+    with storing(path), path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -3,7 +3,8 @@
 The only file that knows both the settings' names and the constructors.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +33,8 @@ from ffnn.nn import (
     mlp_layers,
 )
 from ffnn.nn.clipping import Clip
-from ffnn.training.trainer import Plan
+from ffnn.reference import Reference, make_reference
+from ffnn.training.trainer import Callback, Plan, Trainer
 
 EVALUATION_BATCH = 1024
 
@@ -50,6 +52,8 @@ class Parts:
         The network with its loss and penalty.
     optimizer : Optimizer
     plan : Plan
+    reference : Reference, optional
+        The network of another framework that is trained in place of ffnn's.
     """
 
     dataset: Dataset
@@ -60,6 +64,7 @@ class Parts:
     objective: Objective
     optimizer: Optimizer
     plan: Plan
+    reference: Reference | None = None
 
 
 def build(config: Config) -> Parts:
@@ -122,7 +127,7 @@ def build_layers(config: Config, num_classes: int) -> list[Layer]:
         dropout=config.dropout,
         input_dropout=config.input_dropout,
     )
-    return [*layers, Softmax()] if config.output_softmax else layers
+    return [*layers, Softmax()] if config.output_softmax or config.double_softmax else layers
 
 
 def build_loss(config: Config, dataset: Dataset, split: Split) -> Loss:
@@ -153,3 +158,22 @@ def build_plan(config: Config, network: Network) -> Plan:
         clips.append(ClipNorm(config.clip_norm))
     average = WeightAverage(network.parameters, config.ema) if config.ema else None
     return Plan(config.epochs, schedule, clips, average)
+
+
+def with_framework(config: Config, parts: Parts) -> Parts:
+    """The parts with the network of the config's framework; FFNNError if it lacks something or is not installed."""
+    if config.framework == "ffnn":
+        return parts
+    reference = make_reference(config.framework, parts.objective, parts.optimizer, parts.plan.clips, config.seed)
+    reference.limit_threads(config.threads or 1)
+    return replace(parts, reference=reference)
+
+
+def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
+    """What trains the parts: ffnn, or their framework."""
+    given = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
+    if parts.reference is None:
+        return Trainer(*given)
+    from ffnn.reference.trainer import ReferenceTrainer
+
+    return ReferenceTrainer(parts.reference, *given)

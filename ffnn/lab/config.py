@@ -17,6 +17,7 @@ from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SAMPLERS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from ffnn.reference import REFERENCES
 from ffnn.registry import Registry
 
 
@@ -58,8 +59,8 @@ Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy",
 
 
 BOOKKEEPING = {
-    "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags", "notes", "wandb",
-    "project", "entity",
+    "checkpoint_every", "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags",
+    "notes", "wandb", "project", "entity",
 }  # fmt: skip
 """Settings that cannot change what a run finds: where it is stored, who watches it, how many threads it has."""
 
@@ -110,6 +111,9 @@ class Config(BaseModel):
         None, description="of cross_entropy and focal: one weight a class, or balanced"
     )
     output_softmax: bool = Field(False, description="end in a softmax layer; for mean_squared_error only")
+    double_softmax: bool = Field(
+        False, description="softmax before a loss that applies softmax again: a fault, kept for study"
+    )
     l2: NonNegative = Field(0.0, description="lambda of the penalty lambda/2 * sum of squared weights")
     l2_per_example: bool = Field(False, description="divide the penalty by the batch size: lambda/(2m)")
 
@@ -139,6 +143,9 @@ class Config(BaseModel):
     patience_monitor: Monitored = Field("val/loss", description="what patience watches")
     min_delta: NonNegative = Field(0.0, description="what counts as an improvement")
 
+    framework: Annotated[str, _one_of("ffnn", *REFERENCES)] = Field(
+        "ffnn", description=f"what takes the steps: ffnn, or for comparison {', '.join(REFERENCES)}"
+    )
     engine: Annotated[str, _one_of("auto", *ENGINES)] = Field("auto", description="auto, numpy or numba")
     threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
@@ -152,6 +159,9 @@ class Config(BaseModel):
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
     project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
     entity: str | None = Field(None, description="W&B user or team")
+    checkpoint_every: Annotated[Whole, Field(ge=0)] = Field(
+        0, description="steps between checkpoints within an epoch; 0: at the ends of epochs only"
+    )
     histogram_every: Annotated[Whole, Field(ge=0)] = Field(5, description="epochs between W&B histograms; 0: none")
 
     @model_validator(mode="before")
@@ -196,11 +206,18 @@ class Config(BaseModel):
         options = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
         takes_logits = "label_smoothing" in LOSSES.options(name_of(self.loss))
-        if self.output_softmax and takes_logits:
+        if self.output_softmax and takes_logits and not self.double_softmax:
             raise ValueError(
                 f"output_softmax: {name_of(self.loss)} takes logits and applies softmax itself; "
-                "use it with loss=mean_squared_error, or leave it out"
+                "use it with loss=mean_squared_error, leave it out, or study that fault with double_softmax=true"
             )
+        if self.double_softmax and not takes_logits:
+            raise ValueError(
+                f"double_softmax: expected a loss that applies softmax itself, cross_entropy or focal; "
+                f"received {name_of(self.loss)}, for which output_softmax is meant"
+            )
+        if self.ema and self.framework != "ffnn":
+            raise ValueError(f"ema: {self.framework} has no average of this kind; use it with framework=ffnn")
         if not takes_logits and (self.label_smoothing or self.class_weights):
             raise ValueError("label_smoothing and class_weights: expected loss=cross_entropy or focal with them")
         return self
@@ -211,7 +228,13 @@ class Config(BaseModel):
 
     def digest(self) -> str:
         """A short hash of this code and all settings that can change the result."""
-        return hashlib.sha256(json.dumps([_source_digest(), self.identity()], sort_keys=True).encode()).hexdigest()[:8]
+        return hashlib.sha256(json.dumps([self.code_digest(), self.identity()], sort_keys=True).encode()).hexdigest()[
+            :8
+        ]
+
+    def code_digest(self) -> str:
+        """A hash of all code that a run of this config computes with."""
+        return _source_digest(*() if self.framework == "ffnn" else ("reference",))
 
     def identity(self) -> dict[str, Any]:
         """All settings that can change the result: not those of `BOOKKEEPING`."""
@@ -219,11 +242,11 @@ class Config(BaseModel):
 
 
 @functools.cache
-def _source_digest() -> str:
-    """A hash of everything in ffnn that computes; what only records and presents does not count."""
+def _source_digest(*others: str) -> str:
+    """A hash of everything in ffnn that computes, and of other rooms; what only records and presents does not count."""
     digest = hashlib.sha256()
     package = Path(__file__).parent.parent
-    rooms = [*(package / room for room in ("backend", "nn", "data", "training")), package / "lab"]
+    rooms = [*(package / room for room in ("backend", "nn", "data", "training", *others)), package / "lab"]
     for path in sorted(file for room in rooms for file in room.glob("*.py")):
         if path.parent.name != "lab" or path.name == "build.py":
             digest.update(path.read_bytes())

@@ -1,4 +1,4 @@
-"""Being told to end, by a batch system at its time limit or by a W&B agent, treated as Ctrl-C is.
+"""Being told to end, by Ctrl-C, a batch system at its time limit or a W&B agent: the step under way is finished first.
 
 Without this a process that receives SIGTERM is gone at once, and its run looks as if it were still running.
 """
@@ -6,45 +6,74 @@ Without this a process that receives SIGTERM is gone at once, and its run looks 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@contextmanager
-def termination_as_interrupt() -> Iterator[None]:
-    """Raise KeyboardInterrupt in the block when SIGTERM arrives, and pass the signal on at its end.
+class Interruption:
+    """Turns SIGINT and SIGTERM into a wish to end, within a `with` block.
 
-    So training writes down what it has, and the process then ends as one that was terminated, which
-    an agent does not count as a failed trial. Signals reach the main thread alone: elsewhere nothing changes.
+    Where somebody has said that it can end by itself (`told`), the first signal only tells it so; every other
+    one raises KeyboardInterrupt. SIGTERM is passed on at the end of the block, so that the process ends as one
+    that was terminated, which an agent does not count as a failed trial. A signal that was ignored before stays so.
+    Signals reach the main thread alone: elsewhere nothing changes.
+
+    Attributes
+    ----------
+    received : int
+        Signals so far.
+    terminated : bool
+        Whether one of them was SIGTERM, after which there are seconds.
 
     Examples
     --------
-    >>> import os, signal
-    >>> before = signal.signal(signal.SIGTERM, lambda number, frame: print("passed on"))
-    >>> with termination_as_interrupt():
+    >>> with Interruption() as interruption:
+    ...     with interruption.told(lambda: print("soon")):
+    ...         signal.raise_signal(signal.SIGINT)
     ...     try:
-    ...         os.kill(os.getpid(), signal.SIGTERM)
+    ...         signal.raise_signal(signal.SIGINT)
     ...     except KeyboardInterrupt:
-    ...         print("writing down")
-    writing down
-    passed on
-    >>> handler = signal.signal(signal.SIGTERM, before)
+    ...         print("at once", interruption.received)
+    soon
+    at once 2
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    received = False
 
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal received
-        received = True
-        raise KeyboardInterrupt
+    def __init__(self) -> None:
+        self.received = 0
+        self._tell: Callable[[], None] | None = None
+        self.terminated = False
+        self._before: dict[signal.Signals, Any] = {}
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        if received:
+    @contextmanager
+    def told(self, tell: Callable[[], None]) -> Iterator[None]:
+        """Within the block the first signal calls `tell`, which must return at once."""
+        self._tell = tell
+        try:
+            yield
+        finally:
+            self._tell = None
+
+    def __enter__(self) -> "Interruption":
+        if threading.current_thread() is threading.main_thread():
+            for number in SIGNALS:
+                # None: whoever installed it did so outside Python, and it could not be put back.
+                if signal.getsignal(number) not in (signal.SIG_IGN, None):
+                    self._before[number] = signal.signal(number, self._receive)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+        if self.terminated:
             os.kill(os.getpid(), signal.SIGTERM)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        self.received += 1
+        self.terminated |= number == signal.SIGTERM
+        if self._tell is None or self.received > 1:
+            raise KeyboardInterrupt
+        self._tell()

@@ -143,3 +143,10 @@ class LeCunNormal(VarianceScaling):
     """Gaussian with variance 1 / fan_in; not truncated. LeCun et al., "Efficient BackProp", 1998, eq. 16."""
 
     gain, fan, uniform = 1.0, "in", False
+
+
+@INITIALIZERS.register("pytorch_uniform")
+class PyTorchUniform(VarianceScaling):
+    """Uniform on ±1/sqrt(fan_in), variance 1 / (3 fan_in): what `torch.nn.Linear` draws its weights with."""
+
+    gain, fan, uniform = 1 / 3, "in", True

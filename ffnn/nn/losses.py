@@ -107,9 +107,16 @@ def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> An
     return row_sum(target_surprise, target, logits, peak + log(total))
 
 
-def smoothed(target: Any, kept: Any, spread: Any) -> Any:
-    """kept * target + spread."""
-    return kept * target + spread
+def smoothed(target: Any, mass: Any, kept: Any, spread: Any) -> Any:
+    """kept * target + spread * mass."""
+    return kept * target + spread * mass
+
+
+def smoothed_targets(targets: Any, out: Any, kept: Any, spread: Any) -> Any:
+    """(1 - s) t_j + s / K sum_k t_k, which keeps the row's sum; returns that sum."""
+    mass = row_sum(value_itself, targets)
+    row_map(smoothed, out, targets, mass, kept, spread)
+    return mass
 
 
 @LOSSES.register("cross_entropy")
@@ -122,10 +129,12 @@ class SoftmaxCrossEntropy(Loss):
     Parameters
     ----------
     label_smoothing : float in [0, 1), default 0
-        Targets become (1 - s) one_hot + s / K. Szegedy et al., CVPR 2016.
+        Targets become (1 - s) one_hot + s / K, in proportion where they sum to something else than 1.
+        Szegedy et al., CVPR 2016.
     class_weights : sequence of K non-negative floats, optional
         Weight of each class in the mean, which is then divided by the sum of the labels' weights,
-        as in PyTorch.
+        as in PyTorch. Where labels are targets whose rows sum to weights of their own, those multiply:
+        ones for `class_weights` then give the mean weighted by rows.
     """
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(softmax_cross_entropy)
@@ -136,7 +145,7 @@ class SoftmaxCrossEntropy(Loss):
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         super().connect(engine, num_outputs)
-        self._smooth = engine.elementwise(smoothed)
+        self._smooth = engine.rows(smoothed_targets)
         self._weights: Array = None
         if self.class_weights is not None:
             if len(self.class_weights) != num_outputs:
@@ -154,7 +163,7 @@ class SoftmaxCrossEntropy(Loss):
         if labels.ndim == 1:
             self._engine.one_hot(labels, 1 - self.label_smoothing + off, off, targets)
         else:
-            self._smooth((targets,), (labels,), (1 - self.label_smoothing, off))
+            self._smooth((targets, self._sum), (labels,), (1 - self.label_smoothing, off))
         if self._weights is not None:
             self._weigh((targets,), (self._weights,), ())
         return targets

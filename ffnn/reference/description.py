@@ -4,13 +4,13 @@ Initial values are ffnn's own and are copied into each framework, so that all st
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.nn import Network, mlp_layers
+from ffnn.nn import LOSSES, OPTIMIZERS, Network, Objective, Optimizer, mlp_layers
 
 State = Mapping[str, NDArray[Any]]
 """Values by ffnn's names (`Network.state_dict`): linear1.weight (in, out), linear1.bias, batch_norm1.scale, ..."""
@@ -64,6 +64,21 @@ class Description:
 
     def initial_state(self, seed: int) -> dict[str, NDArray[Any]]:
         """The values that an ffnn network of this kind starts from, as float32; nothing about dropout."""
-        layers = mlp_layers(self.hidden, self.classes, self.activation, batch_norm=self.batch_norm)
-        state = Network(layers, self.inputs, "numpy", seed).state_dict()
+        state = replace(self, dropout=0.0)._network(seed).state_dict()
         return {name: np.asarray(values, np.float32) for name, values in state.items()}
+
+    def objective(self, state: State) -> Objective:
+        """The ffnn network of this kind with these values, and its loss."""
+        network = self._network()
+        network.load_state_dict({**network.state_dict(), **state})
+        return Objective(network, LOSSES.create("cross_entropy"))
+
+    def make_optimizer(self) -> Optimizer:
+        """ffnn's optimizer of this kind, not yet connected."""
+        return OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate)
+
+    def _network(self, seed: int = 0) -> Network:
+        layers = mlp_layers(
+            self.hidden, self.classes, self.activation, batch_norm=self.batch_norm, dropout=self.dropout
+        )
+        return Network(layers, self.inputs, "numpy", seed)

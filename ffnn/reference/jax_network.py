@@ -1,119 +1,143 @@
-"""The described network in JAX: pure functions of a tree of values, as its tutorials write them.
+"""An ffnn network in JAX: a pure function of named values, and a pure step, as its tutorials write them.
 
-The optimizers are JAX's own examples' few lines, because JAX has none.
+JAX has no layers of its own, so the three that are not activations are written here in its operations.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import ModuleType
 from typing import Any
 
-from ffnn.reference.description import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Description, State
+from ffnn.nn import BatchNorm, Dropout, Linear, Network, Objective, Optimizer
+from ffnn.nn.clipping import Clip
+from ffnn.reference import jax_losses
+from ffnn.reference.jax_tables import TABLES
 
 Tree = Any
-"""Nested lists and dictionaries of JAX arrays."""
+"""Nested dictionaries of JAX arrays."""
 
-ACTIVATIONS = {"relu": "relu", "tanh": "tanh", "sigmoid": "sigmoid"}
-"""Functions of jax.nn by ffnn's names."""
-
-ADAM = (0.9, 0.999, 1e-8)  # beta1, beta2, epsilon
+Layered = tuple[Any, Tree]
+"""What a layer gives: its outputs, and the running averages that it moved."""
 
 
-def initial_tree(description: Description, state: State, seed: int) -> Tree:
-    """Everything a step changes: parameters, running averages, the optimizer's slots, steps taken, a random key."""
+def linear(layer: Linear, name: str, values: Tree, inputs: Any, mask_key: Any) -> Layered:
+    """inputs @ weight + bias."""
+    outputs = inputs @ values[f"{name}.weight"]
+    return (outputs + values[f"{name}.bias"] if layer.bias else outputs), {}
+
+
+def batch_norm(layer: BatchNorm, name: str, values: Tree, inputs: Any, mask_key: Any) -> Layered:
+    """With the batch's statistics while training (where there is a key), else with the running averages."""
+    import jax
+
+    averages = {"running_mean": values[f"{name}.running_mean"], "running_variance": values[f"{name}.running_variance"]}
+    moved = {}
+    mean, variance = averages.values()
+    if mask_key is not None:
+        mean, variance = inputs.mean(axis=0), inputs.var(axis=0)
+        measured = {"running_mean": mean, "running_variance": inputs.var(axis=0, ddof=1)}
+        moved = {
+            f"{name}.{key}": average + layer.momentum * (jax.lax.stop_gradient(measured[key]) - average)
+            for key, average in averages.items()
+        }
+    normalized = (inputs - mean) * jax.lax.rsqrt(variance + layer.epsilon)
+    return normalized * values[f"{name}.scale"] + values[f"{name}.shift"], moved
+
+
+def dropout(layer: Dropout, name: str, values: Tree, inputs: Any, mask_key: Any) -> Layered:
+    """With a mask of JAX's own while training."""
+    import jax
+
+    if mask_key is None or not layer.rate:
+        return inputs, {}
+    mask = jax.random.bernoulli(mask_key, 1 - layer.rate, inputs.shape)
+    return jax.numpy.where(mask, inputs / (1 - layer.rate), 0), {}
+
+
+OWN: dict[str, Callable[..., Layered]] = {"linear": linear, "batch_norm": batch_norm, "dropout": dropout}
+
+
+def forward(network: Network, values: Tree, inputs: Any, key: Any = None) -> Layered:
+    """Outputs and moved running averages; with a random key in training mode, else in evaluation mode."""
+    import jax
+
+    moved: Tree = {}
+    for number, (name, layer) in enumerate(network.layers.items()):
+        counterpart = TABLES.of_layer(layer)
+        if layer.kind in OWN:
+            own_key = None if key is None else jax.random.fold_in(key, number)
+            inputs, averages = OWN[counterpart.name](layer, name, values, inputs, own_key)
+            moved |= averages
+        else:
+            inputs = getattr(jax.nn, counterpart.name)(inputs, **counterpart.arguments(layer))
+    return inputs, moved
+
+
+def initial_tree(network: Network, transform: Any, seed: int) -> Tree:
+    """Everything that a step changes: parameters, running averages, the optimizer's slots, a random key."""
     import jax
     import jax.numpy as jnp
 
-    parameters: list[dict[str, Any]] = []
-    running: list[dict[str, Any]] = []
-    for number in range(1, len(description.sizes)):
-        values = {name: jnp.asarray(state[f"linear{number}.{name}"]) for name in ("weight", "bias")}
-        if description.batch_norm and number <= len(description.hidden):
-            norm = f"batch_norm{number}"
-            values |= {name: jnp.asarray(state[f"{norm}.{name}"]) for name in ("scale", "shift")}
-            averages = ("running_mean", "running_variance")
-            running.append({name: jnp.asarray(state[f"{norm}.{name}"]) for name in averages})
-        parameters.append(values)
-    slots = {"sgd": 0, "adam": 2}[description.optimizer]
+    state = network.state_dict()
+    parameters = {name: jnp.array(state[name]) for name, _ in network.named_parameters()}
+    running = {name: jnp.array(values) for name, values in state.items() if ".running_" in name}
     return {
         "parameters": parameters,
         "running": running,
-        "slots": [jax.tree.map(jnp.zeros_like, parameters) for _ in range(slots)],
-        "steps": jnp.zeros((), jnp.int32),
+        "slots": transform.init(parameters),
         "key": jax.random.key(seed),
     }
 
 
-def make_step(description: Description) -> Callable[[Tree, Any, Any], tuple[Tree, Any]]:
-    """`step(tree, inputs, labels) -> (tree, loss)`, one update, not yet compiled."""
+def make_transform(network: Network, optimizer: Optimizer, clips: Sequence[Clip] = ()) -> Any:
+    """Optax's chain from gradients to what the learning rate then multiplies: clips, rule, decay of the weights."""
+    import optax
+
+    parts = [_of(optax, TABLES.clippings, clip) for clip in clips]
+    parts.append(_of(optax, TABLES.optimizers, optimizer))
+    if optimizer.weight_decay:
+        weights = {name: parameter.penalised for name, parameter in network.named_parameters()}
+        parts.append(optax.add_decayed_weights(optimizer.weight_decay, weights))
+    return optax.chain(*parts)
+
+
+def _of(module: ModuleType, table: Any, thing: object) -> Any:
+    counterpart = table[thing]
+    return getattr(module, counterpart.name)(**counterpart.arguments(thing))
+
+
+def make_step(objective: Objective, transform: Any) -> Callable[..., tuple[Tree, Tree]]:
+    """`step(tree, inputs, labels, learning_rate) -> (tree, told)`, one update, not yet compiled.
+
+    What is told is the loss before it, its divisor, the outputs and the gradients of loss and penalty.
+    """
     import jax
+    import optax
 
-    def step(tree: Tree, inputs: Any, labels: Any) -> tuple[Tree, Any]:
-        key, mask_key = jax.random.split(tree["key"]) if description.dropout else (tree["key"], None)
+    network, penalty = objective.network, objective.penalty
+    counterpart = TABLES.losses[objective.loss]
+    loss_of = partial(getattr(jax_losses, counterpart.name), objective.loss, **counterpart.arguments(objective.loss))
+    weights = [name for name, parameter in network.named_parameters() if parameter.penalised]
 
-        def loss_of(parameters: Tree) -> Any:
-            logits, running = _forward(description, parameters, tree["running"], inputs, mask_key)
-            scores = jax.nn.log_softmax(logits)
-            return -jax.numpy.take_along_axis(scores, labels[:, None], axis=1).mean(), running
+    def total(parameters: Tree, running: Tree, inputs: Any, labels: Any, key: Any) -> Any:
+        outputs, moved = forward(network, {**parameters, **running}, inputs, key)
+        value, divisor = loss_of(outputs, labels)
+        loss = value / divisor
+        if penalty is None:
+            return loss, (loss, divisor, outputs, moved)
+        strength = penalty.strength / len(labels) if penalty.per_example else penalty.strength
+        squares = sum((parameters[name] ** 2).sum() for name in weights)
+        return loss + strength / 2 * squares, (loss, divisor, outputs, moved)
 
-        (loss, running), grads = jax.value_and_grad(loss_of, has_aux=True)(tree["parameters"])
-        steps = tree["steps"] + 1
-        update = {"sgd": _sgd, "adam": _adam}[description.optimizer]
-        parameters, slots = update(tree["parameters"], grads, tree["slots"], steps, description.learning_rate)
-        new = {"parameters": parameters, "running": running, "slots": slots, "steps": steps, "key": key}
-        return new, loss
+    def step(tree: Tree, inputs: Any, labels: Any, learning_rate: Any) -> tuple[Tree, Tree]:
+        key, mask_key = jax.random.split(tree["key"])
+        parameters = tree["parameters"]
+        (_, (loss, divisor, outputs, moved)), grads = jax.value_and_grad(total, has_aux=True)(
+            parameters, tree["running"], inputs, labels, mask_key
+        )
+        updates, slots = transform.update(grads, tree["slots"], parameters)
+        updates = jax.tree.map(lambda update: -learning_rate * update, updates)
+        new = {"parameters": optax.apply_updates(parameters, updates), "running": moved, "slots": slots, "key": key}
+        return new, {"loss": loss, "divisor": divisor, "outputs": outputs, "gradients": grads}
 
     return step
-
-
-def _forward(description: Description, parameters: Tree, running: Tree, x: Any, mask_key: Any) -> tuple[Any, Tree]:
-    """Logits in training mode, and the running averages after the batch."""
-    import jax
-
-    activation = getattr(jax.nn, ACTIVATIONS[description.activation])
-    moved = []
-    for number, layer in enumerate(parameters[:-1]):
-        x = x @ layer["weight"] + layer["bias"]
-        if description.batch_norm:
-            x, averages = _batch_norm(x, layer, running[number])
-            moved.append(averages)
-        x = activation(x)
-        if description.dropout:
-            keep = 1 - description.dropout
-            mask = jax.random.bernoulli(jax.random.fold_in(mask_key, number), keep, x.shape)
-            x = jax.numpy.where(mask, x / keep, 0)
-    return x @ parameters[-1]["weight"] + parameters[-1]["bias"], moved
-
-
-def _batch_norm(x: Any, layer: Tree, running: Tree) -> tuple[Any, Tree]:
-    import jax
-
-    mean, variance = x.mean(axis=0), x.var(axis=0)
-    normalized = (x - mean) * jax.lax.rsqrt(variance + BATCH_NORM_EPSILON)
-    unbiased = variance * len(x) / (len(x) - 1)
-    measured = {"running_mean": mean, "running_variance": unbiased}
-    moved = {
-        name: (1 - BATCH_NORM_MOMENTUM) * running[name] + BATCH_NORM_MOMENTUM * jax.lax.stop_gradient(value)
-        for name, value in measured.items()
-    }
-    return normalized * layer["scale"] + layer["shift"], moved
-
-
-def _sgd(parameters: Tree, grads: Tree, slots: Tree, steps: Any, learning_rate: float) -> tuple[Tree, Tree]:
-    import jax
-
-    return jax.tree.map(lambda value, grad: value - learning_rate * grad, parameters, grads), slots
-
-
-def _adam(parameters: Tree, grads: Tree, slots: Tree, steps: Any, learning_rate: float) -> tuple[Tree, Tree]:
-    import jax
-    import jax.numpy as jnp
-
-    beta1, beta2, epsilon = ADAM
-    m = jax.tree.map(lambda slot, grad: beta1 * slot + (1 - beta1) * grad, slots[0], grads)
-    v = jax.tree.map(lambda slot, grad: beta2 * slot + (1 - beta2) * grad * grad, slots[1], grads)
-    step_size = learning_rate / (1 - beta1**steps)
-    correction = 1 / (1 - beta2**steps)
-
-    def moved(value: Any, first: Any, second: Any) -> Any:
-        return value - step_size * first / (jnp.sqrt(second * correction) + epsilon)
-
-    return jax.tree.map(moved, parameters, m, v), [m, v]

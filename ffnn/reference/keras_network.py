@@ -1,46 +1,53 @@
-"""The described network in Keras on TensorFlow, compiled and ready for `fit`.
+"""An ffnn network as a Keras model on TensorFlow, with the values that it has now.
 
 Keras keeps weights as ffnn does, (in, out).
 """
 
+from functools import partial
 from typing import Any
 
-from ffnn.reference.description import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Description, State
+import numpy as np
+from numpy.typing import NDArray
 
-OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {"sgd": ("SGD", {}), "adam": ("Adam", {"epsilon": 1e-8})}
-"""Classes of keras.optimizers and options that differ from Keras's own."""
-
-NORM_VALUES = ("scale", "shift", "running_mean", "running_variance")
-"""Keras's gamma, beta, moving mean and moving variance."""
+from ffnn.nn import Network
+from ffnn.reference.keras_tables import TABLES, VALUES, exactly
 
 
-def build_network(description: Description, state: State, seed: int) -> Any:
-    """A compiled `keras.Sequential` with the values of `state`; `seed` decides its dropout."""
+def build_network(network: Network, seed: int) -> Any:
+    """A `keras.Sequential` of the same layers, by ffnn's names, and values; `seed` decides its dropout."""
     import keras
 
     keras.utils.set_random_seed(seed)
-    last = len(description.hidden) + 1
-    layers: list[Any] = [keras.Input((description.inputs,))]
-    for number, units in enumerate(description.sizes[1:], start=1):
-        layers.append(keras.layers.Dense(units, name=f"linear{number}"))
-        if number == last:
-            break
-        if description.batch_norm:
-            momentum = 1 - BATCH_NORM_MOMENTUM
-            layers.append(
-                keras.layers.BatchNormalization(
-                    momentum=momentum, epsilon=BATCH_NORM_EPSILON, name=f"batch_norm{number}"
-                )
-            )
-        layers.append(keras.layers.Activation(description.activation))
-        if description.dropout:
-            layers.append(keras.layers.Dropout(description.dropout))
-    network = keras.Sequential(layers)
-    for layer in network.layers:
-        names = {"Dense": ("weight", "bias"), "BatchNormalization": NORM_VALUES}.get(type(layer).__name__)
-        if names:
-            layer.set_weights([state[f"{layer.name}.{name}"] for name in names])
-    name, options = OPTIMIZERS[description.optimizer]
-    optimizer = getattr(keras.optimizers, name)(learning_rate=description.learning_rate, **options)
-    network.compile(optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    return network
+    dtype = np.dtype(network.engine.dtype).name
+    layers: list[Any] = [keras.Input((network.input_size,), dtype=dtype)]
+    for name, layer in network.layers.items():
+        counterpart = TABLES.of_layer(layer)
+        arguments = counterpart.arguments(layer)
+        if layer.kind in TABLES.layers:
+            layers.append(getattr(keras.layers, counterpart.name)(**arguments, name=name, dtype=dtype))
+        else:
+            function = partial(getattr(keras.activations, counterpart.name), **exactly(arguments))
+            layers.append(keras.layers.Activation(function, name=name, dtype=dtype))
+    model = keras.Sequential(layers)
+    state = network.state_dict()
+    for name, layer in network.layers.items():
+        wanted = [f"{name}.{value}" for value in VALUES.get(layer.kind, ())]
+        if wanted:
+            model.get_layer(name).set_weights([state[place] for place in wanted if place in state])
+    return model
+
+
+def values_of(model: Any, network: Network) -> dict[str, NDArray[Any]]:
+    """All values of the model, by ffnn's names."""
+    return {name: variable.numpy() for name, variable in variables_of(model, network).items()}
+
+
+def variables_of(model: Any, network: Network) -> dict[str, Any]:
+    """All variables of the model, by ffnn's names."""
+    state = network.state_dict()
+    found: dict[str, Any] = {}
+    for name, layer in network.layers.items():
+        wanted = [place for value in VALUES.get(layer.kind, ()) if (place := f"{name}.{value}") in state]
+        if wanted:
+            found.update(zip(wanted, model.get_layer(name).weights, strict=True))
+    return found

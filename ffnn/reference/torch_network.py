@@ -1,74 +1,62 @@
-"""The described network in PyTorch, written as its users write it.
+"""An ffnn network as a `torch.nn.Sequential`, written as PyTorch's users write it, with modules of ffnn's names.
 
 Weights are turned, because PyTorch keeps them (out, in).
 """
 
-from itertools import pairwise
+from collections import OrderedDict
 from typing import Any
 
-from ffnn.reference.description import BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM, Description, State
+import numpy as np
+from numpy.typing import NDArray
 
-ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "sigmoid": "Sigmoid"}
-"""Modules of torch.nn by ffnn's names."""
-
-OPTIMIZERS: dict[str, tuple[str, dict[str, Any]]] = {"sgd": ("SGD", {}), "adam": ("Adam", {})}
-"""Classes of torch.optim and options that differ from PyTorch's own; its Adam is ffnn's."""
-
-
-def build_network(description: Description, state: State) -> Any:
-    """A `torch.nn.Sequential` with the values of `state`, in training mode."""
-    from torch import nn
-
-    layers: list[Any] = []
-    sizes = description.sizes
-    for number, (size, units) in enumerate(pairwise(sizes), start=1):
-        linear = nn.Linear(size, units)
-        _fill(linear, {"weight": state[f"linear{number}.weight"].T, "bias": state[f"linear{number}.bias"]})
-        layers.append(linear)
-        if number <= len(description.hidden):
-            layers += _after_hidden(description, state, number)
-    return nn.Sequential(*layers)
+from ffnn.nn import Layer, Network
+from ffnn.reference.reference import State
+from ffnn.reference.torch_tables import TABLES, VALUES
 
 
-def _after_hidden(description: Description, state: State, number: int) -> list[Any]:
-    """What follows hidden layer `number`."""
-    from torch import nn
-
-    layers: list[Any] = []
-    if description.batch_norm:
-        norm = nn.BatchNorm1d(description.hidden[number - 1], BATCH_NORM_EPSILON, BATCH_NORM_MOMENTUM)
-        ours = {"weight": "scale", "bias": "shift", "running_mean": "running_mean", "running_var": "running_variance"}
-        _fill(norm, {theirs: state[f"batch_norm{number}.{name}"] for theirs, name in ours.items()})
-        layers.append(norm)
-    layers.append(getattr(nn, ACTIVATIONS[description.activation])())
-    if description.dropout:
-        layers.append(nn.Dropout(description.dropout))
-    return layers
-
-
-def build_optimizer(description: Description, network: Any) -> Any:
-    """PyTorch's fused optimizer of the network's parameters."""
+def build_network(network: Network) -> Any:
+    """A `torch.nn.Sequential` of the network's kind, precision and present values, in training mode."""
     import torch
 
-    name, options = OPTIMIZERS[description.optimizer]
-    make = getattr(torch.optim, name)
-    return make(network.parameters(), lr=description.learning_rate, fused=True, **options)
-
-
-def train_step(network: Any, optimizer: Any, inputs: Any, labels: Any) -> Any:
-    """One update; the loss before it, as a tensor."""
-    from torch.nn.functional import cross_entropy
-
-    optimizer.zero_grad()
-    loss = cross_entropy(network(inputs), labels)
-    loss.backward()
-    optimizer.step()
-    return loss.detach()
-
-
-def _fill(module: Any, values: State) -> None:
-    import torch
-
+    modules = OrderedDict((name, _module(layer)) for name, layer in network.layers.items())
+    sequential = torch.nn.Sequential(modules).to(getattr(torch, network.engine.dtype.name))
+    state = network.state_dict()
     with torch.no_grad():
-        for name, array in values.items():
-            getattr(module, name).copy_(torch.from_numpy(array))
+        for name, tensor in values_of(sequential, network).items():
+            tensor.copy_(torch.from_numpy(state[name]))
+    return sequential
+
+
+def _module(layer: Layer) -> Any:
+    from torch import nn
+
+    counterpart = TABLES.of_layer(layer)
+    return getattr(nn, counterpart.name)(**counterpart.arguments(layer))
+
+
+def values_of(sequential: Any, network: Network) -> dict[str, Any]:
+    """The module's own tensors by ffnn's names, seen in ffnn's shapes: what is written to them is the module's."""
+    found = {}
+    for name, layer in network.layers.items():
+        module = getattr(sequential, name)
+        for ours, theirs in VALUES.get(layer.kind, {}).items():
+            tensor = getattr(module, theirs)
+            if tensor is not None:
+                found[f"{name}.{ours}"] = tensor.detach().T if tensor.ndim == 2 else tensor.detach()
+    return found
+
+
+def as_numpy(tensor: Any) -> NDArray[Any]:
+    """A copy on the host."""
+    return np.array(tensor.detach().cpu().numpy())
+
+
+def gradients_of(sequential: Any, network: Network) -> State:
+    """Copies of all gradients by ffnn's names, in its shapes."""
+    found = {}
+    for name, parameter in sequential.named_parameters():
+        layer, _, theirs = name.rpartition(".")
+        names = VALUES[network.layers[layer].kind]
+        ours = next(key for key, value in names.items() if value == theirs)
+        found[f"{layer}.{ours}"] = as_numpy(parameter.grad.T if parameter.ndim == 2 else parameter.grad)
+    return found

@@ -5,18 +5,20 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError
-from ffnn.files import replacing
+from ffnn.files import flush_file, replacing, storing
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
 CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary.json", "environment.json"
+LOCK = ".lock"
 
 
 class RunDirectory:
@@ -69,6 +71,32 @@ class RunDirectory:
             ) from problem
         return directory
 
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep every other process from training in this directory; the lock ends with its process, however that ends.
+
+        Raises
+        ------
+        FFNNError
+            If another process has it.
+        """
+        import filelock
+
+        path = self.path / LOCK
+        lock = filelock.FileLock(path)
+        with storing(path):
+            try:
+                lock.acquire(timeout=0)
+            except filelock.Timeout:
+                taken = f"{self.path}: another process is training in this run directory; wait for it"
+                raise FFNNError(taken) from None
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # Windows refuses while it is open; filelock removes it there itself
+                path.unlink()
+            lock.release()
+
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.yaml`. Infinities stay (`.inf`): running the file again must give the same run."""
         with replacing(self.path / CONFIG) as file:
@@ -81,9 +109,40 @@ class RunDirectory:
         nothing. What a writer that was killed left of a line is cut off first.
         """
         line = json.dumps(finite_numbers(record), allow_nan=False) + "\n"
-        with (self.path / HISTORY).open("ab+") as file:
+        path = self.path / HISTORY
+        with storing(path), path.open("ab+") as file:
             _cut_unfinished_line(file)
             file.write(line.encode())
+
+    def flush_history(self) -> None:
+        """Have the history on the disk before this returns: what refers to it may be written afterwards."""
+        if (self.path / HISTORY).exists():
+            flush_file(self.path / HISTORY)
+
+    def cut_history(self, epochs: int) -> list[dict[str, Any]]:
+        """Leave the first `epochs` epochs of the history, and give their records.
+
+        Raises
+        ------
+        FFNNError
+            If they are not all there; nothing is changed then.
+        """
+        if not epochs:
+            (self.path / HISTORY).unlink(missing_ok=True)
+            return []
+        records = read_history(self.path)
+        kept = records[:epochs]
+        if [record.get("epoch") for record in kept] != list(range(1, epochs + 1)):
+            raise FFNNError(f"{self.path / HISTORY}: expected the epochs 1 to {epochs}; some are missing")
+        with replacing(self.path / HISTORY) as file:
+            file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in kept)
+        return kept
+
+    def clear_leftovers(self) -> None:
+        """Remove what a process that was killed left of files that it was writing."""
+        for folder in (self.path, self.checkpoints, self.figures):
+            for path in folder.glob(".*.part"):
+                path.unlink()
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`, without what is not finite; a reader sees the old file or the new one."""
@@ -130,7 +189,7 @@ def read_run(path: Path | str) -> RunRecord:
     config = load_yaml(path / CONFIG)
     if not isinstance(config, dict):
         raise FFNNError(f"{path / CONFIG}: expected names and values; received {type(config).__name__}")
-    return RunRecord(path, config, _read_history(path), _read_json(path / SUMMARY), _read_json(path / ENVIRONMENT))
+    return RunRecord(path, config, read_history(path), _read_json(path / SUMMARY), _read_json(path / ENVIRONMENT))
 
 
 def find_runs(path: Path | str) -> list[Path]:
@@ -187,7 +246,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _read_history(path: Path) -> list[dict[str, Any]]:
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """The history of the run in `path`, without a last line that was never finished; FFNNError if it is damaged."""
     try:
         content = (path / HISTORY).read_bytes()
     except FileNotFoundError:

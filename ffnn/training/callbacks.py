@@ -4,18 +4,21 @@ Each reads the epoch's record and nothing else of the loop.
 """
 
 import math
+import time
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.errors import FFNNError, nearest
-from ffnn.training.checkpoints import Checkpoint
+from ffnn.files import same_file
+from ffnn.training.checkpoints import Checkpoint, capture
 from ffnn.training.trainer import Callback, Record, Trainer
 
+LAST, PREVIOUS, BEST = "last.npz", "previous.npz", "best.npz"
 AUGMENTING, WAITING = "time/augment_us_per_image", "time/augment_wait_fraction"
 """What preparing augmented batches cost: their thread an image, and of training's time the share spent waiting."""
 
@@ -33,13 +36,15 @@ class Best(Callback):
     ----------
     record : Record or None
         The best epoch's.
+    weights : dict of arrays
+        The network's state after it; that of the average, where there is one.
     """
 
     def __init__(self, monitor: str = "val/accuracy") -> None:
         self.monitor = monitor
         self.record: Record | None = None
         self._sign = -1.0 if "loss" in monitor else 1.0
-        self._state: dict[str, NDArray[Any]] = {}
+        self.weights: dict[str, NDArray[Any]] = {}
 
     @property
     def score(self) -> float:
@@ -56,12 +61,26 @@ class Best(Callback):
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
         if self.improves(record):
             self.record = record
-            with trainer.plan.average.in_place() if trainer.plan.average else nullcontext():
-                self._state = trainer.objective.network.state_dict()
+            self.keep_weights(trainer)
+
+    def keep_weights(self, trainer: Trainer) -> None:
+        """Take the present weights as those of the best epoch."""
+        with trainer.plan.average.in_place() if trainer.plan.average else nullcontext():
+            self.weights = trainer.objective.network.state_dict()
 
     def on_end(self, trainer: Trainer) -> None:
-        if self._state:
-            trainer.objective.network.load_state_dict(self._state)
+        if self.weights:
+            trainer.objective.network.load_state_dict(self.weights)
+
+    def state_dict(self) -> dict[str, Any]:
+        if self.record is None:
+            return {}
+        return {
+            "record": {name: value if isinstance(value, int) else float(value) for name, value in self.record.items()}
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.record = state["record"]
 
 
 class EarlyStopping(Callback):
@@ -90,12 +109,21 @@ class EarlyStopping(Callback):
             monitor = self._best.monitor
             trainer.stop(f"{monitor} has not improved by more than {self.min_delta:g} for {self.patience} epochs")
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"waited": self._waited, "best": self._best.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self._waited = state["waited"]
+        if state["best"]:
+            self._best.load_state_dict(state["best"])
+
 
 class SaveCheckpoints(Callback):
-    """Writes `last.npz` after every epoch and `best.npz` whenever `best` has improved.
+    """Writes `last.npz` as training goes on, and with it `best.npz` when `best` has improved.
 
-    With weight averaging `best` holds the average as the network's weights; `last` holds the raw
-    weights, with the average beside them.
+    `last` holds all that training needs to go on to the bit, the best weights included, and the one before it
+    stays as `previous.npz` until training is over. With weight averaging `best` holds the average as the
+    network's weights; `last` holds the raw weights, with the average beside them.
 
     Parameters
     ----------
@@ -104,23 +132,73 @@ class SaveCheckpoints(Callback):
         Told before this callback.
     meta : dict
         Plain values stored along, such as the config.
+    every : int >= 0, default 0
+        Steps between checkpoints within an epoch; 0: after epochs only.
+    pause : float in [0, inf), seconds, default 1
+        An epoch that ends sooner after the last checkpoint leaves none: writing 15 ms a second costs little, and
+        a killed run repeats no more than that.
+    before : callable, optional
+        Called before each checkpoint: what it refers to must be on the disk first.
     """
 
-    def __init__(self, folder: Path, best: Best, meta: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        best: Best,
+        meta: dict[str, Any],
+        every: int = 0,
+        pause: float = 1.0,
+        before: Callable[[], None] | None = None,
+    ) -> None:
         self.folder, self.best, self.meta = folder, best, meta
+        self.every, self.pause, self.before = every, pause, before
+        self.last, self.previous = folder / LAST, folder / PREVIOUS
+        self._saved_at, self._saved_step, self._best_epoch = time.monotonic(), -1, 0.0
+
+    def on_start(self, trainer: Trainer) -> None:
+        self._saved_at = time.monotonic()
+
+    def on_step(self, trainer: Trainer) -> None:
+        if self.every and trainer.step % self.every == 0 and trainer.can_resume:
+            self._save(trainer, trainer.epoch + 1)
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        average = trainer.plan.average
-        engine = trainer.objective.network.engine
-        extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
-        meta = {**self.meta, "epoch": trainer.epoch, "step": trainer.step, "best_score": self.best.score}
-        state = trainer.objective.network.state_dict()
-        optimizer = trainer.optimizer.state_dict()
-        Checkpoint(state, optimizer, extra, meta).save(self.folder / "last.npz")
-        if self.best.record is record:
-            with average.in_place() if average else nullcontext():
-                state = trainer.objective.network.state_dict()
-            Checkpoint(state, optimizer, {}, meta).save(self.folder / "best.npz")
+        if time.monotonic() - self._saved_at >= self.pause:
+            self._save(trainer, trainer.epoch)
+
+    def on_end(self, trainer: Trainer) -> None:
+        between_epochs = trainer.step == trainer.epoch * len(trainer.train)
+        if trainer.status in ("finished", "stopped") and trainer.whole and (trainer.can_resume or between_epochs):
+            if trainer.step != self._saved_step:
+                self._save(trainer, trainer.epoch + (not between_epochs))
+        elif trainer.status == "diverged":
+            self._save_best(trainer, of_last=False)
+        if trainer.status in ("finished", "diverged"):
+            self.previous.unlink(missing_ok=True)
+
+    def _save(self, trainer: Trainer, epoch: int) -> None:
+        """Write `last`, in epoch number `epoch`, and `best` if it is another one than is there."""
+        is_best = trainer.epoch == epoch and self.best.record is not None and self.best.record["epoch"] == epoch
+        meta = {**self.meta, "best_score": self.best.score}
+        checkpoint = capture(trainer, {} if is_best else self.best.weights, meta)
+        if self.before:
+            self.before()
+        if self.last.exists():
+            same_file(self.last, self.previous)
+        checkpoint.save(self.last)
+        self._saved_at, self._saved_step = time.monotonic(), trainer.step
+        self._save_best(trainer, of_last=is_best and trainer.plan.average is None)
+
+    def _save_best(self, trainer: Trainer, of_last: bool) -> None:
+        record = self.best.record
+        if record is None or record["epoch"] == self._best_epoch:
+            return
+        if of_last:
+            same_file(self.last, self.folder / BEST)
+        else:
+            meta = {**self.meta, "epoch": record["epoch"], "step": record["step"], "best_score": self.best.score}
+            Checkpoint(self.best.weights, {}, {}, meta).save(self.folder / BEST)
+        self._best_epoch = record["epoch"]
 
 
 class PlainProgress(Callback):
@@ -176,6 +254,7 @@ def describe(record: Record, short: bool = False) -> str:
     return "  ".join(
         f"{part} loss {record[f'{part}/loss']:.4f} accuracy {100 * record[f'{part}/accuracy']:.2f} %"
         for part in ("train", "val")
+        if f"{part}/loss" in record
     )
 
 

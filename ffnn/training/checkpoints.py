@@ -1,20 +1,25 @@
 """Checkpoints: a network and its training state in one .npz file, without pickle.
 
-Nothing in a file is executed when it is read, and none is ever half-written.
+Nothing in a file is executed when it is read, none is ever half-written, and a damaged one is known as such.
 """
 
+import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
+
+if TYPE_CHECKING:
+    from ffnn.training.trainer import Trainer
 
 
 @dataclass(frozen=True)
@@ -26,17 +31,20 @@ class Checkpoint:
     network, optimizer, extra : dict of arrays
         State dictionaries; extra holds whatever else training needs, such as averaged weights.
     meta : dict
-        Plain values: epoch, step, score, config, seeds.
+        Plain values: epoch, step, score, config, and where training was (`capture`).
+    best : dict of arrays
+        The network of the best epoch so far, where it is not the one of this file.
     """
 
     network: dict[str, NDArray[Any]]
     optimizer: dict[str, NDArray[Any]]
     extra: dict[str, NDArray[Any]]
     meta: dict[str, Any]
+    best: dict[str, NDArray[Any]] = field(default_factory=dict)
 
     def save(self, path: Path) -> None:
         """Write the file, replacing an older one in a single step."""
-        groups = {"network": self.network, "optimizer": self.optimizer, "extra": self.extra}
+        groups = {"network": self.network, "optimizer": self.optimizer, "extra": self.extra, "best": self.best}
         arrays = {f"{group}/{name}": array for group, state in groups.items() for name, array in state.items()}
         with replacing(path, "wb") as file:
             np.savez(file, allow_pickle=False, **arrays, meta=np.array(json.dumps(self.meta)))
@@ -45,16 +53,76 @@ class Checkpoint:
     def load(cls, path: Path) -> "Checkpoint":
         """Read a file; FFNNError if it is missing, damaged or not a checkpoint. Nothing in it is executed."""
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = _read(path)
             meta = json.loads(str(arrays.pop("meta")))
         except FileNotFoundError:
             raise FFNNError(f"{path}: no such checkpoint; expected a file written by ffnn train") from None
-        except (OSError, KeyError, ValueError, EOFError, zipfile.BadZipFile) as problem:
+        except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as problem:
+            reason = " ".join(str(problem).split())
             raise FFNNError(
-                f"{path}: expected a checkpoint written by ffnn train; it is damaged ({problem})"
+                f"{path}: expected a checkpoint written by ffnn train; it is damaged ({reason})"
             ) from problem
-        return cls(_group(arrays, "network"), _group(arrays, "optimizer"), _group(arrays, "extra"), meta)
+        network, optimizer, extra, best = (_group(arrays, name) for name in ("network", "optimizer", "extra", "best"))
+        return cls(network, optimizer, extra, meta, best)
+
+
+def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Checkpoint:
+    """All that a trainer needs to go on in another process, between two steps.
+
+    Random draws are functions of the seed, the epoch and counters that the network's state holds, and
+    learning rates of the step, so neither needs a state of its own.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    best : mapping of arrays
+        The network of the best epoch, where that is an earlier one.
+    meta : mapping
+        Plain values to store along.
+    """
+    average, engine = trainer.plan.average, trainer.objective.network.engine
+    extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
+    state = trainer.state_dict()
+    states = {type(known).__name__: own for known in trainer.callbacks if (own := known.state_dict())}
+    return Checkpoint(
+        trainer.objective.network.state_dict(),
+        trainer.optimizer.state_dict(),
+        extra,
+        {**meta, "epoch": state["epoch"], "step": state["step"], "trainer": state, "callbacks": states},
+        dict(best),
+    )
+
+
+def restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
+    """Bring a trainer where `capture` took the checkpoint.
+
+    Raises
+    ------
+    FFNNError
+        If the network or the optimizer is another one.
+    """
+    trainer.objective.network.load_state_dict(checkpoint.network)
+    trainer.optimizer.load_state_dict(checkpoint.optimizer)
+    average = trainer.plan.average
+    if average:
+        average.values[...] = trainer.objective.network.engine.array(checkpoint.extra["average"])
+        average.steps = int(checkpoint.extra["steps"])
+    for callback in trainer.callbacks:
+        state = checkpoint.meta["callbacks"].get(type(callback).__name__)
+        if state:
+            callback.load_state_dict(state)
+    trainer.load_state_dict(checkpoint.meta["trainer"])
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    # Member by member, to its end: the sums are then compared before anything is made of it. np.load stops where
+    # a header says that the array ends, also a damaged header.
+    with zipfile.ZipFile(path) as file:
+        members = {name: file.read(name) for name in file.namelist()}
+    return {
+        name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
+        for name, content in members.items()
+    }
 
 
 def _group(arrays: Mapping[str, NDArray[Any]], group: str) -> dict[str, NDArray[Any]]:

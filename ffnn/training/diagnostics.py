@@ -15,6 +15,12 @@ from ffnn.nn.network import Network
 
 DEAD = 1e-6
 
+PERCENTS = (5, 25, 50, 75, 95)
+"""The quantiles that are recorded of weights and activations."""
+
+SAMPLE = 2048
+"""Values that quantiles are taken of: sorting all of them would cost more than the epoch's other figures together."""
+
 
 def difference(before: Any, now: Any) -> Any:
     """now - before."""
@@ -67,7 +73,7 @@ class Diagnostics:
         return record
 
     def _updates(self) -> dict[str, float]:
-        """Norm of each weight, and of the last step relative to it: about 1e-3 is usual, 0.1 too much."""
+        """Norm and quantiles of each weight, and the last step relative to it: about 1e-3 is usual, 0.1 too much."""
         engine, values = self.network.engine, self.network.parameters.values
         weights = [parameter for parameter in self._parameters if parameter.penalised]
         bounds = [parameter.place for parameter in weights]
@@ -79,10 +85,11 @@ class Diagnostics:
             layer = parameter.name.partition(".")[0]
             record[f"weight_norm/{layer}"] = norm
             record[f"update_ratio/{layer}"] = step / norm if norm else 0.0
+            record |= quantiles(f"weight_quantiles/{layer}", engine.host(parameter.value))
         return record
 
     def _activations(self) -> dict[str, float]:
-        """Mean and deviation of each hidden layer's outputs, and the fraction of units that never respond.
+        """Mean, deviation and quantiles of each hidden layer's outputs; the fraction of units that never respond.
 
         A unit is dead when its output is within 1e-6 of the same value for every row of the probe.
         """
@@ -94,6 +101,7 @@ class Diagnostics:
                 outputs = self.network.engine.host(values).astype(np.float64)
                 record[f"activation_mean/{name}"] = float(outputs.mean())
                 record[f"activation_std/{name}"] = float(outputs.std())
+                record |= quantiles(f"activation_quantiles/{name}", outputs)
                 record[f"dead_fraction/{name}"] = float(np.mean(np.ptp(outputs, axis=0) < DEAD))
         return record
 
@@ -102,6 +110,20 @@ class Diagnostics:
         from ffnn.nn.activations import ACTIVATIONS
 
         return layer.kind in ACTIVATIONS
+
+
+def quantiles(name: str, values: Any) -> dict[str, float]:
+    """Quantiles of an array, by name and percent, of at most 2048 of its values, evenly spread.
+
+    Examples
+    --------
+    >>> quantiles("weight_quantiles/linear1", np.arange(101.0))["weight_quantiles/linear1/25"]
+    25.0
+    """
+    flat = np.ravel(values)
+    # An odd step meets every column of a matrix whose width is a power of two.
+    sample = np.sort(flat[:: -(-flat.size // SAMPLE) | 1])
+    return {f"{name}/{percent:02d}": float(sample[round(percent / 100 * (len(sample) - 1))]) for percent in PERCENTS}
 
 
 def first_non_finite(network: Network, inputs: Array) -> str:

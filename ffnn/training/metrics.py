@@ -4,7 +4,7 @@ Fractions lie in [0, 1]. Loss and accuracy are counted by the engine batch by ba
 else is computed once from the probabilities.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,15 @@ class RunningMeans:
         self._loss += loss * weight
         self._weight += weight
         self._hits += float(self._sum[0])
+
+    def state_dict(self) -> list[float]:
+        """The sums so far."""
+        return [self.rows, self._loss, self._weight, self._hits]
+
+    def load_state_dict(self, state: Sequence[float]) -> None:
+        """Take over what `state_dict` gave."""
+        rows, self._loss, self._weight, self._hits = state
+        self.rows = int(rows)
 
     @property
     def loss(self) -> float:

@@ -5,9 +5,11 @@ Everything that is not the loop (stopping, saving, printing, sending) is a callb
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, ClassVar
 
 from ffnn.backend.engine import Array
 from ffnn.data.batches import Batches
@@ -28,21 +30,35 @@ class DivergedError(FFNNError):
     """The loss is no longer finite; the message says at which step and in which layer it began."""
 
 
+class _InterruptedError(Exception):
+    """Leaves an epoch between two steps."""
+
+
 class Callback:
     """Told what happens during training; every method may be left as it is.
 
     `on_epoch` may add to the record; callbacks are told in their order, so one that measures comes
-    before one that writes.
+    before one that writes. They end in the reverse order: the writer sees what the measuring one then clears away.
     """
 
     def on_start(self, trainer: "Trainer") -> None:
         """Before the first step."""
+
+    def on_step(self, trainer: "Trainer") -> None:
+        """After each step but the last of an epoch, after which `on_epoch` comes."""
 
     def on_epoch(self, trainer: "Trainer", record: Record) -> None:
         """After each epoch's validation."""
 
     def on_end(self, trainer: "Trainer") -> None:
         """When training is over, whichever way (`trainer.status`)."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """What it must remember to go on in another process: plain values that JSON has."""
+        return {}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave."""
 
 
 @dataclass
@@ -87,7 +103,13 @@ class Trainer:
         Why it ended early, in words.
     step, epoch : int
         Updates and epochs done.
+    whole : bool
+        Whether the state is that between two steps, so that training can go on from it to the bit.
+    can_resume : bool
+        Whether a trainer of this class holds all of its state itself.
     """
+
+    can_resume: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -106,6 +128,10 @@ class Trainer:
         self.history: list[Record] = []
         self.status, self.reason = "running", ""
         self.step = self.epoch = 0
+        self.whole = True
+        self._place, self._interrupted = 0, False
+        self._start = self._earlier_seconds = 0.0
+        self._observers: list[Callback] = []
         self._means = RunningMeans(objective.network.engine)
         self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
 
@@ -133,26 +159,67 @@ class Trainer:
         return time.perf_counter() - start
 
     def fit(self) -> list[Record]:
-        """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or Ctrl-C comes."""
+        """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or it is interrupted."""
+        # Asked at every step, so only those that want to know.
+        self._observers = [known for known in self.callbacks if type(known).on_step is not Callback.on_step]
         for callback in self.callbacks:
             callback.on_start(self)
         try:
-            while self.status == "running" and self.epoch < self.plan.epochs:
+            while self.status == "running" and self.epoch < self.plan.epochs and not self._interrupted:
+                self.whole = False
                 with self.objective.network.engine.quiet():
                     record = self._run_epoch()
                 self.history.append(record)
+                self.whole = True
                 for callback in self.callbacks:
                     callback.on_epoch(self, record)
-            if self.status == "running":
+            if self.status == "running" and self.epoch < self.plan.epochs:
+                self._stopped()
+            elif self.status == "running":
                 self.status = "finished"
         except DivergedError as problem:
             self.status, self.reason = "diverged", str(problem)
+        except _InterruptedError:
+            self._stopped()
+            self.whole = True
         except KeyboardInterrupt:
-            self.status, self.reason = "stopped", f"interrupted in epoch {self.epoch + 1}, after step {self.step}"
+            self._stopped()
+            self.whole = False
         finally:
-            for callback in self.callbacks:
+            for callback in reversed(self.callbacks):
                 callback.on_end(self)
         return self.history
+
+    def interrupt(self) -> None:
+        """End training as "stopped" after this step, with a whole state; a signal's handler may call it."""
+        self._interrupted = True
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training is, as plain values; what network, optimizer, average and callbacks hold is theirs."""
+        return {
+            "epoch": self.epoch,
+            "step": self.step,
+            "place": self._place,
+            "means": self._means.state_dict(),
+            "seconds": self._seconds() if self._place else 0.0,
+            "ended": self.reason if self.status == "finished" else "",
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` gave; `fit` then goes on from there."""
+        self.epoch, self.step, self._place = state["epoch"], state["step"], state["place"]
+        self._means.load_state_dict(state["means"])
+        self._earlier_seconds = state["seconds"]
+        if state["ended"]:
+            self.stop(state["ended"])
+
+    def _stopped(self) -> None:
+        where = f"in epoch {self.epoch + 1}" if self._place else f"after epoch {self.epoch}"
+        self.status, self.reason = "stopped", f"interrupted {where}, after step {self.step}"
+
+    def _seconds(self) -> float:
+        """How long this epoch has taken so far, in this process and in those before it."""
+        return self._earlier_seconds + time.perf_counter() - self._start
 
     def stop(self, reason: str) -> None:
         """End training after this epoch; for callbacks."""
@@ -191,7 +258,7 @@ class Trainer:
         self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
 
     def train_epoch(self, observed: bool = False) -> float:
-        """Take a step on every training batch: an epoch without validation, record and callbacks.
+        """Take a step on every training batch that is left: an epoch without validation and record.
 
         Parameters
         ----------
@@ -207,24 +274,32 @@ class Trainer:
         ------
         DivergedError
         """
-        self._means.reset()
+        if not self._place:
+            self._means.reset()
         steps = len(self.train)
-        for number, (inputs, labels) in enumerate(self.train.epoch(self.epoch), start=1):
-            self.take_step(inputs, labels, observed and number == steps)
+        for inputs, labels in islice(self.train.epoch(self.epoch), self._place, None):
+            self.take_step(inputs, labels, observed and self._place == steps - 1)
+            self._place += 1
+            if self._place < steps:
+                for observer in self._observers:
+                    observer.on_step(self)
+                if self._interrupted:
+                    raise _InterruptedError
         if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
             raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
         self.epoch += 1
+        self._place = 0
         return self._means.loss
 
     def _run_epoch(self) -> Record:
-        start = time.perf_counter()
+        self._start = time.perf_counter()
         self.train_epoch(observed=True)
-        trained = time.perf_counter()
+        trained = self._seconds()
         with self.plan.average.in_place() if self.plan.average else nullcontext():
             val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
         if not math.isfinite(val_loss):
             raise DivergedError(f"the validation loss is {val_loss} after step {self.step}, epoch {self.epoch}")
-        return {
+        record = {
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": self.optimizer.learning_rate,
@@ -234,10 +309,12 @@ class Trainer:
             "val/loss": val_loss,
             "val/accuracy": val_accuracy,
             **self._diagnostics.measure(),
-            "time/train_seconds": trained - start,
-            "time/epoch_seconds": time.perf_counter() - start,
-            "time/examples_per_second": self._means.rows / (trained - start),
+            "time/train_seconds": trained,
+            "time/epoch_seconds": self._seconds(),
+            "time/examples_per_second": self._means.rows / trained,
         }
+        self._earlier_seconds = 0.0
+        return record
 
     def _origin(self, inputs: Array) -> str:
         return f"it began in {first_non_finite(self.objective.network, inputs)}"

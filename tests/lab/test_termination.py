@@ -1,43 +1,128 @@
-"""A training process that is told to end writes down what it has, and ends as one that was told."""
+"""A training process that is told to end finishes its step, writes down what it has, and ends as one that was told."""
 
-import json
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
+from typing import Any
 
-from ffnn.lab.termination import termination_as_interrupt
+import pytest
+
+from ffnn.lab.termination import Interruption
+from ffnn.tracking import RunRecord, read_run
+from ffnn.training.checkpoints import Checkpoint
+
+TRAIN = [sys.executable, "-m", "ffnn", "train", "--dataset=digits", "--epochs=100000", "--hidden_layers=[12]"]
 
 
-def test_training_that_is_terminated_leaves_a_whole_record(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ffnn", "train", "--dataset=digits", "--epochs=100000", "--wandb=disabled"]
-    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(folder: Path, *settings: str) -> subprocess.Popen[str]:
+    """A process that has trained for an epoch."""
+    process = subprocess.Popen(
+        [*TRAIN, *settings], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert "epoch 1/" in process.stdout.readline()
-    process.terminate()
+    return process
+
+
+def only_run(folder: Path) -> RunRecord:
+    (path,) = folder.rglob("config.yaml")
+    return read_run(path.parent)
+
+
+def check_whole(record: RunRecord) -> None:
+    """History, summary and the last checkpoint are of the same step."""
+    last = Checkpoint.load(record.path / "checkpoints/last.npz")
+    assert record.summary["status"] == "stopped"
+    assert [line["epoch"] for line in record.history] == list(range(1, record.summary["epochs"] + 1))
+    assert (last.meta["epoch"], last.meta["step"]) == (record.summary["epochs"], record.summary["steps"])
+    assert int(last.optimizer["steps"]) == record.summary["steps"]
+    assert not list(record.path.rglob(".*"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_training_that_is_told_to_end_leaves_a_whole_run(number: signal.Signals, mode: str, tmp_path: Path) -> None:
+    process = started(tmp_path, f"--wandb={mode}")
+    begun = time.monotonic()
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == -signal.SIGTERM
+    took = time.monotonic() - begun
+    assert process.returncode == (130 if number == signal.SIGINT else -signal.SIGTERM)
+    assert number == signal.SIGINT or took < 5
     assert "Traceback" not in errors
-    (path,) = tmp_path.rglob("summary.json")
-    summary = json.loads(path.read_text())
-    assert summary["status"] == "stopped"
-    rows = len(path.with_name("history.jsonl").read_text().splitlines())
-    assert 1 <= rows <= summary["epochs"] <= rows + 1  # the last epoch may end before it is written down
+    record = only_run(tmp_path)
+    check_whole(record)
+    assert f"resume with: ffnn train --resume {record.path.relative_to(tmp_path)}" in errors
 
 
-def test_handler_is_put_back() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with termination_as_interrupt():
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert signal.getsignal(signal.SIGTERM) is before
+def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
+    """A step that takes for ever: the first signal waits for it, the second does not."""
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import time\n"
+        "from ffnn.lab.config import make_config\n"
+        "from ffnn.lab.run import train\n"
+        "from ffnn.training.trainer import Callback\n"
+        "class Endless(Callback):\n"
+        "    def on_step(self, trainer):\n"
+        "        if trainer.step == 30:\n"
+        "            print('endless', flush=True)\n"
+        "            time.sleep(600)\n"
+        "config = make_config({'epochs': 5, 'hidden_layers': [8], 'wandb': 'offline', 'checkpoint_every': 10})\n"
+        "print(train(config, print, Endless()).summary['status'])\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line == "endless\n":
+            break
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 5
+    assert output.splitlines()[-1] == "stopped"
+    record = only_run(tmp_path)
+    assert record.summary["status"] == "stopped"
+    assert Checkpoint.load(record.path / "checkpoints/last.npz").meta["step"] == 30
+
+
+def test_a_signal_before_training_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ffnn.lab import run
+    from ffnn.lab.config import make_config
+
+    def interrupted(*_: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(run, "build", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run.train(make_config({"runs_dir": str(tmp_path / "runs")}), lambda line: None)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_handlers_are_put_back_and_ignored_signals_stay_ignored() -> None:
+    """A shell's background jobs are started with SIGINT ignored, so that Ctrl-C is not meant for them."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        terminate = signal.getsignal(signal.SIGTERM)
+        with Interruption():
+            assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) is not terminate
+        assert signal.getsignal(signal.SIGTERM) is terminate
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_threads_leave_signals_alone() -> None:
     before, seen = signal.getsignal(signal.SIGTERM), []
 
     def work() -> None:
-        with termination_as_interrupt():
+        with Interruption():
             seen.append(signal.getsignal(signal.SIGTERM))
 
     thread = threading.Thread(target=work)

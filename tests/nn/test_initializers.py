@@ -1,6 +1,7 @@
 """Initializers: moments against the stated formulas, bounds, and draws that depend on nothing but name and seed."""
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ MOMENTS: dict[str, list[tuple[dict[str, Any], float, float, float]]] = {
     "he_normal": [({}, 0, 2 / 300, math.inf)],
     "lecun_uniform": [({}, 0, 1 / 300, math.sqrt(3 / 300))],
     "lecun_normal": [({}, 0, 1 / 300, math.inf)],
+    "pytorch_uniform": [({}, 0, 1 / 900, math.sqrt(1 / 300))],
 }
 CASES = [
     pytest.param({"name": name, **options}, *rest, id="-".join([name, *map(str, options.values())]))
@@ -59,6 +61,7 @@ def test_moments_and_bounds(spec: dict[str, Any], mean: float, variance: float, 
         ("xavier_normal", torch.nn.init.xavier_normal_),
         ("he_uniform", torch.nn.init.kaiming_uniform_),
         ("he_normal", torch.nn.init.kaiming_normal_),
+        ("pytorch_uniform", partial(torch.nn.init.kaiming_uniform_, a=math.sqrt(5))),  # as torch.nn.Linear does
     ],
 )
 def test_the_spread_is_pytorchs(name: str, theirs: Any) -> None:

@@ -162,7 +162,7 @@ def test_a_reader_sees_the_old_file_or_the_new_one(directory: RunDirectory, monk
     with file.open() as reader:
         directory.write_summary({"value": 2})
         assert json.load(reader) == {"value": 1}
-    assert seen == [{"value": 1}]
+    assert seen == [{"value": 1}, {"value": 2}]  # the file before it takes its place, the folder after
     assert read_run(directory.path).summary == {"value": 2}
 
 

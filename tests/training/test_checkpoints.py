@@ -11,6 +11,7 @@ from training.problem import make_trainer
 from ffnn.errors import FFNNError
 from ffnn.training.callbacks import Best, SaveCheckpoints
 from ffnn.training.checkpoints import Checkpoint
+from ffnn.training.trainer import Callback, Record, Trainer
 
 
 def test_round_trip_keeps_every_bit(tmp_path: Path) -> None:
@@ -90,3 +91,81 @@ def test_with_averaging_best_holds_the_average_and_last_the_raw_weights(tmp_path
     assert not np.array_equal(last.network["linear1.weight"], kept.network["linear1.weight"])
     assert trainer.plan.average is not None
     np.testing.assert_array_equal(last.extra["average"], trainer.plan.average.values)
+
+
+def test_every_flipped_byte_is_noticed_or_changes_nothing(tmp_path: Path) -> None:
+    """All bytes of a whole checkpoint, one after the other; and every length that it may have been cut to."""
+    path, other = tmp_path / "last.npz", tmp_path / "other.npz"
+    whole = Checkpoint({"w": np.arange(6, dtype=np.float32).reshape(3, 2)}, {"m": np.ones(2)}, {}, {"epoch": 1})
+    whole.save(path)
+    content = path.read_bytes()
+
+    def is_noticed(damaged: bytes) -> bool:
+        other.write_bytes(damaged)
+        try:
+            read = Checkpoint.load(other)
+        except FFNNError as problem:
+            assert "\n" not in str(problem)
+            return True
+        assert same(read, whole)
+        return False
+
+    noticed = [
+        is_noticed(content[:place] + bytes([content[place] ^ flip]) + content[place + 1 :])
+        for place in range(len(content))
+        for flip in (1, 0x80, 0xFF)
+    ]
+    assert sum(noticed) > len(noticed) / 2
+    assert all(is_noticed(content[:length]) for length in range(len(content)))
+
+
+def same(one: Checkpoint, other: Checkpoint) -> bool:
+    groups = ("network", "optimizer", "extra", "best")
+    arrays = [
+        {(g, n): (a.shape, a.dtype, a.tobytes()) for g in groups for n, a in getattr(c, g).items()}
+        for c in (one, other)
+    ]
+    return arrays[0] == arrays[1] and one.meta == other.meta
+
+
+def test_checkpoints_within_an_epoch_come_every_so_many_steps_and_after_epochs_not_too_often(tmp_path: Path) -> None:
+    """The clouds have 7 batches an epoch. A long pause: nothing but the steps asked for, and the end."""
+
+    def steps(every: int, pause: float) -> list[int]:
+        folder = tmp_path / f"{every}-{pause}"
+        folder.mkdir()
+        seen: list[int] = []
+
+        class Watch(Callback):
+            def look(self) -> None:
+                if (folder / "last.npz").exists():
+                    seen.append(Checkpoint.load(folder / "last.npz").meta["step"])
+
+            def on_step(self, trainer: Trainer) -> None:
+                self.look()
+
+            def on_epoch(self, trainer: Trainer, record: Record) -> None:
+                self.look()
+
+        best = Best()
+        saving = SaveCheckpoints(folder, best, {}, every=every, pause=pause)
+        make_trainer(epochs=3, callbacks=[best, saving, Watch()]).fit()
+        final = Checkpoint.load(folder / "last.npz").meta["step"]
+        assert not (folder / "previous.npz").exists()
+        return [*sorted(set(seen)), final]
+
+    assert steps(0, 1000.0) == [21]
+    assert steps(0, 0.0) == [7, 14, 21, 21]
+    assert steps(4, 1000.0) == [4, 8, 12, 16, 20, 21]
+
+
+def test_best_is_another_name_of_last_and_stays_when_last_is_replaced(tmp_path: Path) -> None:
+    best = Best("val/loss")
+    trainer = make_trainer(epochs=2, callbacks=[best, SaveCheckpoints(tmp_path, best, {}, pause=0.0)])
+    trainer.fit()
+    assert best.record is not None
+    assert best.record["epoch"] == 2  # clouds of three classes: the second epoch is better
+    assert (tmp_path / "best.npz").samefile(tmp_path / "last.npz")
+    kept = (tmp_path / "best.npz").read_bytes()
+    Checkpoint({}, {}, {}, {"epoch": 3}).save(tmp_path / "last.npz")
+    assert (tmp_path / "best.npz").read_bytes() == kept

@@ -15,27 +15,31 @@ from ffnn.bench.work import Task
 class JaxLoop(Contender):
     """What both ways share: data, initial values and the step."""
 
-    packages: ClassVar = {"jax": "jax", "jaxlib": "jaxlib"}
+    packages: ClassVar = {"jax": "jax", "jaxlib": "jaxlib", "optax": "optax"}
 
     def prepare(self, task: Task, threads: int) -> str:
         import jax
         import jax.numpy as jnp
 
-        from ffnn.reference.jax_network import initial_tree, make_step
+        from ffnn.reference import make_reference
+        from ffnn.reference.jax_reference import JaxReference
 
         jax.clear_caches()
         self._batch_size, self._count, self._steps = task.batch_size, len(task.labels), task.steps
         self._rng = np.random.default_rng(task.seed)
         self._labels = jnp.asarray(task.labels.astype(np.int32))
-        self._tree = initial_tree(task.description, task.state, task.seed)
-        network_step = make_step(task.description)
+        described = task.description
+        reference = make_reference("jax", described.objective(task.state), described.make_optimizer(), seed=task.seed)
+        assert isinstance(reference, JaxReference)
+        self._tree, pure_step = reference.tree, reference.pure_step
 
         def inputs(pool: Any, rows: Any) -> Any:
             chosen = pool[rows]
             return chosen if chosen.dtype == jnp.float32 else chosen.astype(jnp.float32) / task.top
 
         def step(tree: Any, pool: Any, labels: Any, rows: Any) -> tuple[Any, Any]:
-            return network_step(tree, inputs(pool, rows), labels[rows])
+            tree, told = pure_step(tree, inputs(pool, rows), labels[rows], described.learning_rate)
+            return tree, told["loss"]
 
         pixels = jnp.asarray(task.images)
         pools = {"uint8": pixels, "float32": pixels.astype(jnp.float32) / task.top}

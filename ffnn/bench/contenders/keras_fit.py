@@ -27,14 +27,17 @@ class KerasFit(Contender):
         import keras
         import tensorflow as tf
 
-        from ffnn.reference.keras_network import build_network
+        from ffnn.reference import KerasReference
 
         if self._fit:
             self._fit.end()
         tf.config.threading.set_intra_op_parallelism_threads(threads)
         tf.config.threading.set_inter_op_parallelism_threads(threads)
         keras.backend.clear_session()
-        network = build_network(task.description, task.state, task.seed)
+        described = task.description
+        reference = KerasReference(described.objective(task.state), described.make_optimizer(), seed=task.seed)
+        network = reference.network
+        network.compile(reference.keras_optimizer, loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
         inputs = task.images.astype(np.float32) / np.float32(task.top)
         self._fit = HaltedFit(network, inputs, task.labels, task.batch_size)
         return "pixels kept as float32"

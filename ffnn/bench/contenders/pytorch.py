@@ -22,10 +22,9 @@ class PyTorchEager(Contender):
     def prepare(self, task: Task, threads: int) -> str:
         import torch
 
-        from ffnn.reference.torch_network import build_network, build_optimizer
+        from ffnn.reference import TorchReference
 
         torch.set_num_threads(threads)
-        torch.manual_seed(task.seed)
         self._batch_size, self._count, self._top = task.batch_size, len(task.labels), task.top
         self._labels = torch.from_numpy(task.labels)
         pixels = torch.from_numpy(task.images)
@@ -33,9 +32,10 @@ class PyTorchEager(Contender):
         forms = {"uint8": pixels, "float32": pixels.float().div_(task.top)}
         form = faster({name: partial(self._inputs, pool, rows) for name, pool in forms.items()})
         self._pool = forms[form]
-        network = build_network(task.description, task.state)
-        self._optimizer = build_optimizer(task.description, network)
-        self._network = self._compiled(network)
+        described = task.description
+        reference = TorchReference(described.objective(task.state), described.make_optimizer(), seed=task.seed)
+        self._optimizer = reference.torch_optimizer
+        self._network = self._compiled(reference.network)
         return f"pixels kept as {form}"
 
     def _compiled(self, network: Any) -> Any:
@@ -47,13 +47,16 @@ class PyTorchEager(Contender):
 
     def epoch(self) -> float:
         import torch
-
-        from ffnn.reference.torch_network import train_step
+        from torch.nn.functional import cross_entropy
 
         total, steps = torch.zeros(()), 0
         for rows in torch.randperm(self._count).split(self._batch_size):
             inputs, labels = self._inputs(self._pool, rows), self._labels.index_select(0, rows)
-            total += train_step(self._network, self._optimizer, inputs, labels)
+            self._optimizer.zero_grad()
+            loss = cross_entropy(self._network(inputs), labels)
+            loss.backward()
+            self._optimizer.step()
+            total += loss.detach()
             steps += 1
         return float(total) / steps
 

@@ -188,7 +188,7 @@ def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> E
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as problem:
-        raise FFNNError(f"{path}: {_first_problem(problem)}") from None
+        raise FFNNError(f"{path}: {describe_problem(problem, Experiment.model_fields)}") from None
     return experiment.on_dataset(_dataset(override(experiment.base, overrides or {})))
 
 
@@ -196,12 +196,20 @@ def _dataset(values: Mapping[str, Any]) -> str:
     return name_of(values.get("dataset", Config.model_fields["dataset"].default))
 
 
-def _first_problem(problem: ValidationError) -> str:
+def describe_problem(problem: ValidationError, top: Mapping[str, Any]) -> str:
+    """What is wrong first in a file with an experiment in it: the place, what was expected, what was received.
+
+    Parameters
+    ----------
+    problem : ValidationError
+    top : mapping
+        The fields of the file's outermost level, by name.
+    """
     first = problem.errors(include_url=False)[0]
     if first["type"] == "value_error":
         return str(first["msg"]).removeprefix("Value error, ")
     place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
-    known = _FIELDS.get(str(first["loc"][0]) if len(first["loc"]) > 1 else "", Experiment.model_fields)
+    known = next((_FIELDS[part] for part in reversed(first["loc"][:-1]) if part in _FIELDS), top)
     unknown = first["type"] == "extra_forbidden"
     hint = nearest(str(first["loc"][-1]), known) if unknown else ""
     expected = f"only {', '.join(known)}" if unknown else _EXPECTED.get(first["type"], first["msg"])
@@ -209,7 +217,8 @@ def _first_problem(problem: ValidationError) -> str:
     return f"{place}: expected {expected}; received {received}{hint}"
 
 
-_FIELDS = {
+_FIELDS: dict[Any, Mapping[str, Any]] = {
+    "experiment": Experiment.model_fields,
     "compare": Compare.model_fields,
     "search": Search.model_fields,
     "datasets": Variation.model_fields,

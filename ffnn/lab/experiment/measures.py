@@ -86,6 +86,27 @@ def _log10_learning_rate(run: RunRecord) -> float:
     return math.log10(run.config["learning_rate"])
 
 
+def _log10_train_seconds(run: RunRecord) -> float:
+    seconds = float(run.summary.get("time/train_seconds", 0.0))
+    return math.log10(seconds) if seconds > 0 else math.nan
+
+
+def _last(key: str) -> Callable[[RunRecord], float]:
+    return lambda run: float(run.history[-1].get(key, math.nan)) if run.history else math.nan
+
+
+def _unevenness(run: RunRecord) -> float:
+    """Root mean square of the second differences of the training loss: 0 on a straight line."""
+    losses = [float(record["train/loss"]) for record in run.history if "train/loss" in record]
+    bends = [after - 2 * here + before for before, here, after in zip(losses, losses[1:], losses[2:], strict=False)]
+    return math.sqrt(math.fsum(bend * bend for bend in bends) / len(bends)) if bends else math.nan
+
+
+def _never_predicted(run: RunRecord) -> float:
+    confusion = run.summary.get("test/confusion")
+    return float(sum(not any(column) for column in zip(*confusion, strict=True))) if confusion else math.nan
+
+
 MEASURES = {
     "test/accuracy": Measure("test acc. %", "points", _of_summary("test/accuracy", chance=True), part="test"),
     "test/macro_f1": Measure("macro F1 %", "points", _of_summary("test/macro_f1")),
@@ -95,6 +116,13 @@ MEASURES = {
     "curve/val/accuracy": Measure("mean val acc. over epochs %", "points", _curve, part="val"),
     "gap/accuracy": Measure("train - val acc. at the end %", "points", _gap, better="smaller", part="val"),
     "log10/learning_rate": Measure("log10 learning rate", "decades", _log10_learning_rate, 1.0, 2, None),
+    "test/classes_never_predicted": Measure(
+        "classes never predicted", "classes", _never_predicted, 1.0, 1, better="smaller"
+    ),
+    "end/train/loss": Measure("train loss at the end", "", _last("train/loss"), 1.0, 4, better="smaller"),
+    "noise/train/loss": Measure("unevenness of the train loss", "", _unevenness, 1.0, 4, better="smaller"),
+    "parameters": Measure("parameters", "", _of_summary("parameters"), 1.0, 0, better=None),
+    "log10/train_seconds": Measure("log10 of train s", "decades", _log10_train_seconds, 1.0, 3, better="smaller"),
     "time/train_seconds": Measure("train s", "s", _of_summary("time/train_seconds"), 1.0, 2, better="smaller"),
 }
 """Everything that a claim, a table or a figure can be about."""

@@ -1,4 +1,4 @@
-"""What `ffnn run` prints and draws: an experiment's table and verdict, and one table over several experiments.
+"""What `ffnn run` prints: an experiment's table and verdict, and one table over several experiments.
 
 All numbers and words come from the comparison; here they only find their place on a terminal.
 """
@@ -17,7 +17,6 @@ from ffnn.lab.experiment.comparison import Comparison, Row
 from ffnn.lab.experiment.findings import caveats, certainty_in_words, format_effect, format_p, found_in_words
 from ffnn.lab.experiment.measures import CHOICE, MEASURES
 from ffnn.lab.experiment.tables import write_comparison, write_runs
-from ffnn.report.figures import Interval, draw_curves, draw_intervals
 from ffnn.tracking import RunRecord
 
 STYLES = {
@@ -30,8 +29,10 @@ STYLES = {
 }
 
 
-def present_experiment(comparison: Comparison, config: Config, records: Mapping[str, Sequence[RunRecord]]) -> None:
-    """Print the comparison, and leave tables and figures beside the runs.
+def present_experiment(
+    comparison: Comparison, config: Config, records: Mapping[str, Sequence[RunRecord]], command: str = ""
+) -> None:
+    """Print the comparison, and leave tables and a report beside the runs.
 
     Parameters
     ----------
@@ -39,6 +40,8 @@ def present_experiment(comparison: Comparison, config: Config, records: Mapping[
     config : Config
         Of any run: it names the folder.
     records : mapping from condition to its runs
+    command : str, default ""
+        That runs the experiment again.
     """
     console = _console()
     folder = Path(config.runs_dir) / config.group
@@ -55,7 +58,7 @@ def present_experiment(comparison: Comparison, config: Config, records: Mapping[
     console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
     console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
     console.print(f"[bold]Verdict[/bold]: {_coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
-    for name, place in _leave_files(comparison, folder, records).items():
+    for name, place in _leave_files(comparison, folder, records, command).items():
         console.print(f"{name:<8}{place}", soft_wrap=True)
 
 
@@ -140,33 +143,22 @@ def _coloured(verdict: str, text: str) -> str:
 
 
 def _leave_files(
-    comparison: Comparison, folder: Path, records: Mapping[str, Sequence[RunRecord]]
+    comparison: Comparison, folder: Path, records: Mapping[str, Sequence[RunRecord]], command: str
 ) -> dict[str, Path | str]:
-    """Write tables and figures; what they are, and where."""
-    experiment, measure = comparison.experiment, comparison.measure
+    """Write tables and the report; what they are, and where."""
+    from ffnn.report.make import make_report
+
     write_runs(records, folder / "runs.csv")
-    table, numbers = write_comparison(comparison, folder)
-    draw_intervals(
-        {
-            row.condition: Interval(mean.mean * measure.scale, mean.half_width * measure.scale)
-            for row in comparison.rows
-            if (mean := row.means[experiment.metric]).count
-        },
-        comparison.reference,
-        measure.scale * experiment.compare.margin,
-        measure.heading,
-        f"{folder.name}: mean and 95 % interval over seeds",
-        folder / "comparison.png",
-    )
-    histories = {condition: [run.history for run in runs] for condition, runs in records.items()}
-    panels = {"train/loss": "training loss", "val/accuracy": "validation accuracy"}
-    title = f"{folder.name}: mean over seeds, band from least to most"
-    draw_curves(histories, panels, title, folder / "curves.png")
+    table, numbers = write_comparison(comparison, folder, command)
     places: dict[str, Path | str] = {
         "runs": f"{folder}/",
         "tables": f"{folder / 'runs.csv'}, {table.name}, {numbers.name}",
-        "figures": f"{folder / 'curves.png'}, comparison.png",
     }
+    try:
+        page = make_report([folder])
+        places["report"] = f"{page}, report.pdf, figures/"
+    except OSError as problem:
+        places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
     offline = [run.path for runs in records.values() for run in runs if list(run.path.glob("wandb/offline-run-*"))]
     if offline:
         places["W&B"] = f"{len(offline)} offline records; send them later: wandb sync {folder}/*/wandb"

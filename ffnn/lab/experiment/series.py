@@ -3,6 +3,7 @@
 Several files end in one table that says of each what was expected, what was found and how certain it is.
 """
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,13 +59,19 @@ def run_files(files: Sequence[Path], settings: Mapping[str, Any], seeds: int | N
             _say(f"{path}: {problem}")
             continue
         comparison = compare(experiment, records)
-        present_experiment(comparison, jobs[0].config, records)
+        present_experiment(comparison, jobs[0].config, records, _command(path, settings, seeds))
         outcomes[path.stem] = comparison
         complete = complete and sum(map(len, records.values())) == len(jobs)
     if len(files) > 1:
         datasets = dict.fromkeys(name_of(jobs[0].config.dataset) for jobs in planned.values())
         present_summary(f"{len(files)} experiments on {', '.join(datasets)}", outcomes)
     return complete
+
+
+def _command(path: Path, settings: Mapping[str, Any], seeds: int | None) -> str:
+    """The command line that runs a file with these settings."""
+    options = {**settings, **({"seeds": seeds} if seeds else {})}
+    return shlex.join(["ffnn", "run", str(path), *(f"--{name}={value}" for name, value in options.items())])
 
 
 def _run(

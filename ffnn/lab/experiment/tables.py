@@ -6,6 +6,7 @@ Each is replaced as a whole, so a reader never finds half of one.
 import csv
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ from ffnn.tracking import RunRecord, finite
 
 
 def write_runs(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
-    """`runs.csv`: one row a run, with condition, seed, status and every number of its summary."""
+    """`runs.csv`: one row a run, with condition, seed, its place seen from there, and every number of its summary."""
     rows = [
         {
             "condition": condition,
             "seed": run.config["seed"],
-            "run": run.path.name,
+            "run": Path(os.path.relpath(run.path, path.parent)).as_posix(),
             **{key: value for key, value in run.summary.items() if isinstance(value, int | float | str)},
         }
         for condition, runs in records.items()
@@ -33,8 +34,11 @@ def write_runs(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
     _write_csv(rows, path)
 
 
-def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
-    """`comparison.csv`, one row a condition, and `comparison.json` with the claims too; what is NaN is left out."""
+def write_comparison(comparison: Comparison, folder: Path, command: str = "") -> list[Path]:
+    """`comparison.csv`, one row a condition, and `comparison.json` with everything else; what is NaN is left out.
+
+    That is the claims, the experiment as it was run, and the command that runs it again.
+    """
     rows = [_numbers(comparison, row) for row in comparison.rows]
     _write_csv(rows, folder / "comparison.csv")
     everything = {
@@ -49,6 +53,8 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
         "reference": comparison.reference,
         "conditions": rows,
         "claims": [_claim_numbers(one) for one in comparison.judged],
+        "command": command,
+        "experiment": comparison.experiment.model_dump(mode="json"),
     }
     path = folder / "comparison.json"
     with replacing(path) as file:

@@ -4,18 +4,21 @@ Everything is written beside the runs: trials.csv, best.yaml and the figures.
 """
 
 import csv
+import json
+import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.files import replacing
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.lab.sweep.distributions import Interval
 from ffnn.lab.sweep.ledger import COUNTED, Trial
 from ffnn.lab.sweep.live import short_settings
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import usable
-from ffnn.tracking import dump_yaml
+from ffnn.tracking import dump_yaml, finite
 
 BEST = 10
 """Trials in the printed table."""
@@ -82,9 +85,33 @@ def write_best(trial: Trial, plan: Plan, path: Path) -> None:
         dump_yaml(best_settings(trial, plan), file)
 
 
+def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float], path: Path) -> None:
+    """Write `sweep.json`: what a report cannot see in the trials, such as the metric's direction and importances."""
+    about = {
+        "file": str(plan.sweep.path),
+        "description": f"{plan.sweep.file.method} search",
+        "metric": plan.metric.name,
+        "maximize": plan.metric.goal == "maximize",
+        "logarithmic": {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()},
+        "importances": dict(weights),
+        "command": _command(plan, len(trials)),
+    }
+    with replacing(path) as file:
+        json.dump(finite(about), file, indent=2, allow_nan=False, ensure_ascii=False)
+        file.write("\n")
+
+
+def _command(plan: Plan, count: int) -> str:
+    """The command line that runs the same sweep elsewhere."""
+    options = {"count": count, "seed": plan.seed, **plan.overrides}
+    return shlex.join(
+        ["ffnn", "sweep", str(plan.sweep.path), *(f"--{name}={value}" for name, value in options.items())]
+    )
+
+
 def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> list[Path]:
     """Draw what there is enough to draw of, and give the files."""
-    from ffnn.report.sweep_figures import draw_best_so_far, draw_importances, draw_parallel, draw_slices
+    from ffnn.report.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
 
     found = [trial for trial in trials.values() if trial.best is not None and trial.status in COUNTED]
     values = [trial.best for trial in found if trial.best is not None]
@@ -122,13 +149,14 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     places = {"trials": plan.own_folder / "trials.csv"}
     write_table(trials, plan, places["trials"])
     best = ranked(trials, plan)
+    weights = importances(best, plan)
+    write_about(trials, plan, weights, plan.own_folder / "sweep.json")
     console.print(f"\n[bold]{escape(plan.group)}[/bold]: {escape(in_numbers(trials))}")
     if best:
         table = Table("trial", plan.metric.name, "status", "settings")
         for trial in best[:BEST]:
             table.add_row(trial.key, f"{trial.best:.4f}", trial.status, escape(short_settings(trial)))
         console.print(table)
-        weights = importances(best, plan)
         if weights:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
             console.print(f"importance of parameters: {escape(shares)}")
@@ -139,6 +167,7 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
         console.print(f"{name:<9}{place}", soft_wrap=True)
     if best:
         console.print(f"train it: ffnn train --config {places['best']}", soft_wrap=True)
+        console.print(f"report:   ffnn report {plan.folder}", soft_wrap=True)
     if list(plan.folder.glob("*/wandb/offline-run-*")):
         console.print(f"W&B      recorded offline; to send: wandb sync {plan.folder}/*/wandb", soft_wrap=True)
 

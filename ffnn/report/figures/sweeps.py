@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.report.figures import COLOURS, _figure, _save
+from ffnn.report.figures.canvas import COLOURS, legend_below, new_figure, save_figure, words
 
 Row = Mapping[str, Any]
 FEW = 8
@@ -17,7 +17,7 @@ FEW = 8
 
 def draw_best_so_far(values: Sequence[float], maximize: bool, label: str, path: Path) -> None:
     """Each trial's value in the order they were begun, and the best up to there."""
-    figure, axes = _figure(6.4, 4.0)
+    figure, axes = new_figure(6.4, 4.0)
     better = max if maximize else min
     best: list[float] = []
     for value in values:
@@ -28,8 +28,9 @@ def draw_best_so_far(values: Sequence[float], maximize: bool, label: str, path: 
     axes.set(xlabel="trial", ylabel=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
-    _save(figure, path)
+    handles, labels = axes.get_legend_handles_labels()
+    legend_below(figure, handles, labels, 2)
+    save_figure(figure, path)
 
 
 def draw_slices(
@@ -57,7 +58,7 @@ def draw_slices(
         axes.scatter(places, values, c=range(len(values)), cmap="viridis", s=14)
         axes.set(xlabel=name)
         if ticks:
-            axes.set_xticks(range(len(ticks)), ticks, rotation=30, ha="right", fontsize=8)
+            axes.set_xticks(range(len(ticks)), [words(tick) for tick in ticks], rotation=30, ha="right", fontsize=8)
         elif is_log:
             axes.set_xscale("log")
         axes.grid(alpha=0.3)
@@ -66,7 +67,7 @@ def draw_slices(
     for axes in all_axes[: len(logarithmic) : columns]:
         axes.set_ylabel(label)
     figure.suptitle("later trials are lighter", fontsize=9)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_parallel(
@@ -76,7 +77,7 @@ def draw_parallel(
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    figure, axes = _figure(max(6.0, 1.5 * (len(logarithmic) + 1)), 4.6)
+    figure, axes = new_figure(max(6.0, 1.5 * (len(logarithmic) + 1)), 4.6)
     lines: list[list[float]] = [[] for _ in rows]
     for number, (name, is_log) in enumerate([*logarithmic.items(), (label, False)]):
         column = list(values) if name == label else [row.get(name) for row in rows]
@@ -86,7 +87,7 @@ def draw_parallel(
             line.append(place)
         marks = [(_share(at, ends), text) for at, text in enumerate(ticks)] if ticks else _end_marks(ends, is_log)
         for height, text in marks:
-            axes.text(number - 0.04, height, text, ha="right", va="center", fontsize=7)
+            axes.text(number - 0.04, height, words(text), ha="right", va="center", fontsize=7)
         axes.axvline(number, color="#888888", lw=0.8)
     shades = Normalize(min(values), max(values) if max(values) > min(values) else min(values) + 1e-9)
     for line, value in sorted(zip(lines, values, strict=True), key=lambda pair: pair[1]):
@@ -96,16 +97,16 @@ def draw_parallel(
     axes.set_xlim(-0.6, len(logarithmic) + 0.2)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_importances(importances: Mapping[str, float], label: str, path: Path) -> None:
     """How much of the metric's variance each parameter explains, as bars."""
-    figure, axes = _figure(6.4, 1.2 + 0.35 * len(importances))
+    figure, axes = new_figure(6.4, 1.2 + 0.35 * len(importances))
     names = list(importances)[::-1]
     axes.barh(names, [importances[name] for name in names], color=COLOURS[0])
     axes.set(xlabel=f"importance for {label} (fANOVA)", xlim=(0, 1))
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _grid(lines: int, columns: int) -> tuple[Any, list[Any]]:

@@ -1,0 +1,182 @@
+"""Going on with a run that was stopped or killed, as if nothing had happened: to the same bits.
+
+What is damaged costs time, never the result: then the checkpoint before serves, or the run begins again.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.lab.build import Parts
+from ffnn.lab.config import Config, make_config, name_of
+from ffnn.lab.run import prepare, to_stderr
+from ffnn.lab.session import Notify, Session, carry_out
+from ffnn.lab.summary import describe_data
+from ffnn.lab.termination import Interruption
+from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
+from ffnn.training.callbacks import LAST, PREVIOUS, Best
+from ffnn.training.checkpoints import Checkpoint, restore
+from ffnn.training.trainer import Callback, Record, Trainer
+
+
+def resume(
+    path: Path, epochs: int | None = None, notify: Notify | None = None, progress: Callback | None = None
+) -> RunRecord:
+    """Go on with the run in `path` where its last checkpoint was; of a finished one, say so and do nothing.
+
+    All settings are those of the run. Weights, history and metrics come out as without the interruption, to the
+    bit, with the same versions on the same kind of processor; times do not.
+
+    Parameters
+    ----------
+    path : Path
+        The run directory.
+    epochs : int, optional
+        Train until so many epochs are done instead, also where the run is finished. A schedule that depends on the
+        number of epochs is followed as if the run had been that long from its beginning.
+    notify, progress
+        As for `train`.
+
+    Raises
+    ------
+    FFNNError
+        If it is no run, another process trains in it, the data are others, or it cannot be resumed.
+    """
+    notify = notify or to_stderr
+    start = time.perf_counter()
+    read_run(path)  # before anything is written: it may be no run at all
+    directory = RunDirectory(path)
+    with Interruption() as interruption, directory.lock():
+        record = read_run(path)
+        config = _config(record, epochs)
+        over = _over(record, config)
+        if over:
+            notify(f"{path}: {over}: nothing to do")
+            return record
+        parts, config = prepare(config, notify)
+        _same_data(record, parts)
+        changed = _changes(record.environment, config)
+        if changed:
+            notify(f"{path}: {changed} since it began: from here on the bits may differ from an uninterrupted run's")
+        directory.clear_leftovers()
+        checkpoint, history = _starting_point(directory, notify)
+        if epochs is not None:
+            notify(_longer(record, config))
+        _write_down(directory, record, config, checkpoint)
+        own = {"config_digest": _digest(record, config, bool(changed))}
+        directory.write_summary({"status": "running", **own})
+
+        def restored(trainer: Trainer, best: Best) -> None:
+            if checkpoint is None:
+                return
+            restore(trainer, checkpoint)
+            trainer.history = history
+            if checkpoint.best:
+                best.weights = checkpoint.best
+            elif best.record:
+                best.keep_weights(trainer)
+
+        return carry_out(Session(config, parts, directory, own, notify, progress, interruption, start, restored))
+
+
+def _config(record: RunRecord, epochs: int | None) -> Config:
+    config = make_config(record.config if epochs is None else {**record.config, "epochs": epochs})
+    if config.framework != "ffnn":
+        raise FFNNError(
+            f"{record.path}: a run of {config.framework} cannot be resumed, as that keeps its state to itself; "
+            f"run it again: ffnn train --config {record.path}/config.yaml"
+        )
+    if len(record.history) > config.epochs:
+        raise FFNNError(f"epochs: expected at least the {len(record.history)} that are done; received {config.epochs}")
+    return config
+
+
+def _over(record: RunRecord, config: Config) -> str:
+    """Why nothing is left to do; empty where something is."""
+    status, done = record.summary.get("status"), record.summary.get("epochs", 0)
+    if status == "diverged" or (status == "finished" and record.summary.get("reason")):
+        return f"{status}, {record.summary.get('reason')}"
+    if status == "finished" and config.epochs <= done:
+        return f"finished after {done} epochs (--epochs=N goes on to N)"
+    return ""
+
+
+def _same_data(record: RunRecord, parts: Parts) -> None:
+    then, now = record.environment.get("data", {}), describe_data(parts)
+    for name in ("digest", "split_digest"):
+        if then.get(name) != now[name]:
+            what = "data" if name == "digest" else "split"
+            raise FFNNError(
+                f"{record.path}: expected the {what} that it was trained on ({str(then.get(name))[:12]}); the {what} "
+                f"here are others ({now[name][:12]}): bring those back, or train anew with --config"
+            )
+
+
+def _changes(then: Mapping[str, Any], config: Config) -> str:
+    """What is not as it was when the run began and may change its bits."""
+    now = describe_environment()
+    found = []
+    if then.get("code_digest") != config.code_digest():
+        found.append("ffnn's code has changed")
+    before = then.get("versions", {})
+    for name in ("python", "numpy", "numba", "scipy", "scikit-learn"):
+        if before.get(name) != now["versions"].get(name):
+            found.append(f"{name} {before.get(name)} has become {now['versions'].get(name)}")
+    if then.get("cpu", {}).get("model") != now["cpu"]["model"]:
+        found.append("the processor is another one")
+    cores = [[blas.get("core") for blas in environment.get("blas", [])] for environment in (then, now)]
+    if cores[0] != cores[1]:
+        found.append(f"BLAS runs kernels for {cores[1]} instead of {cores[0]}")
+    return ", ".join(found)
+
+
+def _starting_point(directory: RunDirectory, notify: Notify) -> tuple[Checkpoint | None, list[Record]]:
+    """The newest checkpoint that is whole, and the history up to it; what comes later in the history is cut."""
+    there = [path for name in (LAST, PREVIOUS) if (path := directory.checkpoints / name).exists()]
+    for path in there:
+        try:
+            checkpoint = Checkpoint.load(path)
+            if "trainer" not in checkpoint.meta:
+                raise FFNNError(f"{path}: written by an ffnn that could not resume")
+            history = directory.cut_history(checkpoint.meta["epoch"])
+        except FFNNError as problem:
+            notify(f"{problem}: not used")
+            continue
+        meta = checkpoint.meta
+        notify(f"{directory.path}: resuming from {path.name}: {meta['epoch']} epochs and {meta['step']} steps are done")
+        return checkpoint, history
+    notify(
+        f"{directory.path}: {'no checkpoint is whole' if there else 'there is no checkpoint yet'}: from the beginning"
+    )
+    directory.cut_history(0)
+    return None, []
+
+
+def _longer(record: RunRecord, config: Config) -> str:
+    schedule = name_of(config.schedule)
+    line = f"epochs: {record.config['epochs']} become {config.epochs}"
+    return (
+        line
+        if schedule == "constant"
+        else f"{line}; {schedule} goes on as in a run that was to be {config.epochs} long"
+    )
+
+
+def _digest(record: RunRecord, config: Config, changed: bool) -> str | None:
+    """What an experiment knows the run by; nothing where no single config and code have made it."""
+    if changed:
+        return None
+    same = config.epochs == record.config["epochs"]
+    return record.summary.get("config_digest") if same else config.digest()
+
+
+def _write_down(directory: RunDirectory, record: RunRecord, config: Config, checkpoint: Checkpoint | None) -> None:
+    """Add this process to the environment, and a new number of epochs to the config."""
+    now = describe_environment()
+    entry = {name: now[name] for name in ("time", "versions", "git_commit", "command")}
+    entry |= {name: checkpoint.meta[name] if checkpoint else 0 for name in ("epoch", "step")}
+    directory.write_environment({**record.environment, "resumed": [*record.environment.get("resumed", []), entry]})
+    if config.epochs != record.config["epochs"]:
+        directory.write_config({**record.config, "epochs": config.epochs})

@@ -1,0 +1,224 @@
+"""One process's work on a run: it trains and tests, and writes down what it finds as it goes.
+
+It may be the run's first process or one that goes on where another was killed: only where it begins differs.
+"""
+
+import shlex
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Timer
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend.threads import limited_threads
+from ffnn.data.augmented import AugmentedBatches
+from ffnn.files import StorageError
+from ffnn.lab.build import Parts, build_trainer
+from ffnn.lab.config import Config, name_of
+from ffnn.lab.summary import describe_data, describe_start, summarize
+from ffnn.lab.termination import Interruption
+from ffnn.tracking import (
+    DatasetReference,
+    EvaluationReport,
+    RunDirectory,
+    RunRecord,
+    Tracker,
+    WandbSettings,
+    WandbTracker,
+    WrongImage,
+    read_run,
+)
+from ffnn.training.callbacks import (
+    AugmentationCost,
+    Best,
+    EarlyStopping,
+    PlainProgress,
+    ProgressBar,
+    SaveCheckpoints,
+)
+from ffnn.training.metrics import Evaluation, evaluate
+from ffnn.training.trainer import Callback, Record, Trainer
+
+Notify = Callable[[str], None]
+
+LOADING_SECONDS = 1.5
+"""A first step that takes longer than this is being compiled and not merely loaded."""
+
+
+class Recorder(Callback):
+    """Writes each epoch to the run directory and hands it to the tracker, histograms every few epochs."""
+
+    def __init__(self, directory: RunDirectory, tracker: Tracker, best: Best, histogram_every: int) -> None:
+        self.directory, self.tracker = directory, tracker
+        self.best, self.histogram_every = best, histogram_every
+
+    def on_epoch(self, trainer: Trainer, record: Record) -> None:
+        record[f"best/{self.best.monitor}"] = self.best.score
+        self.directory.append_history(record)
+        self.tracker.log_epoch(record)
+        if self.histogram_every and (trainer.epoch - 1) % self.histogram_every == 0:
+            host = trainer.objective.network.engine.host
+            parameters = list(trainer.objective.network.parameters)
+            self.tracker.log_histograms(
+                trainer.epoch,
+                {parameter.name: host(parameter.value) for parameter in parameters},
+                {parameter.name: host(parameter.grad) for parameter in parameters},
+            )
+
+
+@dataclass
+class Session:
+    """One process's work on a run.
+
+    Attributes
+    ----------
+    config : Config
+        With all choices made.
+    parts : Parts
+    directory : RunDirectory
+        Locked, with its config, environment and a first summary written.
+    own : dict
+        Goes into the summary.
+    notify, progress
+        As for `train`.
+    interruption : Interruption
+    start : float
+        When the process began with it, in `time.perf_counter` seconds.
+    restore : callable
+        Brings a rehearsed trainer and its best epoch where the run was; by default they are at its beginning.
+    """
+
+    config: Config
+    parts: Parts
+    directory: RunDirectory
+    own: dict[str, Any]
+    notify: Notify
+    progress: Callback | None
+    interruption: Interruption
+    start: float
+    restore: Callable[[Trainer, Best], None] = lambda trainer, best: None
+
+
+def carry_out(session: Session) -> RunRecord:
+    """Train and test, or what is left of it, and record it."""
+    directory, interruption = session.directory, session.interruption
+    session.notify(describe_start(session.config, session.parts, directory.path))
+    tracker = _tracker(session.config, directory, session.parts, session.notify)
+    best = Best(session.config.monitor)
+    trainer = build_trainer(session.parts, _callbacks(session, tracker, best))
+    seconds, evaluation, status = 0.0, None, "failed"
+    tracker.start()
+    try:
+        with limited_threads(session.config.threads or 1):
+            seconds = _rehearse(trainer, session.notify)
+            session.restore(trainer, best)
+            with interruption.told(trainer.interrupt):
+                trainer.fit()
+            if trainer.reason:
+                session.notify(f"{trainer.status}: {trainer.reason}")
+            if best.record and trainer.status != "stopped" and not interruption.received:
+                evaluation = _test(session.parts, directory, tracker)
+        status = "stopped" if interruption.received and evaluation is None else trainer.status
+    except KeyboardInterrupt:
+        status = "stopped"
+    except StorageError as problem:
+        raise StorageError(f"{problem}; what was written before is whole: {how_to_resume(directory.path)}") from problem
+    finally:
+        summary = {
+            **summarize(trainer, best, evaluation),
+            "status": status,
+            **session.own,
+            "time/compile_seconds": seconds,
+            "time/total_seconds": time.perf_counter() - session.start,
+        }
+        _close(directory, tracker, summary, interruption)
+    if status == "stopped":
+        session.notify(how_to_resume(directory.path))
+    return read_run(directory.path)
+
+
+def how_to_resume(path: Path) -> str:
+    """What a user types to go on with a run."""
+    return f"resume with: ffnn train --resume {shlex.quote(str(path))}"
+
+
+def _callbacks(session: Session, tracker: Tracker, best: Best) -> list[Callback]:
+    config, directory = session.config, session.directory
+    callbacks: list[Callback] = [best]
+    if isinstance(session.parts.train, AugmentedBatches):
+        callbacks.append(AugmentationCost(session.parts.train))
+    if config.patience:
+        callbacks.append(EarlyStopping(config.patience, config.patience_monitor, config.min_delta))
+    saving = SaveCheckpoints(
+        directory.checkpoints,
+        best,
+        {"config": config.resolved()},
+        every=config.checkpoint_every,
+        before=directory.flush_history,
+    )
+    shown = session.progress or (ProgressBar() if sys.stderr.isatty() else PlainProgress())
+    return [*callbacks, Recorder(directory, tracker, best, config.histogram_every), saving, shown]
+
+
+def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], interruption: Interruption) -> None:
+    """Write the summary and let the tracker finish, or leave it where a second signal says so."""
+    with suppress(StorageError) if summary["status"] == "failed" else nullcontext():
+        directory.write_summary(summary)
+    if interruption.received <= 1:
+        with suppress(KeyboardInterrupt):
+            tracker.finish(summary, summary["status"])
+
+
+def _rehearse(trainer: Trainer, notify: Notify) -> float:
+    """Have the kernels compiled or loaded, and say so while it takes long; returns the seconds."""
+    patience = Timer(LOADING_SECONDS, notify, ["compiling for this machine, once: later runs find it on disk"])
+    patience.start()
+    try:
+        return trainer.rehearse()
+    finally:
+        patience.cancel()
+
+
+def _test(parts: Parts, directory: RunDirectory, tracker: Tracker) -> Evaluation:
+    """Measure the best weights on the test part, draw the confusion matrix and tell the tracker."""
+    from ffnn.report.figures import draw_confusion
+
+    dataset = parts.dataset
+    evaluation = evaluate(parts.objective, parts.test.epoch(), dataset.class_names)
+    png = directory.figures / "confusion.png"
+    draw_confusion(evaluation.confusion, dataset.class_names, png)
+    predicted = evaluation.probabilities.argmax(axis=1)
+    wrong = [
+        WrongImage(
+            index=int(parts.split.test[row]),
+            image=dataset.image(int(parts.split.test[row])),
+            label=int(evaluation.labels[row]),
+            predicted=int(predicted[row]),
+            confidence=float(np.clip(evaluation.probabilities[row, predicted[row]], 0, 1)),
+        )
+        for row in evaluation.confidently_wrong()
+    ]
+    report = EvaluationReport(evaluation.confusion, dataset.class_names, evaluation.per_class, wrong, png)
+    tracker.log_evaluation(report)
+    return evaluation
+
+
+def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Notify) -> Tracker:
+    tags = [*config.tags, name_of(config.dataset), name_of(config.optimizer), config.framework, f"seed{config.seed}"]
+    settings = WandbSettings(
+        mode=config.wandb,
+        project=config.project,
+        entity=config.entity,
+        group=config.group,
+        job_type=config.job_type,
+        tags=tuple(dict.fromkeys(tags)),
+        notes=config.notes or None,
+    )
+    data = describe_data(parts)
+    reference = DatasetReference(data["name"], data["digest"], data["counts"])
+    return WandbTracker(directory, config.resolved(), settings, reference, notify)

@@ -1,0 +1,115 @@
+"""What a framework calls the things that ffnn registers, and what it lacks.
+
+Each framework has one table a kind of thing: ffnn's name on the left, the framework's class and options on the right.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.nn import BatchNorm, ClipNorm, ClipValue, Dropout, Layer, Linear
+from ffnn.nn.clipping import Clip
+from ffnn.registry import Registry
+
+Options = Mapping[str, str | Callable[[Any], Any]]
+
+LAYERS: Registry[Layer] = Registry("layer")
+"""Layers that are not activations, which need no registry but here."""
+
+for _layer in (Linear, BatchNorm, Dropout):
+    LAYERS.register(_layer.kind)(_layer)
+
+CLIPPINGS: Registry[Clip] = Registry("clipping")
+"""Bounds on gradients, by the settings that ask for them."""
+
+CLIPPINGS.register("clip_norm")(ClipNorm)
+CLIPPINGS.register("clip_value")(ClipValue)
+
+
+@dataclass(frozen=True)
+class Counterpart:
+    """A framework's own class or function for something of ffnn's.
+
+    Parameters
+    ----------
+    name : str
+        What the framework calls it.
+    options : mapping
+        The framework's options, and the attributes of ffnn's object that hold their values, or functions of it.
+    fixed : mapping
+        Options that are always given so.
+    remark : str
+        Where it is defined differently, and why the two still nearly agree; empty where they are the same.
+    bounds : mapping of str to float
+        The largest relative differences that the remark explains, of "loss", "gradients", "parameters" and
+        "outputs"; those not named are to agree as closely as rounding lets them. "scheduled" is the bound of
+        the last two where the learning rate moves.
+
+    Examples
+    --------
+    >>> from ffnn.nn import Adam
+    >>> Counterpart("Adam", {"betas": lambda adam: (adam.beta1, adam.beta2), "eps": "epsilon"}).arguments(Adam())
+    {'betas': (0.9, 0.999), 'eps': 1e-08}
+    """
+
+    name: str
+    options: Options = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    remark: str = ""
+    bounds: Mapping[str, float] = field(default_factory=dict)
+
+    def arguments(self, thing: object) -> dict[str, Any]:
+        """The framework's options, with the values of `thing`."""
+        read = {
+            option: getattr(thing, source) if isinstance(source, str) else source(thing)
+            for option, source in self.options.items()
+        }
+        return {**read, **self.fixed}
+
+
+class Table:
+    """A framework's counterparts of one registry.
+
+    Parameters
+    ----------
+    framework : str
+        As error messages call it.
+    registry : Registry
+        What is looked up: by the registered name, or by an object of a registered class.
+    entries : mapping of str to Counterpart
+
+    Examples
+    --------
+    >>> from ffnn.nn import ACTIVATIONS, ReLU, Tanh
+    >>> table = Table("torch", ACTIVATIONS, {"relu": Counterpart("ReLU")})
+    >>> table[ReLU()].name
+    'ReLU'
+    >>> table[Tanh()]
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: torch has no counterpart of the activation 'tanh': expected one of relu, or framework=ffnn
+    """
+
+    def __init__(self, framework: str, registry: Registry[Any], entries: Mapping[str, Counterpart]) -> None:
+        self.framework, self.registry = framework, registry
+        self._entries = dict(entries)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._entries)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries
+
+    def __getitem__(self, thing: object) -> Counterpart:
+        name = thing if isinstance(thing, str) else registered_name(self.registry, thing)
+        if name not in self._entries:
+            raise FFNNError(
+                f"{self.framework} has no counterpart of the {self.registry.kind} {name!r}: "
+                f"expected one of {', '.join(self._entries)}, or framework=ffnn"
+            )
+        return self._entries[name]
+
+
+def registered_name(registry: Registry[Any], thing: object) -> str:
+    """The name under which the class of `thing` is registered; the class's own where it is not."""
+    return next((name for name in registry if registry[name] is type(thing)), type(thing).__name__)

@@ -1,0 +1,191 @@
+"""The contract that every framework's network keeps: an ffnn network's values in, a trained network's values out.
+
+Names and shapes are ffnn's on this side of the contract, whatever the framework makes of them.
+"""
+
+import importlib.util
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from numpy.typing import NDArray
+
+from ffnn.errors import FFNNError
+from ffnn.nn import Layer, Network, Objective, Optimizer, Schedule
+from ffnn.nn.clipping import Clip
+from ffnn.nn.schedules import Clock
+from ffnn.reference.counterpart import Counterpart, Table
+from ffnn.registry import Registry
+
+State = Mapping[str, NDArray[Any]]
+"""Values by ffnn's names (`Network.state_dict`): linear1.weight (in, out), linear1.bias, batch_norm1.scale, ..."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step of a reference network tells.
+
+    Attributes
+    ----------
+    loss : float
+        Mean over the batch before the update, without the penalty.
+    divisor : float
+        What the sum over rows was divided by: their number, or their weights.
+    outputs : array (batch_size, num_outputs)
+        The network's answers before the update.
+    gradients : State
+        Of loss and penalty together, before clipping; empty unless they were asked for.
+    """
+
+    loss: float
+    divisor: float
+    outputs: NDArray[Any]
+    gradients: State
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All counterparts of a framework, a table a registry."""
+
+    layers: Table
+    activations: Table
+    losses: Table
+    optimizers: Table
+    schedules: Table
+    clippings: Table
+
+    def of_layer(self, layer: Layer) -> Counterpart:
+        """A layer's counterpart, be it an activation or not."""
+        return self.layers[layer] if layer.kind in self.layers.registry else self.activations[layer]
+
+
+class Reference(ABC):
+    """The same network, loss and optimizer in another framework, from the values that the ffnn network has now.
+
+    Parameters
+    ----------
+    objective : Objective
+        Layers, loss and penalty; values are copied, and nothing of it is changed.
+    optimizer : Optimizer
+        Its kind and options; it need not be connected.
+    clips : sequence of Clip
+        Bounds on the gradients, in their order.
+    seed : int, default 0
+        Of the framework's own dropout masks, which are not ffnn's.
+
+    Attributes
+    ----------
+    packages : mapping of str
+        What it needs: modules to import, and the distributions they come from.
+    tables : Tables
+        What the framework calls things.
+
+    Raises
+    ------
+    FFNNError
+        If the framework is not installed, or has no counterpart of a layer, the loss or the optimizer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ffnn.nn import LOSSES, OPTIMIZERS, Linear, ReLU
+    >>> objective = Objective(Network([Linear(8), ReLU(), Linear(3)], 4, "numpy"), LOSSES.create("cross_entropy"))
+    >>> adam = OPTIMIZERS.create("adam", learning_rate=0.01)
+    >>> twin = make_reference("torch", objective, adam)
+    >>> twin.fit([(np.ones((5, 4), np.float32), np.zeros(5, np.int64))] * 100) < 0.5
+    True
+    >>> int(twin.predict(np.ones((1, 4), np.float32)).argmax())
+    0
+    >>> twin.parameters()["linear1.weight"].shape
+    (4, 8)
+    """
+
+    packages: ClassVar[Mapping[str, str]]
+    tables: ClassVar[Tables]
+
+    def __init__(self, objective: Objective, optimizer: Optimizer, clips: Sequence[Clip] = (), seed: int = 0) -> None:
+        self.objective, self.optimizer, self.clips, self.seed = objective, optimizer, clips, seed
+
+    @classmethod
+    def missing(cls) -> str:
+        """What to install before it can be used, or nothing."""
+        absent = [name for module, name in cls.packages.items() if importlib.util.find_spec(module) is None]
+        return f"pip install {' '.join(absent)}" if absent else ""
+
+    @classmethod
+    @abstractmethod
+    def rates(cls, schedule: Schedule, rate: float, clock: Clock) -> list[float]:
+        """The learning rate at each step of a run, as the framework's own schedule of that kind has it."""
+
+    @abstractmethod
+    def limit_threads(self, threads: int) -> None:
+        """Use at most so many threads from now on, where the framework can be told while it runs."""
+
+    @abstractmethod
+    def step(
+        self, inputs: NDArray[Any], labels: NDArray[Any], learning_rate: float, with_gradients: bool = False
+    ) -> Step:
+        """One update from one batch.
+
+        Parameters
+        ----------
+        inputs : float array (batch_size, input_size)
+        labels : int array (batch_size,), or float targets (batch_size, num_outputs)
+        learning_rate : float
+            Of this step; a loss that is not finite moves nothing.
+        with_gradients : bool, default False
+            Whether to hand out the gradients.
+        """
+
+    def fit(self, batches: Iterable[tuple[NDArray[Any], NDArray[Any]]], rates: Iterable[float] | None = None) -> float:
+        """A step on every batch, at the optimizer's learning rate or at these; returns the mean loss of all rows."""
+        total = weight = 0.0
+        given = iter(rates) if rates is not None else None
+        for inputs, labels in batches:
+            done = self.step(inputs, labels, next(given) if given else self.optimizer.learning_rate)
+            total += done.loss * done.divisor
+            weight += done.divisor
+        return total / weight
+
+    @abstractmethod
+    def rehearse(self, inputs: NDArray[Any], labels: NDArray[Any], with_gradients: bool = False) -> None:
+        """Have everything compiled that a step on such a batch needs, and change nothing."""
+
+    @abstractmethod
+    def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
+        """The network's outputs in evaluation mode: logits, unless it ends in softmax."""
+
+    @abstractmethod
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Copies of all trained values, by ffnn's names and in its shapes."""
+
+    @abstractmethod
+    def states(self) -> dict[str, NDArray[Any]]:
+        """Copies of batch norm's running averages, by ffnn's names."""
+
+    def copy_into(self, network: Network) -> None:
+        """Give the ffnn network the present values, so that it answers as this one does."""
+        network.load_state_dict({**network.state_dict(), **self.parameters(), **self.states()})
+
+
+REFERENCES: Registry[Reference] = Registry("framework")
+
+
+def reference_class(framework: str) -> type[Reference]:
+    """The class registered as `framework`, for what is known without making one."""
+    entry = REFERENCES[framework]
+    assert isinstance(entry, type)
+    assert issubclass(entry, Reference)
+    return entry
+
+
+def make_reference(
+    framework: str, objective: Objective, optimizer: Optimizer, clips: Sequence[Clip] = (), seed: int = 0
+) -> Reference:
+    """The reference network of a framework by its name; parameters and errors are those of `Reference`."""
+    made = reference_class(framework)
+    remedy = made.missing()
+    if remedy:
+        raise FFNNError(f"framework={framework} needs packages that are not installed: {remedy}")
+    return made(objective, optimizer, clips, seed)

@@ -1,0 +1,60 @@
+"""A trainer whose steps another framework takes, so that its runs are recorded like any other.
+
+After each epoch the framework's values are given to the ffnn network: validation, test, checkpoints and
+figures are then those of every run.
+"""
+
+import math
+import time
+from typing import Any
+
+from ffnn.backend.engine import Array
+from ffnn.reference.reference import Reference
+from ffnn.training.trainer import DivergedError, Trainer
+
+
+class ReferenceTrainer(Trainer):
+    """Trains a reference network on the batches and at the learning rates that ffnn would have used.
+
+    Parameters
+    ----------
+    reference : Reference
+        Made from the objective, the optimizer and the plan's clips.
+    *given
+        As for Trainer. The ffnn optimizer and the plan's clips do nothing; they say what the framework does.
+    """
+
+    can_resume = False  # the framework's optimizer keeps its memory to itself
+
+    def __init__(self, reference: Reference, *given: Any) -> None:
+        super().__init__(*given)
+        self.reference = reference
+
+    def rehearse(self) -> float:
+        start = time.perf_counter()
+        inputs, labels = next(self.train.epoch())
+        host = self.objective.network.engine.host
+        last = self.train.size % self.train.batch_size or self.train.batch_size
+        self.reference.rehearse(host(inputs), host(labels))
+        self.reference.rehearse(host(inputs)[:last], host(labels)[:last], with_gradients=True)
+        return time.perf_counter() - start
+
+    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
+        network, host = self.objective.network, self.objective.network.engine.host
+        rate = self.plan.schedule.at(self.step, self.base_learning_rate, self.clock)
+        self.optimizer.learning_rate = rate
+        if observed:
+            self.reference.copy_into(network)
+        done = self.reference.step(host(inputs), host(labels), rate, with_gradients=observed)
+        if not math.isfinite(done.loss):
+            self.reference.copy_into(network)
+            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
+            raise DivergedError(f"the loss is {done.loss} at {where}: {self._origin(inputs)}")
+        if observed:
+            for name, gradient in done.gradients.items():
+                network.parameters[name].grad[...] = network.engine.array(gradient)
+            self._diagnostics.observe()
+        self.step += 1
+        if self.step % len(self.train) == 0:
+            self.reference.copy_into(network)
+        self._means.add(done.loss, done.divisor, network.engine.array(done.outputs), labels)

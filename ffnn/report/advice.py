@@ -1,0 +1,155 @@
+"""What to try next after an experiment, said only where the numbers give a reason.
+
+Each rule reads the comparison and the runs, and gives a sentence or nothing.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+from ffnn.lab.experiment.measures import MEASURES
+from ffnn.report.document import code, literal
+from ffnn.report.sources import ExperimentFolder
+
+MOST_SEEDS = 50
+STILL_RISING = 0.5
+"""Share of the best condition's runs whose last epoch was the best one, from which they count as cut short."""
+
+WIDE_GAP = 0.03
+"""Of training and validation accuracy: beyond it a network has learnt its training images by heart."""
+
+Rule = Callable[[ExperimentFolder], str | None]
+
+
+def advice(folder: ExperimentFolder) -> list[str]:
+    """What to try next, in the report's markup, the most pressing first."""
+    return [text for rule in RULES if (text := rule(folder))]
+
+
+def best_condition(folder: ExperimentFolder) -> str | None:
+    """The condition with the highest mean accuracy on validation, which is what choices are made by."""
+    means = {name: _mean(runs, "best/val/accuracy") for name, runs in folder.records.items()}
+    known = {name: mean for name, mean in means.items() if not math.isnan(mean)}
+    return max(known, key=lambda name: known[name]) if known else None
+
+
+def _more_seeds(folder: ExperimentFolder) -> str | None:
+    """For the open claims and conditions: how many seeds could settle the nearest one."""
+    open_ones = [one for one in _entries(folder, "claims") if one.get("verdict") == "undecided"]
+    rows = [one for one in _entries(folder, "conditions") if one.get("verdict") == "undecided"]
+    needed = [n for one in (open_ones or rows) if (n := seeds_to_show(one)) is not None]
+    if not (open_ones or rows):
+        return None
+    what = f"{len(open_ones)} open claim(s)" if open_ones else f"{len(rows)} undecided condition(s)"
+    if not needed:
+        return f"**More seeds**: the {what} cannot be told from chance with these runs."
+    fewest = min(needed)
+    if fewest > MOST_SEEDS:
+        return (
+            f"**Not more seeds**: to settle any of the {what} would take more than {MOST_SEEDS} at the scatter "
+            "seen here; a difference so small hardly matters."
+        )
+    return (
+        f"**More seeds**: at the scatter seen here, {fewest} seeds could show the clearest of the {what} "
+        f"({code(f'--seeds={fewest}')}; what is there is not run again)."
+    )
+
+
+def seeds_to_show(entry: Mapping[str, Any]) -> int | None:
+    """Seeds with which a difference like this one would exceed its 95 % interval; None where that cannot be said.
+
+    Examples
+    --------
+    >>> seeds_to_show({"difference": 0.01, "difference ± 95 %": 0.02, "pairs": 3})
+    5
+    """
+    from ffnn.lab.experiment.statistics import detectable
+
+    difference, half_width = float(entry.get("difference") or 0), float(entry.get("difference ± 95 %") or 0)
+    pairs = int(entry.get("pairs") or 0)
+    if not difference or not half_width or pairs < 2:
+        return None
+    scatter = half_width / detectable(pairs)
+    return next(n for n in count(pairs + 1) if n > MOST_SEEDS or detectable(n) * scatter < abs(difference))
+
+
+def _diverged(folder: ExperimentFolder) -> str | None:
+    names = [one["condition"] for one in _entries(folder, "conditions") if one.get("diverged")]
+    if not names:
+        return None
+    return (
+        f"**Keep runs from diverging**: {', '.join(map(literal, names))} did; a smaller {code('learning_rate')}, "
+        f"{code('warmup_epochs')} or {code('clip_norm')} would show what the condition is worth when it trains."
+    )
+
+
+def _longer(folder: ExperimentFolder) -> str | None:
+    best = best_condition(folder)
+    runs = [run for run in folder.records.get(best or "", []) if len(run.history) > 1]
+    rising = sum(run.summary.get("best/epoch") == len(run.history) for run in runs)
+    if not runs or rising < STILL_RISING * len(runs):
+        return None
+    epochs = max(len(run.history) for run in runs)
+    return (
+        f"**Train longer**: {literal(best)} was still improving in its last epoch in {rising} of {len(runs)} runs; "
+        f"{code(f'--epochs={2 * epochs}')} would show where it ends."
+    )
+
+
+def _regularize(folder: ExperimentFolder) -> str | None:
+    best = best_condition(folder)
+    gaps = [
+        float(run.history[-1]["train/accuracy"]) - float(run.history[-1]["val/accuracy"])
+        for run in folder.records.get(best or "", [])
+        if run.history and {"train/accuracy", "val/accuracy"} <= run.history[-1].keys()
+    ]
+    gap = math.fsum(gaps) / len(gaps) if gaps else 0.0
+    if gap < WIDE_GAP:
+        return None
+    return (
+        f"**Regularize**: at the end {literal(best)} is {100 * gap:.1f} points better on its training images than on "
+        f"validation; {code('dropout')}, {code('l2')}, {code('augment')} or early stopping ({code('patience')}) "
+        "may close the gap."
+    )
+
+
+def _cheaper(folder: ExperimentFolder) -> str | None:
+    """A condition that is shown to be equal to the reference, and takes clearly less time."""
+    rows = {one["condition"]: one for one in _entries(folder, "conditions")}
+    reference = rows.get(str(folder.comparison.get("reference")), {})
+    time = "time/train_seconds mean"
+    equal = [one for one in rows.values() if one.get("verdict") == "equal" and one.get(time)]
+    if not equal or not reference.get(time):
+        return None
+    fastest = min(equal, key=lambda one: float(one[time]))
+    ratio = float(reference[time]) / float(fastest[time])
+    if ratio < 1.25:
+        return None
+    return (
+        f"**Take the cheaper one**: {literal(fastest['condition'])} is equal to {literal(reference['condition'])} and "
+        f"trains {ratio:.1f} times as fast."
+    )
+
+
+def _search(folder: ExperimentFolder) -> str | None:
+    sweep = folder.comparison.get("experiment", {}).get("sweep")
+    if not sweep:
+        return None
+    dataset = next((run.config.get("dataset") for runs in folder.records.values() for run in runs), None)
+    on = f" --dataset={dataset}" if isinstance(dataset, str) else ""
+    return f"**Search around it**: {code(f'ffnn sweep {sweep} --count=40{on}')} tries the same settings together."
+
+
+RULES: Sequence[Rule] = (_diverged, _more_seeds, _longer, _regularize, _cheaper, _search)
+
+
+def _entries(folder: ExperimentFolder, part: str) -> list[dict[str, Any]]:
+    entries: list[dict[str, Any]] = folder.comparison.get(part, [])
+    return entries
+
+
+def _mean(runs: Sequence[Any], name: str) -> float:
+    values = [MEASURES[name].of(run) for run in runs]
+    known = [value for value in values if math.isfinite(value)]
+    return math.fsum(known) / len(known) if known else math.nan

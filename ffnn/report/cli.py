@@ -1,0 +1,38 @@
+"""`ffnn report`: from run directories to a page, a PDF, a table and figures.
+
+What it needs is imported when it runs, so that other commands start fast.
+"""
+
+from pathlib import Path
+
+import click
+
+from ffnn.errors import FFNNError
+
+
+@click.command()
+@click.argument("paths", metavar="PATH...", nargs=-1, type=Path)
+@click.option("--out", metavar="FOLDER", type=Path, help="Where to; by default the folder `report` in PATH.")
+@click.option("--no-pdf", is_flag=True, help="Write the page only.")
+def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool) -> None:
+    """Make a report on runs, experiments or sweeps: report.html, report.pdf, runs.csv and figures.
+
+    PATH is a run, a folder that `ffnn run` or `ffnn sweep` has filled, or any folder with such in it.
+    The page is one file that opens without a network.
+
+    \b
+    ffnn report runs/exp3-optimizers-digits
+    ffnn report runs/train/RUN --out report
+    """
+    from ffnn.report.make import make_report
+
+    if not paths:
+        raise FFNNError("expected a run or a folder with runs, such as runs/exp1-baseline-digits; received none")
+    try:
+        page = make_report(paths, out, pdf=not no_pdf)
+    except OSError as problem:
+        raise FFNNError(f"--out: expected a folder to write to; {problem.filename}: {problem.strerror}") from problem
+    click.echo(f"report {page}")
+    if not no_pdf:
+        click.echo(f"pdf    {page.with_suffix('.pdf')}")
+    click.echo(f"table  {page.with_name('runs.csv')}")

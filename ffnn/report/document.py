@@ -1,0 +1,316 @@
+"""What a report says, apart from how it looks: headings, paragraphs, tables and figures as plain frozen values.
+
+A page, a PDF and a Markdown file are made from the same `Document`, so that they cannot tell different things.
+"""
+
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+Mood = Literal["", "good", "bad", "unsure", "quiet", "strong"]
+"""What a cell's colour says: a verdict for, against, undecided; an aside; the row that counts."""
+
+Value = str | int | float | None
+DASH = "\N{EN DASH}"
+
+
+class Span(NamedTuple):
+    """A piece of a line of text; `target` is where a link leads."""
+
+    kind: Literal["text", "code", "bold", "link"]
+    text: str
+    target: str = ""
+
+
+_MARKUP = re.compile(
+    r"\\(?P<escaped>[\\`*\[\]])|`(?P<code>[^`]+)`|\*\*(?P<bold>(?:[^*\\]|\\.)+)\*\*"
+    r"|\[(?P<link>(?:[^\]\\]|\\.)+)\]\((?P<target>[^)\s]+)\)"
+)
+_SAFE_TARGET = re.compile(r"https?://|#|(?![a-zA-Z][a-zA-Z0-9+.-]*:|//)")
+
+
+def spans(text: str) -> list[Span]:
+    """The pieces of a text in the tiny markup: `code`, **bold**, [words](target), a backslash before a literal sign.
+
+    A link leads to http, https, an anchor or a relative path; any other stays text. Nothing nests.
+
+    Examples
+    --------
+    >>> spans("**Adam** beats `sgd`")
+    [Span(kind='bold', text='Adam', target=''), Span(kind='text', text=' beats ', target=''), \
+Span(kind='code', text='sgd', target='')]
+    >>> spans("[a](javascript:alert(1))")[0].kind
+    'text'
+    """
+    found: list[Span] = []
+    written = ""
+    end = 0
+    for match in _MARKUP.finditer(text):
+        written += text[end : match.start()]
+        end = match.end()
+        span = _span(match)
+        if span.kind == "text":
+            written += span.text
+            continue
+        if written:
+            found.append(Span("text", written))
+        written = ""
+        found.append(span)
+    written += text[end:]
+    return [*found, Span("text", written)] if written else found
+
+
+def _span(match: re.Match[str]) -> Span:
+    if match["escaped"]:
+        return Span("text", match["escaped"])
+    if match["code"]:
+        return Span("code", match["code"])
+    if match["bold"]:
+        return Span("bold", _unescaped(match["bold"]))
+    if _SAFE_TARGET.match(match["target"]):
+        return Span("link", _unescaped(match["link"]), match["target"])
+    return Span("text", match[0])
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\([\\`*\[\]])", r"\1", text)
+
+
+def literal(text: object) -> str:
+    """A value, such as a run's name, written so that none of its signs is taken for markup.
+
+    Examples
+    --------
+    >>> spans(literal("a**b** [c](d)"))
+    [Span(kind='text', text='a**b** [c](d)', target='')]
+    """
+    return re.sub(r"([\\`*\[\]])", r"\\\1", str(text))
+
+
+def code(text: object) -> str:
+    """A value in the markup's `code`; backticks in it become apostrophes, for nothing can escape them there."""
+    return f"`{str(text).replace('`', chr(39)) or ' '}`"
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading; level 2 opens a part of the document and is listed in its contents."""
+
+    text: str
+    level: Literal[2, 3, 4] = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """A paragraph in the tiny markup of `spans`."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bullets:
+    """A list of points, each in the tiny markup."""
+
+    points: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Code:
+    """Lines to be read or copied as they are."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something the reader should not miss, in the tiny markup."""
+
+    text: str
+    kind: Literal["info", "warning"] = "info"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A table's cell: text as it stands (no markup), its mood, and the number by which it is sorted.
+
+    Parameters
+    ----------
+    value : str, int, float or None
+        None and NaN are shown as a dash, a float with four significant digits.
+    mood : Mood, default ""
+    order : float, optional
+        What the column is sorted by where `value` is a text such as "84.5 ± 0.4"; by default the value itself.
+    """
+
+    value: Value
+    mood: Mood = ""
+    order: float | None = None
+
+    @property
+    def text(self) -> str:
+        """What is shown.
+
+        Examples
+        --------
+        >>> Cell(0.123456).text, Cell(None).text, Cell(12000).text
+        ('0.1235', '–', '12000')
+        """
+        if self.value is None or (isinstance(self.value, float) and math.isnan(self.value)):
+            return DASH
+        return f"{self.value:.4g}" if isinstance(self.value, float) else str(self.value)
+
+    @property
+    def sort_key(self) -> str:
+        """A number as text, empty where nothing is known; words sort as they are shown."""
+        if self.order is not None:
+            return "" if math.isnan(self.order) else repr(float(self.order))
+        if isinstance(self.value, int | float):
+            return "" if math.isnan(self.value) else repr(float(self.value))
+        return "" if self.value is None else self.value
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under columns.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    rows : sequence of sequence of Cell, str, int, float or None
+    caption : str, default ""
+        In the tiny markup.
+    alignment : str, default ""
+        One of l, c, r for each column; by default columns of numbers to the right, others to the left.
+    sortable : bool, default False
+        Whether a click on a column's head sorts the page's table by it.
+
+    Raises
+    ------
+    ValueError
+        When a row or the alignment has not one entry for each column.
+
+    Examples
+    --------
+    >>> Table(["run", "accuracy"], [["a", 0.91], [Cell("b", "strong"), None]]).sides
+    ('left', 'right')
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell | Value]]
+    caption: str = ""
+    alignment: str = ""
+    sortable: bool = False
+
+    def __post_init__(self) -> None:
+        for row in self.rows:
+            if len(row) != len(self.columns):
+                raise ValueError(f"expected {len(self.columns)} cells in each row; received {len(row)}: {row}")
+        if self.alignment and (len(self.alignment) != len(self.columns) or set(self.alignment) - set("lcr")):
+            raise ValueError(f"expected {len(self.columns)} letters of l, c, r; received {self.alignment!r}")
+
+    @property
+    def cells(self) -> list[list[Cell]]:
+        """All rows, every entry a Cell."""
+        return [[entry if isinstance(entry, Cell) else Cell(entry) for entry in row] for row in self.rows]
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """left, center or right for each column."""
+        if self.alignment:
+            return tuple({"l": "left", "c": "center", "r": "right"}[letter] for letter in self.alignment)
+        columns = zip(*self.cells, strict=True) if self.rows else ((),) * len(self.columns)
+        return tuple("right" if _numeric(column) else "left" for column in columns)
+
+
+def _numeric(column: Sequence[Cell]) -> bool:
+    """Whether a column holds numbers, apart from gaps."""
+    kinds = [cell for cell in column if cell.value is not None]
+    return bool(kinds) and all(cell.order is not None or isinstance(cell.value, int | float) for cell in kinds)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture as files that ffnn drew.
+
+    Parameters
+    ----------
+    png : Path
+    alt : str
+        What it shows, in words, for those who cannot see it.
+    caption : str, default ""
+        In the tiny markup.
+    svg : Path, optional
+        The same without pixels; used where it is not too large.
+    photo : bool, default False
+        Whether colours are meant as they are; other figures are inverted on a dark page.
+    """
+
+    png: Path
+    alt: str
+    caption: str = ""
+    svg: Path | None = None
+    photo: bool = False
+
+    LARGEST_SVG = 400_000
+
+    @property
+    def source(self) -> Path:
+        """The file to show: the SVG, unless it is missing or so large (bytes) that it would slow the page down."""
+        if self.svg is not None and self.svg.is_file() and self.svg.stat().st_size <= self.LARGEST_SVG:
+            return self.svg
+        return self.png
+
+
+@dataclass(frozen=True)
+class Row:
+    """Figures side by side where there is room, one below the other on a phone."""
+
+    figures: Sequence[Figure]
+
+
+@dataclass(frozen=True)
+class Details:
+    """Blocks behind a title that a click opens; a PDF shows them all."""
+
+    title: str
+    blocks: Sequence["Block"]
+
+
+Block = Heading | Paragraph | Bullets | Table | Figure | Row | Code | Note | Details
+
+
+@dataclass(frozen=True)
+class Document:
+    """A whole report.
+
+    Parameters
+    ----------
+    title : str
+    subtitle : str, default ""
+        One plain line below the title.
+    abstract : str, default ""
+        What it found, in two or three sentences of the tiny markup.
+    blocks : sequence of Block
+    """
+
+    title: str
+    blocks: Sequence[Block]
+    subtitle: str = ""
+    abstract: str = ""
+
+
+def figures_of(blocks: Sequence[Block]) -> Iterator[Figure]:
+    """Every figure among the blocks, in order."""
+    for block in blocks:
+        match block:
+            case Figure():
+                yield block
+            case Row(figures):
+                yield from figures
+            case Details(_, inner):
+                yield from figures_of(inner)
+            case _:
+                pass

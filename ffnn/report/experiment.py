@@ -1,0 +1,366 @@
+"""The chapter on an experiment: what was asked, what was found with what certainty, and what to try next.
+
+Numbers and words come from comparison.json, which the experiment left; curves and matrices from its runs.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
+from ffnn.report.advice import advice, best_condition
+from ffnn.report.document import (
+    Block,
+    Bullets,
+    Cell,
+    Code,
+    Details,
+    Heading,
+    Mood,
+    Note,
+    Paragraph,
+    Row,
+    Table,
+    literal,
+)
+from ffnn.report.pictures import Pictures
+from ffnn.report.sources import ExperimentFolder
+from ffnn.tracking import RunRecord
+
+MOODS: Mapping[str, Mood] = {
+    "confirmed": "good",
+    "better": "good",
+    "contradicted": "bad",
+    "worse": "bad",
+    "undecided": "unsure",
+    "reference": "quiet",
+}
+FEW = 8
+"""Conditions whose curves can be told apart in one figure."""
+
+USUAL_UPDATE = 1e-3
+"""Of update ratios: about what is usual."""
+
+
+def experiment_blocks(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    """The chapter, with its figures drawn."""
+    told = folder.comparison
+    return [
+        Heading("Expected and found"),
+        Paragraph(f"**Expected:** {literal(told['expected'])}"),
+        Paragraph(f"**Found:** {literal(told['found'])}."),
+        Paragraph(f"**Verdict:** {literal(told['certainty'])}."),
+        *(Note(literal(line), "warning") for line in told.get("caveats", [])),
+        *_gaps(folder),
+        *_results(folder, pictures),
+        *_learning(folder, pictures),
+        *_inside(folder, pictures),
+        *_confusions(folder, pictures),
+        Heading("What to try next"),
+        Bullets(
+            advice(folder) or ["The expected finding is settled by these runs, and nothing in them asks for more."]
+        ),
+        *_runs(folder),
+    ]
+
+
+def abstract(folder: ExperimentFolder) -> str:
+    """What was found, in two sentences."""
+    told = folder.comparison
+    return f"{literal(told['question'])} {literal(told['certainty'][:1].upper() + told['certainty'][1:])}."
+
+
+def _gaps(folder: ExperimentFolder) -> list[Block]:
+    if not folder.missing:
+        return []
+    return [Note(f"{len(folder.missing)} runs of the table are not there any more; figures lack them.", "warning")]
+
+
+def _measure(folder: ExperimentFolder) -> tuple[str, Measure]:
+    name = str(folder.comparison["metric"])
+    return name, MEASURES[name]
+
+
+def _results(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import Interval, draw_cost, draw_intervals
+
+    name, measure = _measure(folder)
+    told, rows = folder.comparison, folder.comparison["conditions"]
+    seeds = max(row["runs"] for row in rows)
+    margin = measure.scale * told["margin"]
+    unit = f" {measure.unit}" if measure.unit else ""
+    table = Table(
+        ["condition", *([] if name == CHOICE else [MEASURES[CHOICE].heading]), measure.heading, "train s",
+         "difference", "p", "effect", "verdict"],
+        [_row(folder, row) for row in rows],
+        f"Mean ± 95 % interval over {seeds} seed{'s' * (seeds > 1)}, on one split; test figures at the epoch that was "
+        f"best on validation. Difference to {literal(told['reference'])}, paired by seed; p: t test of pairs, "
+        f"Holm-corrected over the rows; effect: Hedges' g of pairs; equal: within ±{margin:g}{unit}.",
+        sortable=True,
+    )  # fmt: skip
+    blocks: list[Block] = [Heading("Results"), table]
+    if told.get("claims"):
+        blocks.append(
+            Table(
+                ["expected", "difference", "p", "effect", "verdict"],
+                [_claim(one) for one in told["claims"]],
+                "The expected finding, claim by claim; p is Holm-corrected over the claims.",
+                alignment="lrrrl",
+            )
+        )
+    ends = (0.0, 100.0) if measure.scale == 100 else (-math.inf, math.inf)
+    known = {
+        row["condition"]: _interval(row, name, measure.scale) for row in rows if row.get(f"{name} mean") is not None
+    }
+    figures = []
+    if known:
+        intervals = {condition: Interval(*interval) for condition, interval in known.items()}
+        figures.append(
+            pictures.draw(
+                "comparison",
+                partial(draw_intervals, intervals, told["reference"], margin, measure.heading, "", ends=ends),
+                f"{measure.heading} of each condition with its 95 % interval",
+                f"Means and 95 % intervals; the grey band is {literal(told['reference'])} ± {margin:g}{unit}.",
+            )
+        )
+    time = "time/train_seconds"
+    seconds = {
+        row["condition"]: _interval(row, time, 1.0)[0]
+        for row in rows
+        if row["condition"] in known and row.get(f"{time} mean", 0) > 0
+    }
+    if len(seconds) > 1:
+        figures.append(
+            pictures.draw(
+                "time",
+                partial(
+                    draw_cost,
+                    seconds,
+                    {condition: Interval(*known[condition]) for condition in seconds},
+                    measure.heading,
+                    ends=ends,
+                ),
+                f"{measure.heading} against seconds of training for each condition",
+                "What was reached against the time that training took; up and left is better. Times depend on what "
+                "else the machine did.",
+            )
+        )
+    return [*blocks, Row(figures)] if figures else blocks
+
+
+def _row(folder: ExperimentFolder, row: Mapping[str, Any]) -> list[Cell | str]:
+    name, measure = _measure(folder)
+    is_reference = row["condition"] == folder.comparison["reference"]
+    remarks = [f"{row[key]} {word}" for key, word in (("diverged", "diverged"), ("missing", "failed")) if row.get(key)]
+    shown = f"{row['condition']} ({', '.join(remarks)})" if remarks else row["condition"]
+    cells: list[Cell | str] = [Cell(shown, "strong" if is_reference else "")]
+    if name != CHOICE:
+        cells.append(_mean(row, CHOICE, MEASURES[CHOICE]))
+    cells += [_mean(row, name, measure), _mean(row, "time/train_seconds", MEASURES["time/train_seconds"])]
+    return [*cells, *_tested(row, measure, is_reference)]
+
+
+def _claim(one: Mapping[str, Any]) -> list[Cell | str]:
+    return [one["claim"], *_tested(one, MEASURES[one["measure"]])]
+
+
+def _tested(row: Mapping[str, Any], measure: Measure, is_reference: bool = False) -> list[Cell | str]:
+    """Difference, p, effect and verdict."""
+    from ffnn.lab.experiment.findings import format_effect, format_p
+    from ffnn.lab.experiment.statistics import Mean
+
+    difference, p, effect = (
+        float(row[key]) if row.get(key) is not None else math.nan for key in ("difference", "p (Holm)", "Hedges g")
+    )
+    half = row.get("difference ± 95 %")
+    mean = Mean(difference, math.nan if half is None else float(half), 0 if math.isnan(difference) else 1)
+    verdict = Cell(row["verdict"], MOODS.get(row["verdict"], ""))
+    if is_reference:
+        return [Cell(None), Cell(None), Cell(None), verdict]
+    return [
+        Cell(mean.format(measure.scale, measure.digits, "+"), order=difference),
+        Cell(None if math.isnan(p) else format_p(p), order=p),
+        Cell(None if math.isnan(effect) else format_effect(effect), order=effect),
+        verdict,
+    ]
+
+
+def _mean(row: Mapping[str, Any], name: str, measure: Measure) -> Cell:
+    from ffnn.lab.experiment.statistics import Mean
+
+    middle, half = _interval(row, name, 1.0)
+    text = Mean(middle, half, 0 if math.isnan(middle) else 1).format(measure.scale, measure.digits)
+    return Cell(text, order=middle)
+
+
+def _interval(row: Mapping[str, Any], name: str, scale: float) -> tuple[float, float]:
+    middle, half = row.get(f"{name} mean"), row.get(f"{name} ± 95 %")
+    return (math.nan if middle is None else scale * middle, math.nan if half is None else scale * half)
+
+
+def _learning(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_curves, draw_each
+
+    histories = _histories(folder)
+    if not histories:
+        return [Heading("Learning"), Note("No run has finished an epoch, so there are no curves.", "warning")]
+    panels = {
+        "train/loss": "training loss", "val/loss": "validation loss",
+        "train/accuracy": "training accuracy", "val/accuracy": "validation accuracy",
+    }  # fmt: skip
+    drawn = {
+        metric: pictures.draw(
+            f"curves-{metric.replace('/', '-')}",
+            partial(draw_curves, histories, {metric: label}, ""),
+            f"{label} over epochs, a line for each condition",
+            f"{label.capitalize()}: mean over seeds, with a band from least to most.",
+        )
+        for metric, label in panels.items()
+        if any(metric in record for runs in histories.values() for run in runs for record in run)
+    }
+    figures = list(drawn.values())
+    blocks: list[Block] = [
+        Heading("Learning"),
+        *(Row(figures[start : start + 2]) for start in range(0, len(figures), 2)),
+    ]
+    if len(histories) > FEW:
+        blocks.append(
+            pictures.draw(
+                "curves-each",
+                partial(draw_each, histories, "val/accuracy", "validation accuracy"),
+                "validation accuracy over epochs, a panel for each condition",
+                "Validation accuracy of each condition (thin: single seeds) before all others, grey.",
+            )
+        )
+    return blocks
+
+
+def _inside(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_layers
+    from ffnn.report.figures.curves import layers_of
+
+    histories = _histories(folder)
+    blocks: list[Block] = []
+    for prefix, name, label, guide, caption in (
+        ("grad_norm/", "gradients", "norm of the gradient", 0.0,
+         "Norm of each layer's gradient at the end of each epoch, before clipping; from the first layer, dark, to "
+         "the last, light. Lines far apart mean that gradients vanish or explode with depth."),
+        ("update_ratio/", "updates", "step / weight", USUAL_UPDATE,
+         "Norm of the last step relative to the norm of the weights, layer by layer. About 0.001, the dotted line, "
+         "is usual; 0.1 is too much."),
+    ):  # fmt: skip
+        there = {name: runs for name, runs in histories.items() if layers_of(runs, prefix)}
+        if there:
+            blocks.append(
+                pictures.draw(
+                    name,
+                    partial(draw_layers, there, prefix, label, guide=guide),
+                    f"{label} of each layer over epochs, a panel for each condition",
+                    caption,
+                )
+            )
+    return [Heading("Gradients and updates"), *blocks] if blocks else []
+
+
+def _confusions(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_confusion, draw_confusion_difference
+
+    matrices = {name: m for name, runs in folder.records.items() if (m := _confusion(runs)) is not None}
+    best, baseline = _best_and_baseline(folder, list(matrices))
+    if best is None:
+        return []
+    classes = _classes(folder.records[best])
+    role = {best: "best on validation", **({baseline: "the baseline"} if baseline else {})}
+    figures = [
+        pictures.draw(
+            f"confusion-{number}",
+            partial(draw_confusion, matrices[name], classes, shares=True, svg=True),
+            f"confusion matrix of {name} on the test images",
+            f"{literal(name)}, {role[name]}: percent of each true class, over {len(folder.records[name])} run(s).",
+        )
+        for number, name in enumerate(role)
+    ]
+    blocks: list[Block] = [Heading("Confusion of classes"), Row(figures)]
+    if baseline and matrices[best].shape == matrices[baseline].shape:
+        label = "difference, points of the true class"
+        difference = pictures.draw(
+            "confusion-difference",
+            partial(draw_confusion_difference, matrices[best], matrices[baseline], classes, label),
+            f"difference of the confusion matrices of {best} and {baseline}",
+            f"{literal(best)} minus {literal(baseline)}: orange where {literal(best)} answers so more often, purple "
+            "where less. On the diagonal, orange is better; beside it, purple.",
+        )
+        blocks.append(difference)
+    return blocks
+
+
+def _best_and_baseline(folder: ExperimentFolder, names: Sequence[str]) -> tuple[str | None, str | None]:
+    """The best condition, and the one to hold it against: the reference, or else the first of the file."""
+    best = best_condition(folder)
+    if best not in names:
+        return (names[0] if names else None), None
+    reference = str(folder.comparison["reference"])
+    others = [name for name in (reference, *names) if name != best and name in names]
+    return best, others[0] if others else None
+
+
+def _confusion(runs: Sequence[RunRecord]) -> NDArray[np.int64] | None:
+    """The sum of the runs' confusion matrices; None where no run was tested."""
+    found = [np.asarray(run.summary["test/confusion"], np.int64) for run in runs if "test/confusion" in run.summary]
+    return np.sum(found, axis=0) if found and len({matrix.shape for matrix in found}) == 1 else None
+
+
+def _classes(runs: Sequence[RunRecord]) -> list[str]:
+    run = next(run for run in runs if "test/confusion" in run.summary)
+    names = [str(name) for name in run.environment.get("data", {}).get("classes", [])]
+    count = len(run.summary["test/confusion"])
+    return names if len(names) == count else [str(number) for number in range(count)]
+
+
+def _histories(folder: ExperimentFolder) -> dict[str, list[list[dict[str, Any]]]]:
+    found = {name: [run.history for run in runs if run.history] for name, runs in folder.records.items()}
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def _runs(folder: ExperimentFolder) -> list[Block]:
+    told = folder.comparison
+    rows = [
+        [
+            condition, run.config.get("seed"), Cell(_percent(run.summary.get("test/accuracy"))),
+            Cell(_percent(run.summary.get("best/val/accuracy"))), run.summary.get("best/epoch"),
+            run.summary.get("time/train_seconds"), run.summary.get("status", "?"), run.path.name,
+        ]
+        for condition, runs in folder.records.items()
+        for run in runs
+    ]  # fmt: skip
+    columns = ["condition", "seed", "test acc. %", "val acc. %", "best epoch", "train s", "status", "run"]
+    blocks: list[Block] = [Heading("How to repeat it")]
+    command = told.get("command")
+    if command:
+        blocks += [Paragraph("What is there is not run again; `--fresh` runs everything."), Code(command)]
+    else:
+        blocks.append(Paragraph("The command was not recorded; an older ffnn made these runs."))
+    if told.get("experiment"):
+        from ffnn.tracking import plain
+
+        blocks.append(Details("The experiment as it was run", [Code(_as_yaml(plain(told["experiment"])))]))
+    table = Table(columns, rows, sortable=True, alignment="lrrrrrll")
+    return [*blocks, Details(f"All {len(rows)} runs", [table])]
+
+
+def _percent(value: object) -> float | None:
+    return round(100 * float(value), 2) if isinstance(value, int | float) else None
+
+
+def _as_yaml(values: Mapping[str, Any]) -> str:
+    from io import StringIO
+
+    from ffnn.tracking import dump_yaml
+
+    text = StringIO()
+    dump_yaml({name: value for name, value in values.items() if value not in (None, {}, [])}, text)
+    return text.getvalue().rstrip()

@@ -1,0 +1,119 @@
+"""What all figures share: colours, sizes, and how they are saved.
+
+Colours are Okabe and Ito's eight, which the colour-blind can tell apart; lines differ in dashes and marks as well.
+"""
+
+import math
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
+DASHES = ("-", "--", ":")
+MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+WORTH_A_LOG = 5.0
+LONGEST = 40
+"""Letters of a name in a figure; longer ones would leave no room for what is drawn."""
+
+
+class Style(NamedTuple):
+    """How one of several lines is drawn."""
+
+    colour: str
+    dashes: str
+    mark: str
+
+
+def style(number: int) -> Style:
+    """The style of the line with this number, from 0; 21 differ in colour or dashes.
+
+    Yellow is left to areas: no thin line of it can be seen on white.
+    """
+    colours = COLOURS[:-1]
+    return Style(
+        colours[number % len(colours)],
+        DASHES[number // len(colours) % len(DASHES)],
+        MARKS[number % len(MARKS)],
+    )
+
+
+def words(text: object, most: int = LONGEST) -> str:
+    """A name as a figure shows it: cut where it is too long, and no formula where it has dollars.
+
+    Examples
+    --------
+    >>> print(words("a$x$"), len(words("a" * 100)))
+    a\\$x\\$ 40
+    """
+    shown = " ".join(str(text).split())
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shown.replace("$", r"\$")
+
+
+def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:
+    """A figure, width and height in inches, and its axes."""
+    # Figures are made without pyplot, which would keep them all and ask for a display.
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots(1, columns)
+
+
+def new_grid(
+    count: int, columns: int, width: float, height: float, xlabel: str, **shared: Any
+) -> tuple[Any, list[Any]]:
+    """A figure of `count` panels, each so large in inches, in rows of `columns`; `shared` goes to `subplots`.
+
+    The label stands below the last panel of each column.
+    """
+    from matplotlib.figure import Figure
+
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False, **shared).flat)
+    for panel in panels[count:]:
+        panel.remove()
+    for panel in panels[max(0, count - columns) : count]:
+        panel.set_xlabel(xlabel, fontsize=9)
+        panel.tick_params(labelbottom=True)
+    return figure, panels[:count]
+
+
+def log_scale(axis: Any, values: Iterable[float]) -> None:
+    """Make an axis, `axes.xaxis` or `axes.yaxis`, logarithmic, with plain numbers, if its values differ enough.
+
+    They do if the largest is at least 5 times as large as the smallest; what is not above 0 is not counted.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
+
+    shown = [value for value in values if value > 0 and math.isfinite(value)]
+    ratio = max(shown) / min(shown) if shown else 1.0
+    if ratio < WORTH_A_LOG:
+        return
+    (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if ratio < 50 else (1,), numticks=8))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
+    axis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Any, handles: Any, labels: Any, columns: int) -> None:
+    """A legend under everything else."""
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+
+
+def save_figure(figure: Any, path: Path, svg: bool = True) -> None:
+    """Save a figure as PNG and, unless told not to, as SVG; `path` names either, the other is beside it."""
+    from matplotlib import rc_context
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # The same numbers give the same bytes: no date, and no names drawn by lot.
+    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "ffnn"}):
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        figure.savefig(path.with_suffix(".png"), dpi=130)
+        if svg:
+            # Where everything goes has been found by now, and need not be found again.
+            figure.set_layout_engine("none")
+            figure.savefig(path.with_suffix(".svg"), metadata={"Date": None})

@@ -1,0 +1,89 @@
+"""Points in two dimensions, coloured by class, alone or over the regions that a classifier decides for.
+
+Colours repeat after ten classes; the legend then names only the first ten.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ffnn.report.figures.canvas import new_figure, save_figure
+
+MOST_POINTS = 4000
+"""More than this hide one another; every k-th is drawn then."""
+
+
+def class_colours(count: int) -> list[Any]:
+    """A colour for each class; neighbours in the list differ for the colour-blind, too, up to ten."""
+    from matplotlib import colormaps
+
+    return [colormaps["tab10"](number % 10) for number in range(count)]
+
+
+def draw_points(
+    points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str], axis_labels: tuple[str, str], path: Path
+) -> None:
+    """A scatter plot of points (N, 2) by class.
+
+    Parameters
+    ----------
+    points : float array (N, 2)
+    labels : int array (N,)
+    class_names : sequence of str
+    axis_labels : pair of str
+    path : Path
+    """
+    figure, axes = new_figure(7.4, 5.6)
+    _scatter(axes, points, labels, class_names)
+    axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
+    save_figure(figure, path)
+
+
+def draw_regions(
+    decide: Callable[[NDArray[Any]], NDArray[Any]],
+    points: NDArray[Any],
+    labels: NDArray[Any],
+    class_names: Sequence[str],
+    axis_labels: tuple[str, str],
+    path: Path,
+) -> None:
+    """Points over the regions of a classifier: the stronger the colour, the surer it is.
+
+    Parameters
+    ----------
+    decide : callable
+        From points (M, 2) to probabilities (M, K).
+    points, labels, class_names, axis_labels, path
+        See `draw_points`.
+    """
+    figure, axes = new_figure(7.4, 5.6)
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.05 * (high - low)
+    x, y = (np.linspace(start, end, 250) for start, end in zip(low - margin, high + margin, strict=True))
+    grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+    probabilities = decide(grid)
+    winner = probabilities.argmax(axis=1)
+    colours = np.array(class_colours(probabilities.shape[1]))[winner]
+    count = probabilities.shape[1]
+    colours[:, 3] = 0.1 + 0.45 * (probabilities.max(axis=1) - 1 / count) / (1 - 1 / count)
+    axes.imshow(colours.reshape(250, 250, 4), extent=(x[0], x[-1], y[0], y[-1]), origin="lower", aspect="auto")
+    _scatter(axes, points, labels, class_names)
+    axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
+    save_figure(figure, path)
+
+
+def _scatter(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]) -> None:
+    step = -(-len(points) // MOST_POINTS)
+    points, labels = points[::step], labels[::step]
+    colours = class_colours(len(class_names))
+    for number, name in enumerate(class_names):
+        chosen = points[labels == number]
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=9, color=colours[number], alpha=0.7, lw=0, label=name)
+    handles, names = axes.get_legend_handles_labels()
+    axes.legend(
+        handles[:10], names[:10], frameon=False, fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5)
+    )
+    axes.grid(alpha=0.2)

@@ -1,0 +1,237 @@
+"""The chapter on one run: how it learnt, what went on inside, what it answers, and how to repeat it.
+
+Curves and tables come from the run directory alone; what needs the network's answers is in `ffnn.report.answers`.
+"""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from ffnn.lab.config import Config, name_of
+from ffnn.report.answers import answer_blocks
+from ffnn.report.document import Block, Cell, Code, Details, Figure, Heading, Note, Paragraph, Row, Table, literal
+from ffnn.report.pictures import Pictures
+from ffnn.tracking import RunRecord
+
+USUAL_UPDATE = 1e-3
+METRICS = {
+    "test/accuracy": "test accuracy, %",
+    "test/balanced_accuracy": "test balanced accuracy, %",
+    "test/macro_f1": "test macro F1, %",
+    "test/ece": "test expected calibration error, %",
+    "test/loss": "test loss",
+    "test/cross_entropy": "test cross-entropy",
+}
+
+
+def run_blocks(run: RunRecord, pictures: Pictures) -> list[Block]:
+    """The chapter, with its figures drawn."""
+    return [
+        *_outcome(run),
+        *_learning(run, pictures),
+        *_inside(run, pictures),
+        *_confusion(run, pictures),
+        *answer_blocks(run, pictures),
+        *_repeat(run),
+    ]
+
+
+def title_of(run: RunRecord) -> str:
+    """The run's name."""
+    return run.path.resolve().name
+
+
+def run_abstract(run: RunRecord) -> str:
+    """What was trained on what, and what came out, in two sentences."""
+    config, summary = run.config, run.summary
+    sizes = "-".join(map(str, config.get("hidden_layers") or [])) or "no"
+    made = (
+        f"A network with {sizes} hidden units, on {literal(name_of(config.get('dataset', '?')))}, trained with "
+        f"{literal(name_of(config.get('optimizer', '?')))} at a learning rate of {config.get('learning_rate', '?')}: "
+        f"{literal(summary.get('status', 'under way'))} after {summary.get('epochs', len(run.history))} epochs."
+    )
+    if "test/accuracy" not in summary:
+        return made
+    return (
+        f"{made} At its best epoch, {summary.get('best/epoch')}, it classifies "
+        f"**{100 * summary['test/accuracy']:.2f} %** of the test images correctly."
+    )
+
+
+def _outcome(run: RunRecord) -> list[Block]:
+    summary = run.summary
+    blocks: list[Block] = [Heading("Outcome")]
+    if summary.get("reason"):
+        blocks.append(Note(literal(f"{summary.get('status')}: {summary['reason']}"), "warning"))
+    rows: list[list[Any]] = [
+        [label, Cell(f"{100 * summary[key]:.2f}" if label.endswith("%") else f"{summary[key]:.4f}", order=summary[key])]
+        for key, label in METRICS.items()
+        if key in summary
+    ]
+    best = [["best epoch", summary.get("best/epoch")]] if "best/epoch" in summary else []
+    seconds = [
+        ["seconds of training", Cell(f"{summary['time/train_seconds']:.3g}", order=summary["time/train_seconds"])]
+    ]
+    counted = [["parameters", Cell(f"{summary['parameters']:,}", order=summary["parameters"])]]
+    rows += best + (seconds if "time/train_seconds" in summary else []) + (counted if "parameters" in summary else [])
+    if "test/accuracy" not in summary:
+        blocks.append(Note("The run has not been tested: it has no epoch to take weights from, or it is not over."))
+    return [*blocks, Table(["what", "value"], rows, alignment="lr")] if rows else blocks
+
+
+def _learning(run: RunRecord, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_lines, draw_parts
+
+    if not run.history:
+        return [Heading("Learning"), Note("No epoch has ended, so there are no curves.", "warning")]
+    best = run.summary.get("best/epoch")
+    figures = [
+        pictures.draw(name, partial(draw_parts, run.history, name, name, best=best), f"{name} over epochs", caption)
+        for name, caption in (
+            ("loss", "Loss on the training part (while its weights changed) and on validation."),
+            ("accuracy", "Fraction right on the training part (while its weights changed) and on validation."),
+        )
+    ]
+    if any("learning_rate" in record for record in run.history):
+        figures.append(
+            pictures.draw(
+                "learning-rate",
+                partial(draw_lines, run.history, {"learning_rate": "learning rate"}, "learning rate", logarithmic=True),
+                "learning rate over epochs",
+                "Learning rate at the end of each epoch.",
+            )
+        )
+    return [Heading("Learning"), *in_rows(figures)]
+
+
+def _inside(run: RunRecord, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_fans, draw_lines
+    from ffnn.report.figures.curves import layers_of
+
+    figures = []
+    for name, prefix, label, logarithmic, guide, caption in (
+        ("gradients", "grad_norm/", "norm of the gradient", True, 0.0,
+         "Norm of each layer's gradient at the end of each epoch, before clipping."),
+        ("gradient-spread", "grad_variance/", "variance of gradients", True, 0.0,
+         "Variance of the entries of each layer's gradient."),
+        ("updates", "update_ratio/", "step / weight", True, USUAL_UPDATE,
+         "Norm of the last step relative to the weights; about 0.001, dotted, is usual."),
+        ("weights", "weight_norm/", "norm of the weights", False, 0.0, "Norm of each layer's weights."),
+        ("activation-spread", "activation_std/", "deviation of outputs", False, 0.0,
+         "Standard deviation of each hidden layer's outputs on a fixed batch."),
+        ("dead", "dead_fraction/", "fraction dead", False, 0.0,
+         "Fraction of hidden units that answer every image of a fixed batch alike."),
+    ):  # fmt: skip
+        lines = {prefix + layer: layer for layer in layers_of([run.history], prefix)}
+        if lines:
+            draw = partial(draw_lines, run.history, lines, label, logarithmic=logarithmic, guide=guide)
+            figures.append(pictures.draw(name, draw, f"{label} of each layer over epochs", caption))
+    if not figures:
+        return []
+    blocks: list[Block] = [Heading("Inside the network"), *in_rows(figures)]
+    missing = []
+    for name, prefix, what in (
+        ("weight-quantiles", "weight_quantiles/", "weights"),
+        ("activation-quantiles", "activation_quantiles/", "outputs of hidden units"),
+    ):
+        if layers_of([run.history], prefix):
+            caption = f"How the {what} of each layer are distributed: median, middle 50 % and middle 90 %."
+            draw = partial(draw_fans, run.history, prefix, what)
+            blocks.append(pictures.draw(name, draw, f"quantiles of {what} over epochs", caption))
+        else:
+            missing.append(what)
+    if missing:
+        blocks.append(
+            Note(f"Left out: the distribution of {' and of '.join(missing)} over time, which is not recorded.")
+        )
+    return blocks
+
+
+def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
+    from ffnn.report.figures import draw_confusion
+
+    summary = run.summary
+    if "test/confusion" not in summary:
+        return []
+    classes = class_names(run)
+    matrix = np.asarray(summary["test/confusion"], np.int64)
+    picture = pictures.draw(
+        "confusion",
+        partial(draw_confusion, matrix, classes, svg=True),
+        "confusion matrix on the test images",
+        "Test images by true and predicted class.",
+    )
+    blocks: list[Block] = [Heading("Classes"), picture]
+    if summary.get("test/per_class"):
+        rows = [
+            [
+                str(one["class"]),
+                *(Cell(f"{100 * one[key]:.1f}", order=one[key]) for key in ("precision", "recall", "f1")),
+                one["support"],
+            ]
+            for one in summary["test/per_class"]
+        ]
+        columns = ["class", "precision %", "recall %", "F1 %", "test images"]
+        blocks.append(Table(columns, rows, "A class that is never predicted has precision 0.", sortable=True))
+    return blocks
+
+
+def class_names(run: RunRecord) -> list[str]:
+    """The names of the classes, or their numbers where the run does not say."""
+    names = [str(name) for name in run.environment.get("data", {}).get("classes", [])]
+    return names or [str(number) for number in range(len(run.summary.get("test/confusion", [])))]
+
+
+def _repeat(run: RunRecord) -> list[Block]:
+    command = shlex.join(["ffnn", "train", "--config", str(run.path / "config.yaml")])
+    environment = {name: value for name, value in run.environment.items() if name not in ("data",)}
+    blocks: list[Block] = [
+        Heading("How to repeat it"),
+        Paragraph("The same settings give the same numbers, to the bit, on the same machine with the same versions."),
+        Code(command),
+        Details("Settings that are not the default", [_settings(run.config)]),
+    ]
+    if run.environment:
+        blocks.append(Details("Environment", [_table_of(flat(environment), "what", "value")]))
+    if run.environment.get("data"):
+        blocks.append(Details("Data", [_table_of(flat(run.environment["data"]), "what", "value")]))
+    return blocks
+
+
+def _settings(config: Mapping[str, Any]) -> Block:
+    changed = {
+        name: value
+        for name, value in config.items()
+        if name not in Config.model_fields or value != Config.model_fields[name].get_default(call_default_factory=True)
+    }
+    return _table_of(flat(changed), "setting", "value") if changed else Paragraph("None: all are the default.")
+
+
+def _table_of(values: Mapping[str, Any], name: str, value: str) -> Table:
+    return Table([name, value], [[key, str(entry)] for key, entry in values.items()])
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested names as one name with dots; lists as JSON.
+
+    Examples
+    --------
+    >>> flat({"cpu": {"cores": 2}, "layers": [8, 4]})
+    {'cpu.cores': 2, 'layers': '[8, 4]'}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return found
+
+
+def in_rows(figures: Sequence[Figure]) -> list[Block]:
+    """Figures in pairs."""
+    return [Row(figures[start : start + 2]) for start in range(0, len(figures), 2)]

@@ -1,0 +1,111 @@
+"""From an estimator's parameters to a validated config, the loss and the size of batches.
+
+A config checks each value once and says what it expected; here are only the few things that scikit-learn says
+differently.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+
+from ffnn.errors import FFNNError
+from ffnn.lab.config import Config, make_config, name_of
+from ffnn.nn import LOSSES, Loss
+from ffnn.training.trainer import Callback
+
+
+def plain(value: Any) -> Any:
+    """The value in Python's own types: searches hand over NumPy's numbers and arrays.
+
+    Examples
+    --------
+    >>> plain({"beta1": np.float64(0.5), "layers": (np.int64(8), 4)})
+    {'beta1': 0.5, 'layers': [8, 4]}
+    """
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {key: plain(own) for key, own in value.items()}
+    return [plain(own) for own in value] if isinstance(value, tuple | list) else value
+
+
+def config_of(parameters: Mapping[str, Any], dtype: np.dtype[Any] | None = None) -> tuple[Config, Any]:
+    """The config that an estimator's parameters describe, and its activations; FFNNError for what it does not allow.
+
+    Parameters
+    ----------
+    parameters : dict
+        As `get_params` gives them.
+    dtype : numpy dtype, optional
+        What the parameter dtype=None stands for.
+    """
+    given = {name: plain(value) for name, value in parameters.items() if name in Config.model_fields}
+    if given["dtype"] is None:
+        given["dtype"] = "float64" if dtype is None else dtype.name
+    # A config has validation always and one activation for all layers; here both are a choice.
+    if given["monitor"] is None:
+        del given["monitor"]
+    if given["val_fraction"] == 0:
+        del given["val_fraction"]
+    activation = given.pop("activation")
+    for own in activation if isinstance(activation, list) else [activation]:
+        config = make_config({**given, "activation": own})
+    loss = given["loss"]
+    if "class_weights" not in LOSSES.options(name_of(loss)):
+        known = ", ".join(name for name in LOSSES if "class_weights" in LOSSES.options(name))
+        raise FFNNError(f"loss: expected one that gives probabilities, {known}; received {name_of(loss)!r}")
+    if isinstance(loss, dict) and "class_weights" in loss:
+        raise FFNNError("loss: expected weights of classes as class_weight beside it, not among its options")
+    return config, activation
+
+
+def checked_callbacks(callbacks: Any) -> list[Callback]:
+    """The callbacks as a list, or FFNNError for what is none."""
+    given = list(callbacks) if isinstance(callbacks, Sequence) else callbacks
+    if not isinstance(given, list) or not all(isinstance(own, Callback) for own in given):
+        raise FFNNError(f"callbacks: expected a list of ffnn.training.Callback objects; received {callbacks!r}")
+    return given
+
+
+def seed_of(random_state: Any) -> int:
+    """A seed for ffnn: an int itself, else drawn from scikit-learn's generator; ValueError for what is neither."""
+    source = check_random_state(random_state)
+    return int(random_state if isinstance(random_state, int | np.integer) else source.randint(2**31))
+
+
+def layers_of(config: Config, activation: Any, num_classes: int) -> dict[str, Any]:
+    """Arguments of `mlp_layers`."""
+    return {
+        "hidden_layers": config.hidden_layers,
+        "num_outputs": num_classes,
+        "activation": activation,
+        "weight_init": config.initializer,
+        "bias_init": config.bias_initializer,
+        "batch_norm": config.batch_norm,
+        "dropout": config.dropout,
+        "input_dropout": config.input_dropout,
+    }
+
+
+def loss_of(config: Config, class_weights: list[float] | None) -> Loss:
+    """The loss, at its own defaults where nothing else is asked for."""
+    given = {"label_smoothing": config.label_smoothing or None, "class_weights": class_weights}
+    return LOSSES.create(config.loss, **{name: value for name, value in given.items() if value is not None})
+
+
+def fitting_batch_size(config: Config, rows: int) -> int:
+    """The batch size, raised for batch norm until no epoch ends with a batch of a single row.
+
+    Examples
+    --------
+    >>> fitting_batch_size(make_config({"batch_size": 32, "batch_norm": True}), rows=65)
+    33
+    """
+    if config.batch_size == "full":
+        return rows
+    size = min(config.batch_size, rows)
+    while config.batch_norm and size < rows and rows % size == 1:
+        size += 1
+    return size

@@ -1,0 +1,132 @@
+"""Burakowski's page: confusion matrices and reports side by side, and what softmax before a loss with softmax costs.
+
+The size of the gradients is taken from ffnn's own layers, where both can be built.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ffnn.backend import create_engine
+from ffnn.nn import Linear, Network, Objective, Softmax, SoftmaxCrossEntropy
+from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
+from ffnn.report.figures import draw_confusion, draw_curves
+from ffnn.studies.finished import SECTIONS, Finished
+
+SIDE_BY_SIDE = ("by-hand", "torch-double-softmax", "torch")
+LEADS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
+"""By how much a wrong class's logit is ahead of all others."""
+
+
+@SECTIONS.register("burakowski")
+class Burakowski:
+    """What the page shows beyond the common part."""
+
+    def __call__(self, finished: Finished) -> Sequence[Block]:
+        return [
+            Heading("Accuracy every 100 iterations, by hand"),
+            _every_hundred(finished),
+            Heading("Who is taken for whom"),
+            Row([_confusion(finished, name) for name in SIDE_BY_SIDE if finished.confusion(name) is not None]),
+            *(block for name in SIDE_BY_SIDE[:2] for block in _report(finished, name)),
+            Heading("Softmax twice"),
+            *_twice(finished),
+            Heading("Classes that are never predicted"),
+            _never(finished),
+        ]
+
+
+def _every_hundred(finished: Finished) -> Table:
+    rows = []
+    for run in finished.records["by-hand"]:
+        at = {record["step"]: record for record in run.history}
+        last = max(at)
+        steps = [step for step in (1, *range(100, last + 1, 100)) if step in at]
+        rows += [[run.config["seed"], step, f"{100 * at[step]['val/accuracy']:.2f}"] for step in steps]
+    return Table(["seed", "iteration", "val acc. %"], rows, "On the images kept for validation.", "rrr", sortable=True)
+
+
+def _confusion(finished: Finished, condition: str) -> Figure:
+    run = finished.records[condition][0]
+    names = run.environment["data"]["classes"]
+    return finished.figure(
+        f"confusion-{condition}",
+        lambda path: draw_confusion(finished.confusion(condition), names, path),
+        f"Confusion matrix of {condition}",
+        f"{condition}, seed {run.config['seed']}: {100 * run.summary['test/accuracy']:.2f} %",
+    )
+
+
+def _report(finished: Finished, condition: str) -> list[Block]:
+    run = finished.records[condition][0]
+    rows = [
+        [
+            str(row["class"]),
+            *(f"{100 * row[name]:.1f}" for name in ("precision", "recall", "f1")),
+            str(row["support"]),
+        ]
+        for row in run.summary.get("test/per_class", [])
+    ]
+    columns = ["class", "precision %", "recall %", "F1 %", "images"]
+    return [Table(columns, rows, f"Classification report of {condition}, seed {run.config['seed']}.", "lrrrr")]
+
+
+def _twice(finished: Finished) -> list[Block]:
+    rows = [[f"{lead:g}", *(f"{size:.2g}" for size in gradient_sizes(lead))] for lead in LEADS]
+    table = Table(
+        ["lead of a wrong class", "softmax once", "softmax twice"],
+        rows,
+        "Norm of the loss's gradient with respect to ten logits, one wrong class ahead of all others. Once, it grows "
+        "with the mistake; twice, it vanishes: a network that is sure and wrong is not told so.",
+        "rrr",
+    )
+    shown = [name for name in ("ffnn", "ffnn-double-softmax") if finished.records.get(name)]
+    histories = {name: [run.history for run in finished.records[name]] for name in shown}
+    curves = finished.figure(
+        "double-softmax",
+        lambda path: draw_curves(
+            histories,
+            {"train/loss": "training loss", "grad_norm/linear1": "gradient norm, first layer"},
+            "the same network, by hand, with softmax once and twice",
+            path,
+        ),
+        "Training loss and gradient norm with softmax once and twice",
+    )
+    floor = np.log(9 + np.e) - 1
+    text = Paragraph(
+        f"The loss of probabilities that are right and sure is log(9 + e) - 1 = {floor:.4f}: no training goes lower."
+    )
+    return [text, table, Row([curves])]
+
+
+def gradient_sizes(lead: float) -> tuple[float, float]:
+    """Norms of the gradient at ten logits for softmax once and twice, where a wrong class is ahead by `lead`.
+
+    Examples
+    --------
+    >>> once, twice = gradient_sizes(10.0)
+    >>> once > 1, twice < 0.001
+    (True, True)
+    """
+    sizes = []
+    for layers in ([Linear(10)], [Linear(10), Softmax()]):
+        # One input, always 1: the weights' gradients are those of the logits.
+        network = Network(layers, input_size=1, engine=create_engine("numpy", "float64"), seed=0)
+        state = network.state_dict()
+        network.load_state_dict({**state, "linear1.weight": np.eye(10)[:1] * lead, "linear1.bias": np.zeros(10)})
+        objective = Objective(network, SoftmaxCrossEntropy())
+        objective.gradients(np.ones((1, 1)), np.array([1]))
+        sizes.append(float(np.linalg.norm(next(p.grad for p in network.parameters if p.name == "linear1.bias"))))
+    return sizes[0], sizes[1]
+
+
+def _never(finished: Finished) -> Table:
+    rows = []
+    for condition, runs in finished.records.items():
+        lost = []
+        for run in runs:
+            predicted = np.sum(run.summary["test/confusion"], axis=0)
+            names = run.environment["data"]["classes"]
+            lost.append(", ".join(name for name, count in zip(names, predicted, strict=True) if not count) or "none")
+        rows.append([condition, "; ".join(lost), finished.shown(condition, "test/accuracy")])
+    return Table(["condition", "never predicted, by seed", "test acc. %"], rows, "", "llr")

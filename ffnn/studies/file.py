@@ -1,0 +1,108 @@
+"""A study's file: what was done and published, the experiment that repeats it, and the claims that it tests.
+
+The experiment in it is one like any other, so runs, seeds and statistics are those of `ffnn.lab.experiment`.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from ffnn.errors import FFNNError, nearest
+from ffnn.lab.experiment.file import Experiment, Part, describe_problem
+from ffnn.lab.experiment.measures import MEASURES
+from ffnn.tracking import load_yaml
+
+
+class Published(Part):
+    """A figure that a study gives, and where ours stands.
+
+    Attributes
+    ----------
+    what : str
+        In words.
+    condition, measure : str
+        Of the experiment, and of `ffnn.lab.experiment.measures.MEASURES`.
+    value : float
+        In the measure's own numbers: 0.8341 for 83.41 %.
+    """
+
+    what: str
+    condition: str
+    measure: str
+    value: float
+
+
+class Said(Part):
+    """A conclusion in words, and the claims that stand for it here; it is confirmed if all of them are.
+
+    Attributes
+    ----------
+    said : str
+    tests : list of str
+        See `ffnn.lab.experiment.claims`.
+    """
+
+    said: str
+    tests: list[str]
+
+
+class Study(Part):
+    """What a study file says.
+
+    Attributes
+    ----------
+    title, did : str
+        Who and what, and what was done and found there.
+    missed : str
+        What the study overlooked, if anything.
+    assumed : tuple of str
+        What its text does not say, and what was taken for it; also what is shorter here.
+    experiment : Experiment
+    published : tuple of Published
+    claims : tuple of Said
+    """
+
+    title: str
+    did: str
+    missed: str = ""
+    assumed: tuple[str, ...] = ()
+    experiment: Experiment
+    published: tuple[Published, ...] = ()
+    claims: tuple[Said, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> "Study":
+        conditions = self.experiment.all_conditions()
+        for figure in self.published:
+            for received, known in ((figure.condition, conditions), (figure.measure, MEASURES)):
+                if received not in known:
+                    raise ValueError(
+                        f"published {figure.what!r}: expected one of {', '.join(known)}; received {received!r}"
+                        f"{nearest(received, known)}"
+                    )
+        self.experiment.claims(self.tests)
+        return self
+
+    @property
+    def tests(self) -> list[str]:
+        """All claims of all conclusions, in order: they are corrected together."""
+        return [text for said in self.claims for text in said.tests]
+
+
+def read_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
+    """The study in a file; FFNNError names what is wrong with it.
+
+    Parameters
+    ----------
+    path : Path
+    overrides : mapping, optional
+        Settings of the command line; a data set among them would make it another study and is refused.
+    """
+    if "dataset" in (overrides or {}):
+        raise FFNNError("--dataset: expected none, since a study is about its own data; copy its file to change them")
+    try:
+        return Study.model_validate(load_yaml(path))
+    except ValidationError as problem:
+        raise FFNNError(f"{path}: {describe_problem(problem, Study.model_fields)}") from None

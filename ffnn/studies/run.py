@@ -1,0 +1,84 @@
+"""A study from its file to its page: the runs that are missing, the statistics, the published figures beside ours.
+
+The page is written as HTML and PDF, and its table of figures as CSV.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ffnn.lab.experiment.comparison import compare
+from ffnn.lab.experiment.file import plan_jobs
+from ffnn.lab.experiment.series import run_experiment
+from ffnn.lab.experiment.tables import write_comparison, write_runs
+from ffnn.lab.jobs import Job
+from ffnn.report.html import write_html
+from ffnn.report.pdf import write_pdf
+from ffnn.studies.file import read_study
+from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.page import make_page, write_figures
+
+
+def run_study(
+    path: Path, settings: Mapping[str, Any], seeds: int | None, workers: int, fresh: bool, command: str
+) -> Path:
+    """Run a study and write its page.
+
+    Parameters
+    ----------
+    path : Path
+        The study's file; a module of its name in `ffnn.studies` adds to the page.
+    settings : mapping
+        For all runs, over those of the file.
+    seeds : int, optional
+    workers : int >= 1
+    fresh : bool
+    command : str
+        What was typed, for the page.
+
+    Returns
+    -------
+    Path
+        Of the page, `RUNS_DIR/study-NAME/report.html`.
+
+    Raises
+    ------
+    FFNNError
+        If the file is wrong, or its data or a framework cannot be had.
+    """
+    study = read_study(path, settings)
+    name = f"study-{path.stem}"
+    planned = plan_jobs(study.experiment, name, settings, seeds)
+    jobs = [Job(job.condition, job.config.model_copy(update={"group": name})) for job in planned]
+    records = run_experiment(jobs, workers, _say, fresh)
+    claims = study.experiment.compare.model_copy(update={"claims": study.tests})
+    comparison = compare(study.experiment.model_copy(update={"compare": claims}), records)
+    folder = Path(jobs[0].config.runs_dir) / name
+    finished = Finished(study, path, folder, records, comparison, command)
+    write_runs(records, folder / "runs.csv")
+    write_comparison(comparison, folder)
+    write_figures(finished, folder / "figures.csv")
+    document = make_page(finished)
+    own = _own_sections(path.stem)
+    if own:
+        document = replace(document, blocks=[*document.blocks, *own(finished)])
+    write_html(document, folder / "report.html")
+    write_pdf(document, folder / "report.pdf")
+    return folder / "report.html"
+
+
+def _own_sections(name: str) -> Any:
+    """What the module of this name adds to the page, if there is one."""
+    module = f"ffnn.studies.{name}"
+    if name.isidentifier() and find_spec(module):
+        import_module(module)
+    return SECTIONS.create(name) if name in SECTIONS else None
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)

@@ -1,0 +1,49 @@
+"""Files are replaced as a whole, and what fails leaves nothing behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ffnn.errors import FFNNError
+from ffnn.files import replacing, same_file
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_another_name_of_a_file_may_be_given_twice(tmp_path: Path) -> None:
+    """POSIX: renaming one name of a file to another name of it does nothing, and both stay."""
+    (tmp_path / "last").write_text("new")
+    (tmp_path / "previous").write_text("old")
+    for _ in range(2):
+        same_file(tmp_path / "last", tmp_path / "previous")
+        assert (tmp_path / "previous").read_text() == "new"
+        assert names(tmp_path) == ["last", "previous"]
+
+
+def test_a_second_name_keeps_what_the_first_had(tmp_path: Path) -> None:
+    (tmp_path / "last").write_text("first")
+    same_file(tmp_path / "last", tmp_path / "best")
+    with replacing(tmp_path / "last") as file:
+        file.write("second")
+    assert (tmp_path / "best").read_text() == "first"
+
+
+def test_where_files_have_one_name_only_it_becomes_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    (tmp_path / "last").write_text("new")
+    same_file(tmp_path / "last", tmp_path / "best")
+    assert (tmp_path / "best").read_text() == "new"
+    assert not (tmp_path / "best").samefile(tmp_path / "last")
+    assert names(tmp_path) == ["best", "last"]
+
+
+def test_what_cannot_be_written_is_one_line_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FFNNError, match="file/x: cannot be written: Not a directory"), replacing(tmp_path / "file/x"):
+        pass
