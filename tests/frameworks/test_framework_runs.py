@@ -1,5 +1,6 @@
 """Runs of other frameworks: recorded like any other, to the same figures, and refused where one lacks something."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -169,8 +170,18 @@ def test_an_epoch_in_float32_ends_within_0_3_points() -> None:
 
 @pytest.mark.slow
 @pytest.mark.data
+@pytest.mark.skipif("FFNN_DATA_DIR" not in os.environ, reason="set FFNN_DATA_DIR to a folder with EMNIST")
 def test_an_epoch_of_emnist_in_float32_ends_within_0_3_points() -> None:
-    check_float32(dataset="emnist_bymerge", hidden_layers=[400, 240, 120], epochs=1, batch_size=512, engine="auto")
+    check_float32(
+        dataset={"name": "emnist", "variant": "bymerge"},
+        split="pooled",
+        val_fraction=0.1,
+        test_fraction=0.2,
+        hidden_layers=[400, 240, 120],
+        epochs=1,
+        batch_size=512,
+        engine="auto",
+    )
 
 
 def check_float32(**settings: Any) -> None:
