@@ -167,11 +167,15 @@ def _callbacks(session: Session, tracker: Tracker, best: Best) -> list[Callback]
 
 def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], interruption: Interruption) -> None:
     """Write the summary and let the tracker finish, or leave it where a second signal says so."""
-    with suppress(StorageError) if summary["status"] == "failed" else nullcontext():
-        directory.write_summary(summary)
-    if interruption.received <= 1:
-        with suppress(KeyboardInterrupt):
-            tracker.finish(summary, summary["status"])
+    try:
+        with suppress(StorageError) if summary["status"] == "failed" else nullcontext():
+            directory.write_summary(summary)
+        if interruption.received > 1:
+            tracker.abandon()
+        else:
+            tracker.finish(summary, summary["status"], hurry=interruption.terminated)
+    except KeyboardInterrupt:
+        tracker.abandon()
 
 
 def _rehearse(trainer: Trainer, notify: Notify) -> float:

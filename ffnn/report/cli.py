@@ -30,6 +30,8 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool) -> None:
         raise FFNNError("expected a run or a folder with runs, such as runs/exp1-baseline-digits; received none")
     try:
         page = make_report(paths, out, pdf=not no_pdf)
+    except FFNNError:
+        raise
     except OSError as problem:
         raise FFNNError(f"--out: expected a folder to write to; {problem.filename}: {problem.strerror}") from problem
     click.echo(f"report {page}")

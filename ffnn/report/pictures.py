@@ -25,7 +25,7 @@ class Pictures:
 
     def chapter(self, name: str) -> "Pictures":
         """Pictures in the same folder whose names begin with this one."""
-        return Pictures(self.folder, f"{self.prefix}{slug(name)}-")
+        return type(self)(self.folder, f"{self.prefix}{slug(name)}-")
 
     def draw(
         self, name: str, draw: Callable[[Path], object], alt: str, caption: str = "", photo: bool = False

@@ -119,5 +119,11 @@ class Tracker(Protocol):
     def log_evaluation(self, evaluation: EvaluationReport) -> None:
         """The final evaluation of one part of the data."""
 
-    def finish(self, summary: Mapping[str, Any], status: str) -> None:
-        """The run is over: what is in summary.json, and "finished", "stopped", "diverged" or "failed"."""
+    def finish(self, summary: Mapping[str, Any], status: str, hurry: bool = False) -> None:
+        """The run is over: what is in summary.json, and "finished", "stopped", "diverged" or "failed".
+
+        In a hurry it must not take more than three seconds.
+        """
+
+    def abandon(self) -> None:
+        """The process must end now: wait for nothing."""

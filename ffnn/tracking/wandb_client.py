@@ -124,12 +124,13 @@ def staged_in(folder: Path) -> Iterator[None]:
                 os.environ["WANDB_DATA_DIR"] = before
 
 
-def part() -> None:
+def part(patience: float = FLUSH_SECONDS) -> None:
     """Let go of the client, so that the process can end while the client's service still tries to send.
 
     Its teardown takes its exit hook out at once and then waits for the service, which may last; it
     does so on a thread that nobody waits for. The service is then killed: it does not heed SIGTERM, would
-    outlive this process while it retries, and keep open the pipe that a caller reads our output from.
+    outlive this process while it retries, and keep open the pipe that a caller reads our output from. `patience`
+    is how many seconds it has left.
     """
     service = _service()
     thread = threading.Thread(target=_tear_down, name="wandb-teardown", daemon=True)
@@ -137,7 +138,7 @@ def part() -> None:
     thread.join(PARTING_SECONDS)
     if service is not None:
         try:
-            service.wait(FLUSH_SECONDS)
+            service.wait(patience)
         except subprocess.TimeoutExpired:
             service.kill()
 

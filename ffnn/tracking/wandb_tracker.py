@@ -4,6 +4,7 @@ Every call to its client happens on one background thread, so that W&B being abs
 neither delays nor fails a training run; the run directory has everything in any case.
 """
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Mapping
@@ -16,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ffnn
+from ffnn.files import same_file
 from ffnn.tracking.background import BackgroundWorker, Job
 from ffnn.tracking.plain import finite, finite_numbers
-from ffnn.tracking.run_directory import RunDirectory
+from ffnn.tracking.run_directory import RunDirectory, read_history
 from ffnn.tracking.tracker import DatasetReference, EvaluationReport
 from ffnn.tracking.wandb_client import (
+    FLUSH_SECONDS,
     PARTING_SECONDS,
     client,
     part,
@@ -31,8 +34,10 @@ from ffnn.tracking.wandb_client import (
     use_artifact,
 )
 from ffnn.tracking.wandb_payloads import confusion_and_tables, dataset_artifact, histograms, model_artifacts
-from ffnn.tracking.wandb_settings import WandbSettings, resolve_mode
+from ffnn.tracking.wandb_sessions import Sessions
+from ffnn.tracking.wandb_settings import VARIABLES, WandbSettings, resolve_mode
 
+HURRY_SECONDS = 2.5  # of the five that a process has which is told to end
 COMPLETE = ("finished", "stopped")  # every other status is a failed run to W&B
 
 
@@ -82,10 +87,15 @@ class WandbTracker:
         self._run: Any = None
         self._last: dict[str, int | float] = {}
         self._broken = self._given_up = False
+        self._sessions = Sessions()
+        self._known = 0
+        self._earlier: list[dict[str, Any]] = []
 
     def start(self) -> None:
-        """Begin the run; returns at once."""
+        """Begin the run, or go on with it: what its history holds is told where W&B lacks it. Returns at once."""
         if self.settings.mode != "disabled" and self._worker is None:
+            self._earlier = read_history(self.directory.path)
+            self._last = finite_numbers(self._earlier[-1]) if self._earlier else {}
             worker = self._worker = BackgroundWorker("wandb", self._fail)
             worker.submit(lambda: self._open(worker))
 
@@ -93,7 +103,7 @@ class WandbTracker:
         """Send the finite numbers of an epoch's record."""
         if self._worker:
             self._last = finite_numbers(record)
-            self._worker.submit(partial(self._log, self._last))
+            self._worker.submit(partial(self._log_epoch, self._last))
 
     def log_histograms(
         self, epoch: int, weights: Mapping[str, NDArray[Any]], gradients: Mapping[str, NDArray[Any]]
@@ -112,25 +122,37 @@ class WandbTracker:
         if self._worker:
             self._worker.submit(lambda: self._log_evaluation(evaluation))
 
-    def finish(self, summary: Mapping[str, Any], status: str) -> None:
-        """Send the summary's single values, checkpoints, data set and code; wait at most `finish_timeout` seconds."""
+    def finish(self, summary: Mapping[str, Any], status: str, hurry: bool = False) -> None:
+        """Send the summary's single values, checkpoints, data set and code; wait at most `finish_timeout` seconds.
+
+        In a hurry the wait is short. A run that was stopped is not done: its files are sent when it is.
+        """
         worker, self._worker = self._worker, None
         if worker is None:
             return
+        patience = min(self.settings.finish_timeout, HURRY_SECONDS) if hurry else self.settings.finish_timeout
         if worker.stopped:  # off already, and said so; it may be stuck in the client
             done = worker.close(PARTING_SECONDS)
         else:
             scalars = {name: value for name, value in finite(summary).items() if not isinstance(value, dict | list)}
             worker.submit(lambda: self._close({**scalars, "status": status}, status))
-            done = worker.close(self.settings.finish_timeout)
+            done = worker.close(patience)
             if not done:
-                waited, later = f"{self.settings.finish_timeout:g} s", self._send_later("--include-online ")
-                self.notify(f"W&B is not done after {waited}: going on without it; {later}")
+                later = self._send_later("--include-online ")
+                self.notify(f"W&B is not done after {patience:g} s: going on without it; {later}")
                 self._given_up = True
         if worker.left_out:
             self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")
         if not done or self._broken:
-            part()
+            part(1.0 if hurry else FLUSH_SECONDS)
+
+    def abandon(self) -> None:
+        """Wait for nothing; what the client has not written down by now is lost to it, not to the run directory."""
+        worker, self._worker = self._worker, None
+        self._given_up = True
+        if worker is not None:
+            worker.stop()
+        part(0.0)
 
     # -- on the background thread ---------------------------------------------------------------
 
@@ -141,23 +163,56 @@ class WandbTracker:
             return
         if explanation:
             self._say(explanation)
-        self._run = self._reach() if mode == "online" else self._init(mode)
+        self.folder.mkdir(exist_ok=True)
+        earlier = Sessions.load(self.folder)
+        if earlier:
+            self._sessions = earlier
+            mode = "offline" if earlier.mode == "offline" else mode
+        self._run = self._reach() if mode == "online" else self._begin_offline()
         record_artifacts(self._run)
         self._run.define_metric("epoch")
         self._run.define_metric("*", step_metric="epoch")
+        for record in self._earlier:
+            self._log_epoch(record)
 
     def _reach(self) -> Any:
+        goes_on = bool(self._sessions.id)
         try:
             run = self._init("online")
         except Exception as error:  # a wrong key, no network, a server in trouble: all the same here
             self._broken = True
             self._say(f"W&B cannot be reached ({reason(error)}): recording offline; {self._send_later()}")
-            return self._init("offline")
+            return self._begin_offline()
+        # Only of its own doing: a user may have W&B append a new run to another one.
+        self._known = int(run.summary.get("epoch", 0)) if run.resumed and goes_on else 0
         self._say(f"W&B run: {run.url}")
         return run
 
+    def _begin_offline(self) -> Any:
+        self._sessions.clear(self.folder)
+        self._known = self._sessions.told_offline()
+        return self._init("offline")
+
     def _init(self, mode: str) -> Any:
         wandb = client()
+        who = self.settings.arguments(self.directory.path.resolve().name)
+        if self._sessions.id:
+            who |= self._sessions.arguments()
+            # Without it W&B takes the new record for the whole run, which an offline one is where none came before.
+            who["resume"] = "allow" if mode == "online" or self._known else None
+        identity = who.get("id") or os.environ.get(VARIABLES["id"], "")
+        before, self._sessions = self._sessions, self._sessions.opened(mode, identity)
+        self._sessions.save(self.folder)  # first: should this process be killed, the next one knows the id
+        try:
+            run = self._start(wandb, mode, who)
+        except BaseException:
+            self._sessions = before
+            raise
+        self._sessions = self._sessions.opened(mode, run.id, run.project or "", run.entity or "")
+        self._sessions.save(self.folder)
+        return run
+
+    def _start(self, wandb: Any, mode: str, who: Mapping[str, Any]) -> Any:
         settings = wandb.Settings(
             silent=True,
             console="off",
@@ -171,13 +226,20 @@ class WandbTracker:
             config=self._config,
             reinit="create_new",  # runs of other threads and of the user's own code stay untouched
             settings=settings,
-            **self.settings.arguments(self.directory.path.resolve().name),
+            **who,
         )
+
+    def _log_epoch(self, record: Mapping[str, Any]) -> None:
+        """Log an epoch that W&B does not have yet."""
+        if record["epoch"] > self._known:
+            self._log(record)
 
     def _log(self, row: Mapping[str, Any]) -> None:
         self._run.log(dict(row))
 
     def _log_histograms(self, epoch: int, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
+        if epoch <= self._known:
+            return
         row: dict[str, Any] = {"epoch": epoch}
         for prefix, group in arrays.items():
             row |= histograms(client(), prefix, group)
@@ -192,8 +254,9 @@ class WandbTracker:
     def _close(self, summary: Mapping[str, Any], status: str) -> None:
         self._run.summary.update(summary)
         try:
-            with staged_in(self.folder):
-                self._log_artifacts(summary)
+            if status != "stopped":
+                with staged_in(self.folder):
+                    self._log_artifacts(summary)
         except Exception as error:  # the numbers are worth more than the files, which are at hand
             self._say(f"W&B did not take all artifacts ({reason(error)}); {self.directory.path} has everything")
         try:
@@ -201,6 +264,9 @@ class WandbTracker:
         except TimeoutError:
             self._broken = True
             self._say(f"W&B could not send everything in time; {self._send_later('--include-online ')}")
+        else:
+            record = Path(self._run.dir).parent.name
+            self._sessions.ended(record, int(self._last.get("epoch", 0))).save(self.folder)
 
     def _log_artifacts(self, summary: Mapping[str, Any]) -> None:
         wandb, run = client(), self._run
@@ -208,11 +274,20 @@ class WandbTracker:
             "best": {name: value for name, value in summary.items() if name.startswith("best/")},
             "last": {name: value for name, value in self._last.items() if name == "epoch" or name.startswith("val/")},
         }
-        for alias, model in model_artifacts(wandb, f"model-{run.id}", self.directory.checkpoints, metadata):
+        models = self._kept(Path(run.dir).parent.name)
+        for alias, model in model_artifacts(wandb, f"model-{run.id}", models, metadata):
             run.log_artifact(model, aliases=[alias])
         if self.dataset:
             use_artifact(run, dataset_artifact(wandb, self.dataset, self.folder))
         run.log_code(str(Path(ffnn.__file__).parent), name="source-ffnn", include_fn=lambda path: path.endswith(".py"))
+
+    def _kept(self, record: str) -> Path:
+        """A folder with other names of the checkpoints: they may be replaced before they are sent."""
+        folder = self.folder / "models" / record
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in self.directory.checkpoints.glob("*.npz"):
+            same_file(path, folder / path.name)
+        return folder
 
     def _fail(self, error: BaseException) -> None:
         self._broken = True

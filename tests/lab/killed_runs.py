@@ -59,7 +59,7 @@ def quietly(config: Any) -> None:
 
 def going_on(path: Path) -> None:
     """Resume, telling nobody."""
-    with Path(path.parent / f"{path.name}.log").open("a") as log:
+    with Path(path.parent / f"{path.name}.log").open("a", buffering=1) as log:
         resume(path, None, lambda line: print(line, file=log), Callback())
 
 

@@ -39,7 +39,7 @@ def everything(folder: Path) -> Document:
         ["run", f"loss {HOSTILE}", "verdict"],
         [
             ["ten", 10, Cell("better", "good")],
-            [HOSTILE, 9.0, Cell("worse", "bad")],
+            [HOSTILE, 9e-05, Cell("worse", "bad")],
             ["unknown", None, Cell("open", "unsure")],
             ["two", Cell("2 ± 1", order=2.0), Cell("row", "strong")],
         ],

@@ -4,6 +4,7 @@ A script that is added to a copy of the page clicks and writes down what it sees
 """
 
 import hashlib
+import html
 import json
 import re
 import shutil
@@ -62,8 +63,6 @@ def look(page: str, folder: Path, *options: str) -> tuple[dict[str, object], str
         capture_output=True, text=True, timeout=100, check=True,
     )  # fmt: skip
     (found,) = re.findall(r'<pre id="seen">(.*?)</pre>', done.stdout)
-    import html
-
     return json.loads(html.unescape(found)), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)
 
 
@@ -82,10 +81,10 @@ def test_the_page_works_in_a_browser_and_asks_for_nothing(page: str, tmp_path: P
     assert seen["images"] == [True, True, True]
     assert str(seen["title"]).startswith("Title <script>"), "no script of the data has run"
     assert seen["sorted"] == ["descending", "ascending", "ascending"]
-    # By numbers, not letters: 10, 9, 2; what is unknown stands last both times. Then by words.
+    # By numbers, not letters: 10, 2, 9e-05; what is unknown stands last both times. Then by words.
     assert seen["orders"] == [
-        ["ten", "<script>", "two", "unknown"],
-        ["two", "<script>", "ten", "unknown"],
+        ["ten", "two", "<script>", "unknown"],
+        ["<script>", "two", "ten", "unknown"],
         ["<script>", "ten", "two", "unknown"],
     ]
     assert seen["back"] == "rgb(255, 255, 255)"

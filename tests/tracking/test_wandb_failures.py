@@ -28,6 +28,7 @@ class FakeRun:
         self.rows: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
         self.id, self.offline, self.exit_code = "id", True, None
+        self.project, self.entity, self.dir, self.resumed = "ffnn", "", "wandb/offline-run-1-id/files", False
 
     def define_metric(self, *_: Any, **__: Any) -> None: ...
 

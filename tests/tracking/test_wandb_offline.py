@@ -141,7 +141,7 @@ def test_checkpoints_are_versions_of_one_model(recording: Recording, alias: str,
     assert json.loads(artifact["metadata"]) == facts
     (entry,) = artifact["manifest"]["contents"]
     file = recording.path / "checkpoints" / f"{alias}.npz"
-    assert entry["local_path"] == str(file)
+    assert Path(entry["local_path"]).samefile(file)  # another name of it: `file` may be replaced before it is sent
     assert entry["digest"] == base64.b64encode(hashlib.md5(file.read_bytes()).digest()).decode()
 
 

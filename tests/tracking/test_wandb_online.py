@@ -73,7 +73,7 @@ def test_run_is_named_and_grouped(arrival: Arrival) -> None:
         "groupName": "studies",
         "jobType": "train",
         "displayName": arrival.record.path.name,
-        "tags": ["first", "digits", "adam", "seed0"],
+        "tags": ["first", "digits", "adam", "ffnn", "seed0"],
         "notes": "why not",
     }
 
@@ -155,7 +155,7 @@ def test_what_is_not_finite_is_not_sent(user: Client, server: WandbServer, direc
 def test_a_run_that_is_resumed_goes_on_where_it_was(user: Client, server: WandbServer, directory: RunDirectory) -> None:
     user.environ |= {"WANDB_RUN_ID": "once", "WANDB_RESUME": "allow"}
     run(user, directory, "20", "20", "go")
-    run(user, directory, "20", "20", "go")
+    run(user, RunDirectory.create(directory.path.parent, "group", "another"), "20", "20", "go")
     assert server.run.name == "once"
     assert [row["epoch"] for row in server.run.rows] == [1, 2, 3, 1, 2, 3]
     assert server.check() == []
@@ -177,6 +177,6 @@ def test_an_offline_run_contacts_nobody(user: Client, server: WandbServer, direc
     run(user, directory, "20", "20", "go")
     assert server.requests == []
     del user.environ["WANDB_MODE"]
-    run(user, directory, "20", "20", "go")
+    run(user, RunDirectory.create(directory.path.parent, "group", "another"), "20", "20", "go")
     assert server.requests
     assert not [request for request in server.requests if "otel" in request]
