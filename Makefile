@@ -13,7 +13,7 @@ EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 
-.PHONY: help setup bench experiments studies test test-all lint format clean $(EXPERIMENTS) $(STUDIES)
+.PHONY: help setup bench experiments report studies test test-all lint format clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -50,6 +50,9 @@ $(STUDIES): study-%: experiments/studies/%.yaml $(VENV)/.ready-bench
 	@$(BIN)/ffnn study $< $(OPTIONS)
 
 studies: $(STUDIES) ## all published studies, each with a page of its own
+
+report: $(VENV)/.ready ## experiments/REPORT.md and its PDF, from the runs of all experiments
+	@$(BIN)/ffnn report $(sort $(wildcard runs/exp*-fashion_mnist)) $(sort $(wildcard runs/exp*-cifar10)) --written experiments/REPORT.md
 
 bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick for a first look
 	@$(BIN)/ffnn bench $(ARGS)

@@ -6,7 +6,8 @@ The same names serve in YAML, on the command line, in a sweep and in the saved c
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -280,15 +281,40 @@ def make_config(values: Mapping[str, Any]) -> Config:
     Traceback (most recent call last):
     ffnn.errors.FFNNError: unknown setting 'learnin_rate'; did you mean 'learning_rate'?
     """
-    fields = Config.model_fields
-    for key in values:
-        if key not in fields:
-            hint = nearest(str(key), fields) or "; `ffnn train --help` lists all"
-            raise FFNNError(f"unknown setting {str(key)!r}{hint}")
+    unknown = _unknown(values)
+    if unknown:
+        raise FFNNError(unknown[0][1])
     try:
         return Config.model_validate(dict(values))
     except ValidationError as problem:
-        raise FFNNError(_first_problem(problem)) from None
+        raise FFNNError(_problems(problem)[0][1]) from None
+
+
+def config_problems(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Everything to mend in these settings: which setting, and the words for it.
+
+    What depends on several settings is looked at when each by itself is right.
+
+    Examples
+    --------
+    >>> for setting, words in config_problems({"epoch": 3, "epochs": 0, "dropout": 2.0}):
+    ...     print(setting, "|", words)
+    epoch | unknown setting 'epoch'; did you mean 'epochs'?
+    dropout | dropout: expected a number less than 1.0; received 2.0
+    epochs | epochs: expected a number of at least 1; received 0
+    """
+    unknown = _unknown(values)
+    try:
+        Config.model_validate({name: value for name, value in values.items() if name in Config.model_fields})
+    except ValidationError as problem:
+        return [*unknown, *_problems(problem)]
+    return unknown
+
+
+def _unknown(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    fields = Config.model_fields
+    hints = {str(key): nearest(str(key), fields) for key in values if key not in fields}
+    return [(key, f"unknown setting {key!r}{hint or '; `ffnn train --help` lists all'}") for key, hint in hints.items()]
 
 
 def takes_text(field: str) -> bool:
@@ -314,13 +340,21 @@ _EXPECTED = {
 }
 
 
-def _first_problem(problem: ValidationError) -> str:
-    errors = problem.errors(include_url=False)
-    place = str(errors[0]["loc"][0]) if errors[0]["loc"] else ""
-    ways = [error for error in errors if (str(error["loc"][0]) if error["loc"] else "") == place]
+def _problems(problem: ValidationError) -> list[tuple[str, str]]:
+    """For each setting that is wrong its name and the words for it."""
+    by_setting: dict[str, list[Mapping[str, Any]]] = {}
+    for error in problem.errors(include_url=False):
+        by_setting.setdefault(str(error["loc"][0]) if error["loc"] else "", []).append(error)
+    words = {setting: _in_words(setting, ways) for setting, ways in by_setting.items()}
+    # What is wrong between settings begins with the name of one.
+    return [(setting or re.split(r"\W", text, maxsplit=1)[0], text) for setting, text in words.items()]
+
+
+def _in_words(place: str, ways: Sequence[Mapping[str, Any]]) -> str:
+    """What a setting should be, as one of the ways to say it, and what was received."""
     own = [error for error in ways if error["type"] == "value_error"]
     if own:
-        message = own[0]["msg"].removeprefix("Value error, ")
+        message = str(own[0]["msg"]).removeprefix("Value error, ")
         return f"{place}: {message}" if place else message
     expected = [_EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {})) for error in ways]
     return f"{place}: expected {' or '.join(dict.fromkeys(expected))}; received {ways[0]['input']!r}"

@@ -3,9 +3,9 @@
 Each rule reads the comparison and the runs, and gives a sentence or nothing.
 """
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from itertools import count
 from typing import Any
 
 from ffnn.lab.experiment.measures import MEASURES
@@ -57,21 +57,12 @@ def _more_seeds(folder: ExperimentFolder) -> str | None:
 
 
 def seeds_to_show(entry: Mapping[str, Any]) -> int | None:
-    """Seeds with which a difference like this one would exceed its 95 % interval; None where that cannot be said.
+    """Seeds with which a difference like this one would exceed its 95 % interval; None where that cannot be said."""
+    from ffnn.lab.experiment.statistics import Mean, seeds_needed
 
-    Examples
-    --------
-    >>> seeds_to_show({"difference": 0.01, "difference ± 95 %": 0.02, "pairs": 3})
-    5
-    """
-    from ffnn.lab.experiment.statistics import detectable
-
-    difference, half_width = float(entry.get("difference") or 0), float(entry.get("difference ± 95 %") or 0)
-    pairs = int(entry.get("pairs") or 0)
-    if not difference or not half_width or pairs < 2:
-        return None
-    scatter = half_width / detectable(pairs)
-    return next(n for n in count(pairs + 1) if n > MOST_SEEDS or detectable(n) * scatter < abs(difference))
+    distance = float(entry.get("from the edge", entry.get("difference")) or 0)
+    half_width = float(entry.get("difference ± 95 %") or 0)
+    return seeds_needed(Mean(distance, half_width, int(entry.get("pairs") or 0)), MOST_SEEDS)
 
 
 def _diverged(folder: ExperimentFolder) -> str | None:
@@ -141,7 +132,19 @@ def _search(folder: ExperimentFolder) -> str | None:
     return f"**Search around it**: {code(f'ffnn sweep {sweep} --count=40{on}')} tries the same settings together."
 
 
-RULES: Sequence[Rule] = (_diverged, _more_seeds, _longer, _regularize, _cheaper, _search)
+def _widen(folder: ExperimentFolder) -> str | None:
+    """Searches whose best trial lies at an end of their space."""
+    found: dict[str, list[str]] = {}
+    for path in sorted(folder.path.glob("trials/*/sweep/sweep.json")):
+        for sentence in json.loads(path.read_text(encoding="utf-8")).get("edges", []):
+            found.setdefault(sentence, []).append(path.parent.parent.name)
+    if not found:
+        return None
+    listed = "; ".join(f"{literal(sentence)} ({literal(', '.join(names))})" for sentence, names in found.items())
+    return f"**Widen the search**: {listed}."
+
+
+RULES: Sequence[Rule] = (_widen, _diverged, _more_seeds, _longer, _regularize, _cheaper, _search)
 
 
 def _entries(folder: ExperimentFolder, part: str) -> list[dict[str, Any]]:

@@ -14,7 +14,8 @@ from ffnn.errors import FFNNError
 @click.argument("paths", metavar="PATH...", nargs=-1, type=Path)
 @click.option("--out", metavar="FOLDER", type=Path, help="Where to; by default the folder `report` in PATH.")
 @click.option("--no-pdf", is_flag=True, help="Write the page only.")
-def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool) -> None:
+@click.option("--written", metavar="FILE.md", type=Path, help="Write one text on all experiments instead, and a PDF.")
+def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Path | None) -> None:
     """Make a report on runs, experiments or sweeps: report.html, report.pdf, runs.csv and figures.
 
     PATH is a run, a folder that `ffnn run` or `ffnn sweep` has filled, or any folder with such in it.
@@ -23,11 +24,16 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool) -> None:
     \b
     ffnn report runs/exp3-optimizers-digits
     ffnn report runs/train/RUN --out report
+    ffnn report runs --written REPORT.md
     """
-    from ffnn.report.make import make_report
+    from ffnn.report.make import make_report, make_written_report
 
     if not paths:
         raise FFNNError("expected a run or a folder with runs, such as runs/exp1-baseline-digits; received none")
+    if written:
+        for path in make_written_report(paths, written):
+            click.echo(f"wrote {path}")
+        return
     try:
         page = make_report(paths, out, pdf=not no_pdf)
     except FFNNError:

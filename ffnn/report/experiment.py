@@ -6,7 +6,7 @@ Numbers and words come from comparison.json, which the experiment left; curves a
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from ffnn.report.document import (
     Cell,
     Code,
     Details,
+    Figure,
     Heading,
     Mood,
     Note,
@@ -28,8 +29,12 @@ from ffnn.report.document import (
     literal,
 )
 from ffnn.report.pictures import Pictures
+from ffnn.report.run import in_rows
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord
+
+if TYPE_CHECKING:
+    from ffnn.report.figures import Interval
 
 MOODS: Mapping[str, Mood] = {
     "confirmed": "good",
@@ -41,6 +46,11 @@ MOODS: Mapping[str, Mood] = {
 }
 FEW = 8
 """Conditions whose curves can be told apart in one figure."""
+
+CURVES = {
+    "train/loss": "training loss", "val/loss": "validation loss",
+    "train/accuracy": "training accuracy", "val/accuracy": "validation accuracy",
+}  # fmt: skip
 
 USUAL_UPDATE = 1e-3
 """Of update ratios: about what is usual."""
@@ -56,7 +66,9 @@ def experiment_blocks(folder: ExperimentFolder, pictures: Pictures) -> list[Bloc
         Paragraph(f"**Verdict:** {literal(told['certainty'])}."),
         *(Note(literal(line), "warning") for line in told.get("caveats", [])),
         *_gaps(folder),
-        *_results(folder, pictures),
+        Heading("Results"),
+        *result_tables(folder),
+        *in_rows([*comparison_figures(folder, pictures), *_cost(folder, pictures)]),
         *_learning(folder, pictures),
         *_inside(folder, pictures),
         *_confusions(folder, pictures),
@@ -85,77 +97,98 @@ def _measure(folder: ExperimentFolder) -> tuple[str, Measure]:
     return name, MEASURES[name]
 
 
-def _results(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import Interval, draw_cost, draw_intervals
-
+def result_tables(folder: ExperimentFolder) -> list[Block]:
+    """A table of the conditions and one of the claims."""
     name, measure = _measure(folder)
     told, rows = folder.comparison, folder.comparison["conditions"]
     seeds = max(row["runs"] for row in rows)
-    margin = measure.scale * told["margin"]
-    unit = f" {measure.unit}" if measure.unit else ""
     table = Table(
         ["condition", *([] if name == CHOICE else [MEASURES[CHOICE].heading]), measure.heading, "train s",
          "difference", "p", "effect", "verdict"],
         [_row(folder, row) for row in rows],
         f"Mean ± 95 % interval over {seeds} seed{'s' * (seeds > 1)}, on one split; test figures at the epoch that was "
         f"best on validation. Difference to {literal(told['reference'])}, paired by seed; p: t test of pairs, "
-        f"Holm-corrected over the rows; effect: Hedges' g of pairs; equal: within ±{margin:g}{unit}.",
+        f"Holm-corrected over its table; effect: Hedges' g of pairs, from three on; equal: within ±{_margin(folder)}."
+        + "".join(f" {literal(line)}" for line in told.get("notes", [])),
         sortable=True,
     )  # fmt: skip
-    blocks: list[Block] = [Heading("Results"), table]
-    if told.get("claims"):
-        blocks.append(
-            Table(
-                ["expected", "difference", "p", "effect", "verdict"],
-                [_claim(one) for one in told["claims"]],
-                "The expected finding, claim by claim; p is Holm-corrected over the claims.",
-                alignment="lrrrl",
-            )
-        )
-    ends = (0.0, 100.0) if measure.scale == 100 else (-math.inf, math.inf)
-    known = {
-        row["condition"]: _interval(row, name, measure.scale) for row in rows if row.get(f"{name} mean") is not None
-    }
-    figures = []
-    if known:
-        intervals = {condition: Interval(*interval) for condition, interval in known.items()}
-        figures.append(
-            pictures.draw(
-                "comparison",
-                partial(draw_intervals, intervals, told["reference"], margin, measure.heading, "", ends=ends),
-                f"{measure.heading} of each condition with its 95 % interval",
-                f"Means and 95 % intervals; the grey band is {literal(told['reference'])} ± {margin:g}{unit}.",
-            )
-        )
-    time = "time/train_seconds"
+    if not told.get("claims"):
+        return [table]
+    claims = Table(
+        ["expected", "difference", "p", "effect", "verdict"],
+        [_claim(one) for one in told["claims"]],
+        "The expected finding, claim by claim; p is Holm-corrected over the claims.",
+        alignment="lrrrl",
+    )
+    return [table, claims]
+
+
+def comparison_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
+    """Means with their intervals; none where no condition has a result."""
+    from ffnn.report.figures import draw_intervals
+
+    _, measure = _measure(folder)
+    known, reference = _intervals(folder), folder.comparison["reference"]
+    if not known:
+        return []
+    margin = measure.scale * folder.comparison["margin"]
+    figure = pictures.draw(
+        "comparison",
+        partial(draw_intervals, known, reference, margin, measure.heading, "", ends=_ends(measure)),
+        f"{measure.heading} of each condition with its 95 % interval",
+        f"Means and 95 % intervals; the grey band is {literal(reference)} ± {_margin(folder)}.",
+    )
+    return [figure]
+
+
+def _cost(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
+    from ffnn.report.figures import draw_cost
+
+    _, measure = _measure(folder)
+    known, time = _intervals(folder), "time/train_seconds"
     seconds = {
         row["condition"]: _interval(row, time, 1.0)[0]
-        for row in rows
+        for row in folder.comparison["conditions"]
         if row["condition"] in known and row.get(f"{time} mean", 0) > 0
     }
-    if len(seconds) > 1:
-        figures.append(
-            pictures.draw(
-                "time",
-                partial(
-                    draw_cost,
-                    seconds,
-                    {condition: Interval(*known[condition]) for condition in seconds},
-                    measure.heading,
-                    ends=ends,
-                ),
-                f"{measure.heading} against seconds of training for each condition",
-                "What was reached against the time that training took; up and left is better. Times depend on what "
-                "else the machine did.",
-            )
-        )
-    return [*blocks, Row(figures)] if figures else blocks
+    if len(seconds) < 2:
+        return []
+    reached = {condition: known[condition] for condition in seconds}
+    figure = pictures.draw(
+        "time",
+        partial(draw_cost, seconds, reached, measure.heading, ends=_ends(measure)),
+        f"{measure.heading} against seconds of training for each condition",
+        "What was reached against the time that training took; up and left is better. Times depend on what "
+        "else the machine did.",
+    )
+    return [figure]
+
+
+def _margin(folder: ExperimentFolder) -> str:
+    _, measure = _measure(folder)
+    return f"{measure.scale * folder.comparison['margin']:g}{f' {measure.unit}' if measure.unit else ''}"
+
+
+def _ends(measure: Measure) -> tuple[float, float]:
+    return (0.0, 100.0) if measure.scale == 100 else (-math.inf, math.inf)
+
+
+def _intervals(folder: ExperimentFolder) -> "dict[str, Interval]":
+    """Of each condition that has a result."""
+    from ffnn.report.figures import Interval
+
+    name, measure = _measure(folder)
+    return {
+        row["condition"]: Interval(*_interval(row, name, measure.scale))
+        for row in folder.comparison["conditions"]
+        if row.get(f"{name} mean") is not None
+    }
 
 
 def _row(folder: ExperimentFolder, row: Mapping[str, Any]) -> list[Cell | str]:
     name, measure = _measure(folder)
     is_reference = row["condition"] == folder.comparison["reference"]
-    remarks = [f"{row[key]} {word}" for key, word in (("diverged", "diverged"), ("missing", "failed")) if row.get(key)]
+    remarks = [f"{row[key]} {word}" for key, word in (("diverged", "diverged"), ("missing", "missing")) if row.get(key)]
     shown = f"{row['condition']} ({', '.join(remarks)})" if remarks else row["condition"]
     cells: list[Cell | str] = [Cell(shown, "strong" if is_reference else "")]
     if name != CHOICE:
@@ -203,30 +236,13 @@ def _interval(row: Mapping[str, Any], name: str, scale: float) -> tuple[float, f
 
 
 def _learning(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_curves, draw_each
+    from ffnn.report.figures import draw_each
 
     histories = _histories(folder)
     if not histories:
         return [Heading("Learning"), Note("No run has finished an epoch, so there are no curves.", "warning")]
-    panels = {
-        "train/loss": "training loss", "val/loss": "validation loss",
-        "train/accuracy": "training accuracy", "val/accuracy": "validation accuracy",
-    }  # fmt: skip
-    drawn = {
-        metric: pictures.draw(
-            f"curves-{metric.replace('/', '-')}",
-            partial(draw_curves, histories, {metric: label}, ""),
-            f"{label} over epochs, a line for each condition",
-            f"{label.capitalize()}: mean over seeds, with a band from least to most.",
-        )
-        for metric, label in panels.items()
-        if any(metric in record for runs in histories.values() for run in runs for record in run)
-    }
-    figures = list(drawn.values())
-    blocks: list[Block] = [
-        Heading("Learning"),
-        *(Row(figures[start : start + 2]) for start in range(0, len(figures), 2)),
-    ]
+    figures = [figure for metric in CURVES for figure in curve_figures(folder, pictures, metric)]
+    blocks: list[Block] = [Heading("Learning"), *in_rows(figures)]
     if len(histories) > FEW:
         blocks.append(
             pictures.draw(
@@ -237,6 +253,22 @@ def _learning(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
             )
         )
     return blocks
+
+
+def curve_figures(folder: ExperimentFolder, pictures: Pictures, metric: str) -> list[Figure]:
+    """A metric over epochs, a line for each condition; none where no run has recorded it."""
+    from ffnn.report.figures import draw_curves
+
+    histories, label = _histories(folder), CURVES[metric]
+    if not any(metric in record for runs in histories.values() for run in runs for record in run):
+        return []
+    figure = pictures.draw(
+        f"curves-{metric.replace('/', '-')}",
+        partial(draw_curves, histories, {metric: label}, ""),
+        f"{label} over epochs, a line for each condition",
+        f"{label.capitalize()}: mean over seeds, with a band from least to most.",
+    )
+    return [figure]
 
 
 def _inside(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
@@ -338,18 +370,21 @@ def _runs(folder: ExperimentFolder) -> list[Block]:
         for run in runs
     ]  # fmt: skip
     columns = ["condition", "seed", "test acc. %", "val acc. %", "best epoch", "train s", "status", "run"]
-    blocks: list[Block] = [Heading("How to repeat it")]
-    command = told.get("command")
-    if command:
-        blocks += [Paragraph("What is there is not run again; `--fresh` runs everything."), Code(command)]
-    else:
-        blocks.append(Paragraph("The command was not recorded; an older ffnn made these runs."))
+    blocks: list[Block] = [Heading("How to repeat it"), *command_of(folder)]
     if told.get("experiment"):
         from ffnn.tracking import plain
 
         blocks.append(Details("The experiment as it was run", [Code(_as_yaml(plain(told["experiment"])))]))
     table = Table(columns, rows, sortable=True, alignment="lrrrrrll")
     return [*blocks, Details(f"All {len(rows)} runs", [table])]
+
+
+def command_of(folder: ExperimentFolder) -> list[Block]:
+    """How to run an experiment again."""
+    command = folder.comparison.get("command")
+    if not command:
+        return [Paragraph("The command was not recorded; an older ffnn made these runs.")]
+    return [Paragraph("What is there is not run again; `--fresh` runs everything."), Code(command)]
 
 
 def _percent(value: object) -> float | None:

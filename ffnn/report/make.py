@@ -4,9 +4,11 @@ Figures go into a folder beside them, PNG and SVG of each.
 """
 
 import dataclasses
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ffnn.errors import FFNNError
 from ffnn.lab.experiment.tables import write_runs
 from ffnn.report.document import Block, Cell, Details, Document, Heading, Paragraph, Table
 from ffnn.report.experiment import MOODS, abstract, experiment_blocks
@@ -17,6 +19,7 @@ from ffnn.report.run import run_abstract, run_blocks, title_of
 from ffnn.report.several import several_blocks
 from ffnn.report.sources import ExperimentFolder, Runs, Source, SweepFolder, find_sources, sweep_runs
 from ffnn.report.sweep import sweep_abstract, sweep_blocks
+from ffnn.report.written import write_written_report
 from ffnn.tracking import RunRecord
 
 PAGE, PDF, TABLE, FIGURES = "report.html", "report.pdf", "runs.csv", "figures"
@@ -55,6 +58,23 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
         write_pdf(document, folder / PDF)
     write_runs(_records(sources), folder / TABLE)
     return page
+
+
+def make_written_report(paths: Sequence[Path], path: Path) -> list[Path]:
+    """Write one text on all experiments at the paths; returns what was written.
+
+    Raises
+    ------
+    FFNNError
+        If there is no experiment with a finished run, or a file is damaged.
+    """
+    folders = [one for one in find_sources(paths) if isinstance(one, ExperimentFolder) and one.records]
+    if not folders:
+        raise FFNNError(
+            f"{', '.join(map(str, paths))}: expected folders that `ffnn run` has filled; they hold no experiment"
+        )
+    command = shlex.join(["ffnn", "report", *map(str, paths), "--written", str(path)])
+    return write_written_report(folders, path, command)
 
 
 def make_document(sources: Sequence[Source], pictures: Pictures) -> Document:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ffnn.lab.sweep.plan import counted
 from ffnn.report.document import Block, Cell, Code, Heading, Note, Paragraph, Row, Table, literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import SweepFolder
@@ -31,7 +32,7 @@ def sweep_blocks(folder: SweepFolder, pictures: Pictures) -> list[Block]:
     best = _best(folder, found, metric)
     blocks.append(
         Paragraph(
-            f"Of {len(folder.trials)} trials ({literal(_in_numbers(folder.trials))}), {literal(best['trial'])} is "
+            f"Of {counted(len(folder.trials))} ({literal(_in_numbers(folder.trials))}), {literal(best['trial'])} is "
             f"best: {literal(metric)} **{_number(best[metric]):.4f}**."
         )
     )
@@ -40,6 +41,7 @@ def sweep_blocks(folder: SweepFolder, pictures: Pictures) -> list[Block]:
         blocks += [Paragraph("Train it:"), Code(f"ffnn train --config {file}")]
     settings: list[list[Cell | str]] = [[name, _shown(best[name])] for name in parameters(folder)]
     blocks.append(Table(["parameter", "best trial"], settings, alignment="ll"))
+    blocks += [Note(f"{literal(sentence)}.") for sentence in folder.about.get("edges", [])]
     return [*blocks, *_figures(folder, found, metric, pictures), *_trials(folder, metric), *_repeat(folder)]
 
 
@@ -48,7 +50,9 @@ def sweep_abstract(folder: SweepFolder) -> str:
     about = folder.about.get("description")
     searched = ", ".join(literal(name) for name in parameters(folder))
     method = f" ({literal(about)})" if about else ""
-    return f"{len(folder.trials)} trials{method} over {searched or 'nothing'}, judged by {literal(metric_of(folder))}."
+    return (
+        f"{counted(len(folder.trials))}{method} over {searched or 'nothing'}, judged by {literal(metric_of(folder))}."
+    )
 
 
 def metric_of(folder: SweepFolder) -> str:
@@ -87,13 +91,14 @@ def _figures(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: st
             "Each trial in the order they were begun, and the best up to there.",
         )
     ]
+    doubt = f"; {literal(folder.about['caveat'])}" if folder.about.get("caveat") else ""
     if weights:
         first.append(
             pictures.draw(
                 "importances",
                 partial(draw_importances, weights, metric),
                 "importance of each parameter",
-                "The part of the variance that each parameter explains (functional analysis of variance).",
+                f"The part of the variance that each parameter explains (functional analysis of variance){doubt}.",
             )
         )
     blocks: list[Block] = [Heading("Course and importances"), Row(first)]
@@ -104,9 +109,10 @@ def _figures(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: st
     if len(values) > 1 and names:
         parallel = pictures.draw(
             "parallel",
-            partial(draw_parallel, rows, values, axes, metric),
+            partial(draw_parallel, rows, values, axes, _maximized(folder), metric),
             "parallel coordinates of all trials",
-            f"A line a trial through its parameters to its {literal(metric)}; the lighter, the higher.",
+            f"A line a trial through its parameters to its {literal(metric)}; the lighter, the higher. The best one is "
+            "thick.",
         )
         slices = pictures.draw(
             "slices",

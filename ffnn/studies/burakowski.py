@@ -37,13 +37,13 @@ class Burakowski:
 
 
 def _every_hundred(finished: Finished) -> Table:
-    rows = []
-    for run in finished.records["by-hand"]:
-        at = {record["step"]: record for record in run.history}
-        last = max(at)
-        steps = [step for step in (1, *range(100, last + 1, 100)) if step in at]
-        rows += [[run.config["seed"], step, f"{100 * at[step]['val/accuracy']:.2f}"] for step in steps]
-    return Table(["seed", "iteration", "val acc. %"], rows, "On the images kept for validation.", "rrr", sortable=True)
+    """A row an iteration, a column a seed."""
+    runs = finished.records["by-hand"]
+    reached = [{record["step"]: f"{100 * record['val/accuracy']:.2f}" for record in run.history} for run in runs]
+    last = max(step for one in reached for step in one)
+    rows = [[step, *(one.get(step) for one in reached)] for step in (1, *range(100, last + 1, 100))]
+    columns = ["iteration", *(f"seed {run.config['seed']}" for run in runs)]
+    return Table(columns, rows, "Percent right of the images kept for validation.", "r" * len(columns))
 
 
 def _confusion(finished: Finished, condition: str) -> Figure:

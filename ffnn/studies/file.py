@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.experiment.file import Experiment, Part, describe_problem
+from ffnn.lab.experiment.check import describe_problem
+from ffnn.lab.experiment.file import Experiment, Part
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.tracking import load_yaml
 

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ffnn.data import DATASETS
-from ffnn.data.catalog import data_root, load_entry
 from ffnn.files import replacing
 from ffnn.lab.experiment.claims import Judged
 from ffnn.lab.experiment.findings import caveats, format_p
@@ -29,6 +28,7 @@ from ffnn.report.document import (
     literal,
 )
 from ffnn.report.figures import draw_curves
+from ffnn.report.provenance import data_remarks
 from ffnn.studies.file import Said
 from ffnn.studies.finished import Finished
 
@@ -84,8 +84,7 @@ def _data(finished: Finished) -> str:
     said = []
     for runs in finished.records.values():
         for run in runs[:1]:
-            entry, root = DATASETS.create(run.config["dataset"]), data_root(run.config["data_dir"])
-            said.append("; ".join([entry.title, *entry.remarks(root, load_entry(entry, root, download=False))]))
+            said.append("; ".join([DATASETS.create(run.config["dataset"]).title, *data_remarks(run)]))
     return ", ".join(dict.fromkeys(said))
 
 

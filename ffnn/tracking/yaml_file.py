@@ -11,10 +11,11 @@ from typing import IO, Any
 
 import yaml
 
-from ffnn.errors import FFNNError
+from ffnn.errors import FFNNError, nearest
 from ffnn.tracking.plain import plain
 
 FLOAT = "tag:yaml.org,2002:float"
+MERGE = "tag:yaml.org,2002:merge"
 # YAML 1.2.2, section 10.3.2: the core schema's floats.
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$")
 
@@ -34,8 +35,24 @@ class Dumper(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
+class _TwiceError(yaml.MarkedYAMLError):
+    """A key that occurs twice; PyYAML would keep the last and say nothing."""
+
+
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that reads `1e-4` as a number."""
+    """PyYAML's safe loader that reads `1e-4` as a number, and refuses a key that occurs twice."""
+
+    def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
+        """A mapping as it is written, before `<<` brings in keys of another, which may be repeated."""
+        node = super().compose_mapping_node(anchor)
+        first: dict[tuple[str, str], yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                before = first.setdefault((key.tag, key.value), key)
+                if before is not key:
+                    lines = f"lines {before.start_mark.line + 1} and {key.start_mark.line + 1}"
+                    raise _TwiceError(problem=f"{key.value} is there twice ({lines})", problem_mark=key.start_mark)
+        return node
 
 
 Dumper.add_representer(str, Dumper.represent_text)
@@ -65,13 +82,30 @@ def load_yaml(path: Path) -> Any:
     Raises
     ------
     FFNNError
-        If the file cannot be read or is not YAML; the message names the line.
+        If the file cannot be read, is not YAML, or says something twice; the message names the line.
     """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506  a safe loader
+    except _TwiceError as problem:
+        raise FFNNError(f"{_place(path, problem)}: {problem.problem}; only the last would count: keep one") from problem
     except yaml.YAMLError as problem:
-        mark = getattr(problem, "problem_mark", None)
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        raise FFNNError(f"{place}: expected YAML; {getattr(problem, 'problem', problem)}") from problem
-    except (OSError, UnicodeDecodeError) as problem:
-        raise FFNNError(f"{path}: expected a readable YAML file; {problem}") from problem
+        reason = str(getattr(problem, "problem", problem))
+        if "'\\t'" in reason:
+            reason = "received a tab, where only spaces may indent; replace it with spaces"
+        raise FFNNError(f"{_place(path, problem)}: expected YAML; {reason}") from problem
+    except FileNotFoundError as problem:
+        names = [there.name for there in path.parent.iterdir()] if path.parent.is_dir() else []
+        hint = nearest(path.name, names)
+        raise FFNNError(f"{path}: expected a readable YAML file; there is none of this name{hint}") from problem
+    except UnicodeDecodeError as problem:
+        raise FFNNError(
+            f"{path}: expected a readable YAML file in UTF-8; received byte {problem.object[problem.start]:#x} at "
+            f"{problem.start}; save it as UTF-8"
+        ) from problem
+    except OSError as problem:
+        raise FFNNError(f"{path}: expected a readable YAML file; {problem.strerror}") from problem
+
+
+def _place(path: Path, problem: yaml.YAMLError) -> str:
+    mark = getattr(problem, "problem_mark", None)
+    return f"{path}:{mark.line + 1}" if mark else str(path)

@@ -42,7 +42,7 @@ def test_the_command_races_prints_and_writes(tmp_path: Path) -> None:
     result = bench(
         "--network=784-64-10", "--batch=32", f"--contenders={','.join(names)},jax-scan", "--repeats=2",
         "--epoch_seconds=0.01", "--json=race.json", "--markdown=race.md", "--chart=race.png",
-        blocked="jax jaxlib", cwd=tmp_path, env={**os.environ, "OPENBLAS_CORETYPE": "Prescott"},
+        blocked="jax jaxlib optax", cwd=tmp_path, env={**os.environ, "OPENBLAS_CORETYPE": "Prescott"},
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     kept = json.loads((tmp_path / "race.json").read_text())
@@ -50,7 +50,7 @@ def test_the_command_races_prints_and_writes(tmp_path: Path) -> None:
     assert list(cell["seconds"]) == names
     assert all(len(samples) == 2 and min(samples) > 0 for samples in cell["seconds"].values())
     assert cell["images"] == 32 * cell["steps"]
-    assert "left out: jax-scan: jax and jaxlib not installed" in result.stdout
+    assert "left out: jax-scan: jax and jaxlib and optax not installed" in result.stdout
     assert "OPENBLAS_CORETYPE" in result.stdout
     # Numbers of the table follow from the samples.
     steps = {name: sum(samples) / 2 / cell["steps"] for name, samples in cell["seconds"].items()}
@@ -130,11 +130,11 @@ def test_an_error_of_a_framework_is_told_in_one_line() -> None:
         (["--threads=4096"], "--threads: expected at most"),
         (["--json=nowhere/race.json"], "nowhere/race.json: expected a file in a folder that exists"),
         (["--dataset=digits"], "--dataset: digits has 64 pixels an image, not 784"),
-        (["--contenders=jax-scan"], "none of these contenders is here: jax-scan: jax and jaxlib not installed"),
+        (["--contenders=jax-scan"], "none of these contenders is here: jax-scan: jax and jaxlib and optax not installed"),
     ],
 )
 def test_mistakes_are_one_line(arguments: list[str], message: str, tmp_path: Path) -> None:
-    result = bench(*arguments, blocked="jax jaxlib", cwd=tmp_path)
+    result = bench(*arguments, blocked="jax jaxlib optax", cwd=tmp_path)
     assert result.returncode == 2
     assert result.stdout == ""
     (line,) = result.stderr.splitlines()

@@ -97,7 +97,7 @@ def test_a_run_that_breaks_says_so_in_its_summary(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     "settings",
-    [{"class_weights": [1.0, 2.0]}, {"dataset": "mnist", "data_dir": "/nonexistent"}, {"val_fraction": 0.999}],
+    [{"class_weights": [1.0, 2.0]}, {"dataset": "mnist", "data_dir": "nothing"}, {"val_fraction": 0.999}],
 )
 def test_what_cannot_be_built_leaves_no_run_directory(
     tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -107,6 +107,7 @@ def test_what_cannot_be_built_leaves_no_run_directory(
     def no_network(*_: object, **__: object) -> None:
         raise FFNNError("no network")
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(download, "download", no_network, raising=False)
     with pytest.raises(FFNNError):
         run(tmp_path, **settings)

@@ -1,6 +1,7 @@
 """Reports from run directories: what an experiment, a run and a sweep must tell, and what they do when files lack."""
 
 import csv
+import json
 import re
 import shutil
 from pathlib import Path
@@ -159,7 +160,10 @@ def told(experiment: Path, **changes: object) -> str:
 
 def test_advice_follows_from_the_numbers(experiment: Path) -> None:
     said = told(experiment)
-    assert "More seeds" in said
+    # c is 0.8 points above a, which is half a point above the margin, and scatters by 1.8 points.
+    assert "**Not more seeds**" in said
+    near = {"verdict": "undecided", "difference": 0.013, "from the edge": 0.01, "difference ± 95 %": 0.02, "pairs": 3}
+    assert "**More seeds**: at the scatter seen here, 5 seeds" in told(experiment, claims=[near])
     assert "Train longer" in said
     assert "`--epochs=8`" in said
     assert "ffnn sweep sweeps/s.yaml" in said
@@ -232,6 +236,23 @@ def test_a_sweep_tells_all_that_was_asked(tmp_path: Path) -> None:
     again = CliRunner().invoke(report, [str(folder), "--no-pdf"])
     assert again.exit_code == 0
     assert "Left out: importances" in (folder / "report" / "report.html").read_text()
+
+
+def test_a_search_that_ended_at_an_edge_and_a_guess_are_said(experiment: Path, tmp_path: Path) -> None:
+    sentence = "best learning_rate 0.1 lies at the upper end of its range (1e-5 to 0.1): widen it"
+    folder = write_sweep(tmp_path / "s")
+    about = folder / "sweep" / "sweep.json"
+    about.write_text(json.dumps({**json.loads(about.read_text()), "edges": [sentence], "caveat": "a guess from 5"}))
+    result = CliRunner().invoke(report, [str(folder), "--no-pdf"])
+    assert result.exit_code == 0, result.output
+    text = (folder / "report" / "report.html").read_text()
+    assert sentence in text
+    assert "a guess from 5" in text
+    searched = shutil.copytree(experiment, tmp_path / "e-digits")
+    (searched / "trials").mkdir()
+    shutil.copytree(folder, searched / "trials" / "sgd-s0")
+    told = f"**Widen the search**: {literal(sentence)} ({literal('sgd-s0')})."
+    assert told in advice(read_experiment_folder(searched))
 
 
 def test_several_paths_become_chapters(experiment: Path, tmp_path: Path) -> None:

@@ -72,3 +72,41 @@ def test_errors_name_the_line_in_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(FFNNError, match="expected a readable YAML file"):
         load_yaml(tmp_path / "missing.yaml")
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(FFNNError) as caught:
+        load_yaml(path)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a: 1\nb: 2\na: 3\n", ":3: a is there twice (lines 1 and 3)"),
+        ("x:\n  'a': 1\n  a: 3\n", ":3: a is there twice (lines 2 and 3)"),
+        ("- {b: 1, b: 1}", ":1: b is there twice"),
+    ],
+)
+def test_a_key_that_is_there_twice_is_refused_with_both_lines(tmp_path: Path, text: str, expected: str) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(text)
+    assert expected in refusal(path)
+
+
+def test_a_merged_mapping_may_be_overridden(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("base: &base {a: 1, b: 2}\nother: &other\n  <<: *base\n  a: 3\nthird: {<<: *other, b: 4}\n")
+    assert load_yaml(path)["other"] == {"a": 3, "b": 2}
+    assert load_yaml(path)["third"] == {"a": 3, "b": 4}
+
+
+def test_what_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("a:\n\tb: 1\n")
+    assert "values.yaml:2: expected YAML; received a tab" in refusal(path)
+    path.write_bytes(b"name: caf\xe9\n")
+    assert "received byte 0xe9 at 9; save it as UTF-8" in refusal(path)
+    assert "there is none of this name; did you mean 'values.yaml'?" in refusal(tmp_path / "vlaues.yaml")
+    assert "there is none of this name" in refusal(tmp_path / "folder" / "values.yaml")

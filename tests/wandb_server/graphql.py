@@ -237,7 +237,7 @@ def artifact_by_id(server: "WandbServer", variables: Variables) -> dict[str, Any
 @operation("UpsertSweep")
 def upsert_sweep(server: "WandbServer", variables: Variables) -> dict[str, Any]:
     name = f"sweep{len(server.sweeps)}"
-    sweep = server.sweeps[name] = Sweep(name, variables["projectName"], variables["config"])
+    sweep = server.sweeps[name] = Sweep(name, variables["projectName"], variables["config"], dict(server.instead))
     answer = {"name": name, "project": _project(sweep.project)}
     return {"upsertSweep": {"sweep": answer, "configValidationWarnings": []}}
 

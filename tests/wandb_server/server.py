@@ -40,6 +40,8 @@ class WandbServer(ThreadingHTTPServer):
         What was wrong with what arrived.
     to_stop : set of str
         Names of sweep runs that their agents are to stop.
+    instead : dict
+        Parameters that sweeps from now on hand out instead of what their files say.
     key : str
         The key it takes.
     status : int
@@ -66,6 +68,7 @@ class WandbServer(ThreadingHTTPServer):
         self.refused: list[str] = []
         self.problems: list[str] = []
         self.to_stop: set[str] = set()
+        self.instead: dict[str, Any] = {}
         self.key, self.status, self.stall, self.vanish_at, self.lacks = KEY, 200, 0.0, "", set[str]()
         self.lock = threading.RLock()
         self._over = threading.Event()

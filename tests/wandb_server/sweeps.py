@@ -67,6 +67,8 @@ class Sweep:
     ----------
     config : dict
         The file as it arrived.
+    instead : dict
+        Values handed out instead of those that the file gives.
     trials : dict of str to dict
         Parameters handed out, by the name of the run.
     """
@@ -74,6 +76,7 @@ class Sweep:
     name: str
     project: str
     text: str
+    instead: dict[str, Any] = field(default_factory=dict)
     state: str = "PENDING"
     trials: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -98,6 +101,7 @@ class Sweep:
         if parameters is None:
             self.state = "FINISHED"
             return None
+        parameters |= self.instead
         run = f"{self.name}t{len(self.trials)}"
         self.trials[run] = parameters
         arguments = {name: {"value": value} for name, value in parameters.items()}

@@ -89,7 +89,9 @@ def parse_claim(text: str, conditions: Collection[str], measure: str, margin: fl
             )
     on = form["measure"] or measure
     if on not in MEASURES:
-        raise FFNNError(f"claim {text!r}: expected a measure of {', '.join(MEASURES)}; received {on!r}")
+        raise FFNNError(
+            f"claim {text!r}: expected a measure of {', '.join(MEASURES)}; received {on!r}{nearest(on, MEASURES)}"
+        )
     within = 0.0 if right is not None else margin
     if form["margin"]:
         within = math.nan if (given := _number(form["margin"])) is None else given
@@ -115,7 +117,7 @@ class Judged:
     ----------
     claim : Claim
     pairs : Pairs
-        left - right; with a number on the right, its seeds have that number.
+        left - right, where the right may be a number.
     p : float
         Holm-corrected over the claims that were judged together; NaN without a test.
     verdict : "confirmed", "contradicted" or "undecided"
@@ -125,6 +127,13 @@ class Judged:
     pairs: Pairs
     p: float
     verdict: Verdict
+
+    @property
+    def excess(self) -> float:
+        """How far the difference lies from the nearest edge of the claim's region."""
+        margin = self.claim.margin
+        edges = (-margin, margin) if self.claim.relation == "~" else (_bound(self.claim),)
+        return min(abs(self.pairs.mean.mean - edge) for edge in edges)
 
 
 def judge(
@@ -160,9 +169,8 @@ def _two_sided(inside: float, outside: float) -> float:
 
 
 def _pairs_of(claim: Claim, values: Mapping[str, Mapping[int, float]], resolution: float) -> Pairs:
-    left = values[claim.left]
-    right = values[claim.right] if isinstance(claim.right, str) else dict.fromkeys(left, claim.right)
-    return Pairs(left, right, resolution)
+    right = values[claim.right] if isinstance(claim.right, str) else claim.right
+    return Pairs(values[claim.left], right, resolution)
 
 
 def _tests(claim: Claim, pairs: Pairs) -> tuple[float, float]:
@@ -173,9 +181,14 @@ def _tests(claim: Claim, pairs: Pairs) -> tuple[float, float]:
             max(pairs.p_above(-margin), pairs.p_below(margin)),
             min(pairs.p_below(-margin), pairs.p_above(margin)),
         )
-    bound = {">": margin, ">=": -margin, "<": -margin, "<=": margin}[claim.relation]
+    bound = _bound(claim)
     tests = pairs.p_above(bound), pairs.p_below(bound)
     return tests if claim.relation.startswith(">") else tests[::-1]
+
+
+def _bound(claim: Claim) -> float:
+    """The edge of a region that has one."""
+    return claim.margin if claim.relation in (">", "<=") else -claim.margin
 
 
 def _verdict(p: float, inside: float, outside: float) -> Verdict:

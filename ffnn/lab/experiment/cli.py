@@ -16,25 +16,49 @@ from ffnn.errors import FFNNError
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
 @click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
+@click.option("--check", is_flag=True, help="Explain the files in words, and run nothing.")
 @click.pass_context
-def run(ctx: click.Context, files_and_settings: tuple[str, ...], seeds: int | None, workers: int, fresh: bool) -> None:
+def run(
+    ctx: click.Context,
+    files_and_settings: tuple[str, ...],
+    seeds: int | None,
+    workers: int,
+    fresh: bool,
+    check: bool,
+) -> None:
     """Run experiment files, compare their conditions, and test what was expected.
 
     Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
     the very same settings, code and data are not run again, unless with --fresh. Several files end
-    in one table: what was expected, what was found, with what certainty.
+    in one table: what was expected, what was found, with what certainty. Everything that is wrong in any
+    of the files or settings is told before the first run begins.
 
     \b
+    ffnn run experiments/exp3-optimizers.yaml --check
     ffnn run experiments/exp3-optimizers.yaml --dataset=digits --epochs=5 --seeds=3 --workers=2
     """
     from ffnn.cli import parse_settings
-    from ffnn.lab.experiment.series import run_files
+    from ffnn.lab.experiment.check import check_files
 
-    files, settings = split_words(files_and_settings)
+    files, words = split_words(files_and_settings)
     if not files:
         raise FFNNError("expected an experiment file, such as experiments/exp3-optimizers.yaml; received none")
+    settings = parse_settings(words)
+    checked, problems = check_files([Path(file) for file in dict.fromkeys(files)], settings, seeds)
+    for problem in problems:
+        click.echo(f"ffnn: {problem}", err=True)
+    if problems:
+        ctx.exit(2)
+    if check:
+        from ffnn.lab.experiment.words import explanation
+
+        for one in checked:
+            click.echo("\n".join(explanation(one)))
+        return
+    from ffnn.lab.experiment.series import run_series
+
     try:
-        complete = run_files([Path(file) for file in files], parse_settings(settings), seeds, workers, fresh)
+        complete = run_series(checked, workers, fresh)
     except KeyboardInterrupt:
         click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
         raise

@@ -6,7 +6,9 @@ It reads records and computes; words, tables and figures are made elsewhere from
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
+from ffnn.lab.config import name_of
 from ffnn.lab.experiment.claims import Judged, Verdict, judge, verdict_of
 from ffnn.lab.experiment.file import BEST, Experiment
 from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
@@ -34,6 +36,8 @@ class Row:
         Two-sided, Holm-corrected over the conditions; NaN without a test.
     verdict : str
         In words.
+    same_as : str, optional
+        An earlier condition with the same settings, whose runs these are.
     """
 
     condition: str
@@ -44,6 +48,7 @@ class Row:
     pairs: Pairs | None
     p: float
     verdict: str
+    same_as: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,23 @@ class Comparison:
     rows : list of Row
     judged : list of Judged
         The claims of the expected finding.
+    dataset : str
+        What the runs were trained on.
+    planned : int
+        Runs that there would be, had all been made.
     """
 
     experiment: Experiment
     reference: str
     rows: Sequence[Row]
     judged: Sequence[Judged]
+    dataset: str
+    planned: int
+
+    @property
+    def runs(self) -> int:
+        """Runs that there are; a run that serves two conditions counts in both."""
+        return sum(row.runs for row in self.rows)
 
     @property
     def measure(self) -> Measure:
@@ -81,7 +97,7 @@ class Comparison:
         return max(row.runs for row in self.rows)
 
 
-def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]]) -> Comparison:
+def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]], seeds: int | None = None) -> Comparison:
     """Compare the conditions of an experiment.
 
     Parameters
@@ -90,6 +106,8 @@ def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]]) 
     records : mapping from condition to its runs
         Runs of the same seed are pairs. A diverged run counts with what it had reached, or else with
         what guessing reaches; a condition that lacks runs is compared over the seeds it has.
+    seeds : int, optional
+        Runs that each condition should have; by default the most that one has.
     """
     values: Values = {
         name: {
@@ -100,7 +118,7 @@ def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]]) 
     reference = experiment.compare.against
     if reference == BEST:
         reference = _best(values[CHOICE])
-    expected = max(len(runs) for runs in records.values())
+    expected = seeds or max(len(runs) for runs in records.values())
     of_metric = values[experiment.metric]
     any_run = next(run for runs in records.values() for run in runs)
     steps = {name: measure.resolution(any_run) for name, measure in MEASURES.items()}
@@ -110,6 +128,8 @@ def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]]) 
         if name != reference
     }
     corrected = dict(zip(pairs, holm([pair.p for pair in pairs.values()]), strict=True))
+    margin = experiment.compare.margin
+    equal = dict(zip(pairs, holm([p_of_equality(pair, margin) for pair in pairs.values()]), strict=True))
     rows = [
         Row(
             condition,
@@ -119,11 +139,27 @@ def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]]) 
             {name: mean_of(list(values[name][condition].values()), steps[name]) for name in MEASURES},
             pairs.get(condition),
             corrected.get(condition, math.nan),
-            _in_words(experiment, pairs.get(condition), corrected.get(condition, math.nan)),
+            _in_words(
+                experiment, pairs.get(condition), corrected.get(condition, math.nan), equal.get(condition, math.nan)
+            ),
+            _same(condition, records),
         )
         for condition, runs in records.items()
     ]
-    return Comparison(experiment, reference, rows, judge(experiment.claims(), values, steps))
+    judged = judge(experiment.claims(), values, steps)
+    dataset = name_of(any_run.config.get("dataset", ""))
+    return Comparison(experiment, reference, rows, judged, dataset, expected * len(records))
+
+
+def _same(condition: str, records: Mapping[str, Sequence[RunRecord]]) -> str | None:
+    """The first other condition before this one that has the same runs."""
+    own = [run.path for run in records[condition]]
+    for name, runs in records.items():
+        if name == condition or not own:
+            return None
+        if [run.path for run in runs] == own:
+            return name
+    return None
 
 
 def _best(by_condition: Mapping[str, Mapping[int, float]]) -> str:
@@ -131,15 +167,39 @@ def _best(by_condition: Mapping[str, Mapping[int, float]]) -> str:
     return max(means, key=lambda condition: means[condition].mean if means[condition].count else -math.inf)
 
 
-def _in_words(experiment: Experiment, pairs: Pairs | None, p: float) -> str:
+def p_of_equality(pairs: Pairs, margin: float) -> float:
+    """Small where the true difference lies within the margin: two one-sided tests, of which the larger p counts twice.
+
+    Twice, as for claims, since a condition is tested for being different, too.
+    """
+    return min(1.0, 2 * max(pairs.p_above(-margin), pairs.p_below(margin))) if pairs.mean.count > 1 else math.nan
+
+
+def _in_words(experiment: Experiment, pairs: Pairs | None, p: float, p_equal: float) -> str:
     """The verdict on a condition: what is shown about its difference to the reference."""
+    return words_for(pairs, p, p_equal, MEASURES[experiment.metric].better)
+
+
+def words_for(pairs: Pairs | None, p: float, p_equal: float, better: Literal["larger", "smaller"] | None) -> str:
+    """What a difference shows.
+
+    Parameters
+    ----------
+    pairs : Pairs or None
+        None for the reference itself.
+    p, p_equal : float
+        Corrected p of there being no difference, and of one beyond the margin.
+    better : "larger", "smaller" or None
+
+    Examples
+    --------
+    >>> pairs = Pairs({0: 0.95, 1: 0.94, 2: 0.96}, {0: 0.90, 1: 0.89, 2: 0.92})
+    >>> words_for(pairs, pairs.p, p_of_equality(pairs, 0.003), "larger"), words_for(pairs, 0.2, 0.01, "larger")
+    ('better', 'equal')
+    """
     if pairs is None:
         return "reference"
-    margin = experiment.compare.margin
     if p < ALPHA:
         side = "larger" if pairs.mean.mean > 0 else "smaller"
-        better = MEASURES[experiment.metric].better
         return side if better is None else "better" if side == better else "worse"
-    if max(pairs.p_above(-margin), pairs.p_below(margin)) < ALPHA / 2:
-        return "equal"
-    return "undecided"
+    return "equal" if p_equal < ALPHA else "undecided"

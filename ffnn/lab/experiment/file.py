@@ -1,22 +1,22 @@
 """Experiments: one YAML file a question, turned into a run for every condition and seed.
 
-How the runs are made is in `ffnn.lab.experiment.series` and `ffnn.lab.jobs`; what they say to the expected finding, in
-`ffnn.lab.experiment.comparison`.
+Files are read in `ffnn.lab.experiment.check`, runs made in `ffnn.lab.experiment.series` and `ffnn.lab.jobs`, and what
+they say to the expected finding is in `ffnn.lab.experiment.comparison`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import Config, Count, make_config, name_of, override
 from ffnn.lab.experiment.claims import Claim, parse_claim
+from ffnn.lab.experiment.faults import Fault, FaultsError, Place
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.lab.jobs import Job
-from ffnn.tracking import load_yaml
 
 BEST = "best"
 
@@ -119,33 +119,47 @@ class Experiment(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "Experiment":
+        found = list(self._faults())
+        if found:
+            raise FaultsError(found, self)
+        return self
+
+    def _faults(self) -> Iterator[Fault]:
+        """Everything that contradicts itself."""
         names = self.all_conditions()
         if not names:
-            raise ValueError("expected at least one condition, under conditions or grid")
+            yield Fault((), "expected at least one condition, under conditions or grid")
         for name in names:
             if name == BEST or not name or any(c.isspace() for c in name):
-                raise ValueError(f"conditions: expected a name without spaces, and not {BEST!r}; received {name!r}")
-        if self.metric not in MEASURES:
-            raise ValueError(
-                f"metric: expected one of {', '.join(MEASURES)}; received {self.metric!r}"
-                f"{nearest(self.metric, MEASURES)}"
-            )
-        if self.compare.against not in (BEST, *names):
-            raise ValueError(
-                f"compare.against: expected {BEST} or one of {', '.join(names)}; received {self.compare.against!r}"
-                f"{nearest(self.compare.against, names)}"
-            )
-        for texts in (self.compare.claims, *(variation.claims or [] for variation in self.datasets.values())):
-            self.claims(texts)
-        for place, variation in self.datasets.items():
+                (place, _), *_ = self.origins(name)
+                yield Fault(place, f"expected a name without spaces, and not {BEST!r}; received {name!r}")
+        yield from _not_one_of(("metric",), self.metric, MEASURES)
+        yield from _not_one_of(("compare", "against"), self.compare.against, (BEST, *names))
+        if self.metric in MEASURES:
+            yield from self._faulty_claims(("compare", "claims"), self.compare.claims)
+        for dataset, variation in self.datasets.items():
+            yield from _not_one_of(("datasets", dataset), dataset, list(DATASETS))
             for name in variation.conditions:
-                if name not in names:
-                    raise ValueError(
-                        f"datasets.{place}.conditions: expected one of {', '.join(names)}; received {name!r}"
-                    )
+                yield from _not_one_of(("datasets", dataset, "conditions", name), name, names)
+            if self.metric in MEASURES:
+                yield from self._faulty_claims(("datasets", dataset, "claims"), variation.claims or ())
         if self.search and not self.sweep:
-            raise ValueError("search: expected a sweep beside it, which names the space to search")
-        return self
+            yield Fault(("search",), "expected a sweep beside it, which names the space to search")
+
+    def _faulty_claims(self, place: Place, texts: Sequence[str]) -> Iterator[Fault]:
+        for number, text in enumerate(texts):
+            try:
+                self.claims([text])
+            except FFNNError as problem:
+                yield Fault((*place, number), str(problem))
+
+    def origins(self, condition: str) -> list[tuple[Place, Mapping[str, Any]]]:
+        """A condition's settings, by the places where they stand in the file."""
+        for levels in product(*self.grid.values()) if self.grid else ():
+            if "-".join(levels) == condition:
+                chosen = zip(self.grid.items(), levels, strict=True)
+                return [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
+        return [(("conditions", condition), self.conditions[condition])]
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """The settings of every condition by its name: those written out, then the grid's combinations."""
@@ -182,57 +196,14 @@ class Experiment(Part):
         )
 
 
-def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The experiment in a file, for the data set that it or `overrides` name; FFNNError names what is wrong with it."""
-    values = load_yaml(path)
-    try:
-        experiment = Experiment.model_validate(values)
-    except ValidationError as problem:
-        raise FFNNError(f"{path}: {describe_problem(problem, Experiment.model_fields)}") from None
-    return experiment.on_dataset(_dataset(override(experiment.base, overrides or {})))
+def _not_one_of(place: Place, received: str, known: Collection[str]) -> Iterator[Fault]:
+    if received not in known:
+        yield Fault(place, f"expected one of {', '.join(known)}; received {received!r}{nearest(received, known)}")
 
 
-def _dataset(values: Mapping[str, Any]) -> str:
+def dataset_of(values: Mapping[str, Any]) -> str:
+    """The name of the data set that these settings mean."""
     return name_of(values.get("dataset", Config.model_fields["dataset"].default))
-
-
-def describe_problem(problem: ValidationError, top: Mapping[str, Any]) -> str:
-    """What is wrong first in a file with an experiment in it: the place, what was expected, what was received.
-
-    Parameters
-    ----------
-    problem : ValidationError
-    top : mapping
-        The fields of the file's outermost level, by name.
-    """
-    first = problem.errors(include_url=False)[0]
-    if first["type"] == "value_error":
-        return str(first["msg"]).removeprefix("Value error, ")
-    place = ".".join(str(part) for part in first["loc"] if part != "[key]") or "the file"
-    known = next((_FIELDS[part] for part in reversed(first["loc"][:-1]) if part in _FIELDS), top)
-    unknown = first["type"] == "extra_forbidden"
-    hint = nearest(str(first["loc"][-1]), known) if unknown else ""
-    expected = f"only {', '.join(known)}" if unknown else _EXPECTED.get(first["type"], first["msg"])
-    received = "nothing" if first["type"] == "missing" else repr(first["input"])
-    return f"{place}: expected {expected}; received {received}{hint}"
-
-
-_FIELDS: dict[Any, Mapping[str, Any]] = {
-    "experiment": Experiment.model_fields,
-    "compare": Compare.model_fields,
-    "search": Search.model_fields,
-    "datasets": Variation.model_fields,
-}
-_EXPECTED = {
-    "string_type": "text (in quotes, if YAML takes it for something else)",
-    "dict_type": "names and values",
-    "list_type": "a list",
-    "model_type": f"names and values: {', '.join(Experiment.model_fields)}",
-    "missing": "a value",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "greater_than_equal": "a larger number",
-}
 
 
 def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], seeds: int | None = None) -> list[Job]:
@@ -241,15 +212,11 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
     A condition's run with seed s has the split, the initial draws (of the layers whose shapes are the
     same) and the order of images of every other condition's run with seed s: runs of a seed are pairs.
     """
-    conditions = experiment.all_conditions()
-    for place, settings in {"the command line": overrides, "base": experiment.base, **conditions}.items():
-        if "seed" in settings:
-            raise FFNNError(f"{place}: an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed")
     jobs = []
-    for condition, differences in conditions.items():
+    for condition, differences in experiment.all_conditions().items():
         for seed in range(seeds or experiment.seeds):
             values = override(override(experiment.base, differences), overrides)
-            dataset = _dataset(values)
+            dataset = dataset_of(values)
             own = {
                 "seed": seed,
                 "name": f"{dataset}-{condition}",

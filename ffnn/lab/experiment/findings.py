@@ -5,11 +5,14 @@ The words follow from the comparison's statistics alone, so nobody writes a verd
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
+from ffnn.lab.config import name_of
 from ffnn.lab.experiment.claims import Judged
 from ffnn.lab.experiment.comparison import Comparison
 from ffnn.lab.experiment.file import BEST
-from ffnn.lab.experiment.statistics import detectable
+from ffnn.lab.experiment.measures import MEASURES
+from ffnn.lab.experiment.statistics import detectable, seeds_needed
 
 ORDER = {
     "better": "better than it",
@@ -20,6 +23,20 @@ ORDER = {
     "worse": "worse",
 }
 """Verdicts on conditions in the order in which a sentence tells them, and the sentence's words."""
+
+BRIEFLY = {
+    "better": "better", "larger": "larger", "equal": "equal", "smaller": "smaller", "worse": "worse",
+    "undecided": "not shown to differ",
+}  # fmt: skip
+NAMED = 3
+"""Conditions of one verdict that a cell names; of more it tells the number."""
+
+MOST_LISTED = 8
+FEW = 4
+"""Seeds below which intervals are so wide that they need a word of warning."""
+
+ENOUGH = 5
+MOST_SEEDS = 50
 
 
 def found_in_words(comparison: Comparison) -> str:
@@ -34,11 +51,12 @@ def found_in_words(comparison: Comparison) -> str:
         names = [
             f"{row.condition} ({measure.scale * row.pairs.mean.mean:+.{measure.digits}f})"
             for row in comparison.rows
-            if row.pairs and row.verdict == verdict
+            if row.pairs and row.pairs.mean.count and row.verdict == verdict
         ]
         if names:
             parts.append(f"{words.format(margin=margin)}: {', '.join(names)}")
-    return "; ".join(parts)
+    without = [row.condition for row in comparison.rows if row.pairs and not row.pairs.mean.count]
+    return "; ".join([*parts, *([f"without runs to compare: {', '.join(without)}"] if without else [])])
 
 
 def certainty_in_words(comparison: Comparison) -> str:
@@ -46,18 +64,18 @@ def certainty_in_words(comparison: Comparison) -> str:
 
     The largest p of the claims that decide is named.
     """
-    judged, seeds = comparison.judged, _count(comparison.seeds, "seed")
+    judged, seeds = comparison.judged, count_of(comparison.seeds, "seed")
     if not judged:
         return "undecided: the file makes no claims to test"
     by_verdict = {verdict: [one for one in judged if one.verdict == verdict] for verdict in ("confirmed", "undecided")}
     if comparison.verdict == "confirmed":
-        return f"confirmed (every p {_at_most(judged)}, {seeds})"
+        return f"confirmed ({_every_p(judged)}, {seeds})"
     if comparison.verdict == "contradicted":
         against = [one for one in judged if one.verdict == "contradicted"]
         texts = ", ".join(one.claim.text for one in against)
-        return f"contradicted (every p {_at_most(against)}, {seeds}): {texts}"
+        return f"contradicted ({_every_p(against)}, {seeds}): {texts}"
     return (
-        f"undecided ({seeds}): of {_count(len(judged), 'claim')} {len(by_verdict['confirmed'])} confirmed, "
+        f"undecided ({seeds}): of {count_of(len(judged), 'claim')} {len(by_verdict['confirmed'])} confirmed, "
         f"{len(by_verdict['undecided'])} open"
     )
 
@@ -65,13 +83,13 @@ def certainty_in_words(comparison: Comparison) -> str:
 def caveats(comparison: Comparison) -> list[str]:
     """What these runs cannot say, and what went wrong in them."""
     said = []
+    made_for = name_of(comparison.experiment.base.get("dataset", comparison.dataset))
+    if comparison.judged and comparison.dataset not in (made_for, *comparison.experiment.datasets):
+        said.append(f"What is expected was written for {made_for}; these runs are on {comparison.dataset}.")
     if comparison.seeds == 1:
         said.append("One seed: no interval and no test; nothing can be confirmed. Take SEEDS=5.")
-    elif comparison.seeds < 4:
-        said.append(
-            f"Only {comparison.seeds} seeds: a difference must exceed {detectable(comparison.seeds):.1f} times its own "
-            f"scatter to be shown, even in a single test; with 5 seeds, {detectable(5):.1f} times."
-        )
+    elif comparison.seeds < FEW:
+        said.append(_few_seeds(comparison))
     diverged = [f"{row.condition} {row.diverged} of {row.runs}" for row in comparison.rows if row.diverged]
     if diverged:
         said.append(
@@ -79,8 +97,83 @@ def caveats(comparison: Comparison) -> list[str]:
         )
     missing = [f"{row.condition} {row.missing}" for row in comparison.rows if row.missing]
     if missing:
-        said.append(f"Failed and missing: {', '.join(missing)} runs; compared over the other seeds.")
+        said.append(
+            f"Missing, as they failed or were not made: {', '.join(missing)} runs; compared over the other seeds."
+        )
     return said
+
+
+def _few_seeds(comparison: Comparison) -> str:
+    """How wide the intervals of so few seeds are, and how many more would make them narrow, or settle what is open."""
+    seeds, measure = comparison.seeds, comparison.measure
+    metric = comparison.experiment.metric
+    shown = [mean for row in comparison.rows for mean in (row.means[metric], row.pairs and row.pairs.mean) if mean]
+    widest = max((mean.half_width for mean in shown if mean.count > 1), default=math.nan)
+    here = "" if math.isnan(widest) else f", here up to ±{measure.scale * widest:.{measure.digits}f} {measure.unit}"
+    narrower = detectable(seeds) / detectable(ENOUGH)
+    text = (
+        f"With {seeds} seeds an interval reaches {detectable(seeds):.1f} standard deviations to each side"
+        f"{here.rstrip()}: so little do {seeds} seeds tell, and not so much do the networks differ. "
+        f"{count_of(ENOUGH - seeds, 'seed')} more (SEEDS={ENOUGH}) make it about {narrower:.0f} times narrower; what "
+        "is there is not run again."
+    )
+    open_ones = [one for one in comparison.judged if one.verdict == "undecided"]
+    needed = [
+        n for one in open_ones if (n := seeds_needed(replace(one.pairs.mean, mean=one.excess), MOST_SEEDS)) is not None
+    ]
+    if not needed:
+        return text
+    reached = sum(n <= ENOUGH for n in needed)
+    settled = f"settle {reached or 'none'} of the {len(open_ones)} open claims"
+    if len(open_ones) == 1:
+        settled = f"{'' if reached else 'not '}settle the open claim"
+    return f"{text} At the scatter seen, itself uncertain, that would {settled}."
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """Footnotes of the tables: what a figure in them is, where it is not what one would think."""
+    metric = comparison.experiment.metric
+    rounded = [
+        *(row.condition for row in comparison.rows if row.means[metric].rounded),
+        *(
+            f"{row.condition} minus {comparison.reference}"
+            for row in comparison.rows
+            if row.pairs and row.pairs.mean.rounded
+        ),
+        *(f"the claim {one.claim.text}" for one in comparison.judged if one.pairs.mean.rounded),
+    ]
+    said = []
+    if rounded:
+        said.append(
+            "Seeds that scatter less than counting whole images rounds are not certain: there an interval is that of "
+            "rounding, with the standard deviation of 1/√12 image, and of √2 times that for a difference of two "
+            f"conditions. So here: {_listed(rounded)}."
+        )
+    shared = [f"{row.condition} has those of {row.same_as}" for row in comparison.rows if row.same_as]
+    if shared:
+        said.append(f"The same settings are run once: {', '.join(shared)}.")
+    used = dict.fromkeys([metric, *(one.claim.measure for one in comparison.judged)])
+    return [*said, *(MEASURES[name].remark for name in used if MEASURES[name].remark)]
+
+
+def found_briefly(comparison: Comparison) -> str:
+    """What was found, with names only where something was shown: a cell of the table over experiments."""
+    measure, experiment, name = comparison.measure, comparison.experiment, comparison.reference
+    (row,) = (row for row in comparison.rows if row.condition == name)
+    parts = [f"{name}: {row.means[experiment.metric].format(measure.scale, measure.digits)} {measure.heading}"]
+    for verdict, words in BRIEFLY.items():
+        those = [row for row in comparison.rows if row.pairs and row.pairs.mean.count and row.verdict == verdict]
+        listed = ", ".join(
+            f"{row.condition} ({measure.scale * row.pairs.mean.mean:+.{measure.digits}f})" for row in those if row.pairs
+        )
+        if those:
+            parts.append(f"{words}: {listed if len(those) <= NAMED else f'{len(those)} conditions'}")
+    return "; ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def format_p(p: float) -> str:
@@ -105,10 +198,18 @@ def format_effect(effect: float) -> str:
     return "-" if math.isnan(effect) else f"{effect:+.1f}"
 
 
-def _at_most(judged: Sequence[Judged]) -> str:
+def _every_p(judged: Sequence[Judged]) -> str:
     largest = max(one.p for one in judged)
-    return "< 0.001" if largest < 0.001 else f"≤ {largest:.3f}"
+    words = "< 0.001" if largest < 0.001 else f"≤ {largest:.3f}"
+    return f"{'every p' if len(judged) > 1 else 'p'} {words}"
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+def count_of(number: int, noun: str) -> str:
+    """A number of things.
+
+    Examples
+    --------
+    >>> count_of(1, "seed"), count_of(2, "seed")
+    ('1 seed', '2 seeds')
+    """
+    return f"{number} {noun}{'s' * (number != 1)}"

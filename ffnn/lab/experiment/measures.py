@@ -34,6 +34,10 @@ class Measure:
         None where neither is.
     part : str, optional
         The part of the data whose images it counts: it comes in steps of one of them.
+    averaged : bool
+        Over the epochs, which round each for itself.
+    remark : str
+        What one must know to read it right; a footnote where it is used.
     """
 
     heading: str
@@ -43,11 +47,14 @@ class Measure:
     digits: int = 2
     better: Literal["larger", "smaller"] | None = "larger"
     part: str | None = None
+    averaged: bool = False
+    remark: str = ""
 
     def resolution(self, run: RunRecord) -> float:
-        """The step in which values come; 0 where they are continuous."""
+        """The step of values that are rounded as much as these are; 0 where they are continuous."""
         images = run.environment.get("data", {}).get("counts", {}).get(self.part, 0)
-        return 1 / images if images else 0.0
+        epochs = len(run.history) if self.averaged and run.history else 1
+        return 1 / (images * math.sqrt(epochs)) if images else 0.0
 
 
 def _of_summary(key: str, chance: bool = False) -> Callable[[RunRecord], float]:
@@ -113,8 +120,16 @@ MEASURES = {
     "test/loss": Measure("test loss", "", _of_summary("test/loss"), 1.0, 4, better="smaller"),
     "best/val/accuracy": Measure("val acc. %", "points", _of_summary("best/val/accuracy", chance=True), part="val"),
     "best/val/loss": Measure("val loss", "", _of_summary("best/val/loss"), 1.0, 4, better="smaller"),
-    "curve/val/accuracy": Measure("mean val acc. over epochs %", "points", _curve, part="val"),
-    "gap/accuracy": Measure("train - val acc. at the end %", "points", _gap, better="smaller", part="val"),
+    "curve/val/accuracy": Measure("mean val acc. over epochs %", "points", _curve, part="val", averaged=True),
+    "gap/accuracy": Measure(
+        "train - val acc. at the end %",
+        "points",
+        _gap,
+        better="smaller",
+        part="val",
+        remark="gap/accuracy: training accuracy is the mean over the last epoch's batches, with dropout at work; so "
+        "dropout narrows this gap also by making training harder, and not only by learning less by heart.",
+    ),
     "log10/learning_rate": Measure("log10 learning rate", "decades", _log10_learning_rate, 1.0, 2, None),
     "test/classes_never_predicted": Measure(
         "classes never predicted", "classes", _never_predicted, 1.0, 1, better="smaller"

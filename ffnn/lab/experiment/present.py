@@ -4,6 +4,7 @@ All numbers and words come from the comparison; here they only find their place 
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 
 from rich import box
@@ -11,13 +12,25 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
 from ffnn.lab.experiment.comparison import Comparison, Row
-from ffnn.lab.experiment.findings import caveats, certainty_in_words, format_effect, format_p, found_in_words
+from ffnn.lab.experiment.findings import (
+    caveats,
+    certainty_in_words,
+    count_of,
+    format_effect,
+    format_p,
+    found_briefly,
+    found_in_words,
+    notes,
+)
 from ffnn.lab.experiment.measures import CHOICE, MEASURES
 from ffnn.lab.experiment.tables import write_comparison, write_runs
+from ffnn.lab.offline import send_later
 from ffnn.tracking import RunRecord
+
+WIDEST = 1000
+"""Letters of a line, on a terminal without an edge."""
 
 STYLES = {
     "confirmed": "green",
@@ -29,10 +42,39 @@ STYLES = {
 }
 
 
-def present_experiment(
+def present_comparison(comparison: Comparison, name: str) -> None:
+    """Print what was found: the tables with their footnotes, and the verdict.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    name : str
+        Of the experiment on its data set.
+    """
+    console = _console()
+    console.print(f"\n[bold]{escape(name)}[/bold]: {escape(comparison.experiment.question)}")
+    if comparison.runs < comparison.planned:
+        console.print(f"[yellow]{comparison.runs} of {comparison.planned} runs are there.[/yellow]")
+    console.print(_fitting(_conditions(comparison), console))
+    if comparison.judged:
+        console.print()
+        console.print(_fitting(_claims(comparison), console))
+    console.print()
+    console.print(_legend(comparison))
+    for line in notes(comparison):
+        console.print(f"[dim]{escape(line)}[/dim]")
+    for line in caveats(comparison):
+        console.print(f"[yellow]{escape(line)}[/yellow]")
+    console.print()
+    console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
+    console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
+    console.print(f"[bold]Verdict[/bold]: {_coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
+
+
+def leave_files(
     comparison: Comparison, config: Config, records: Mapping[str, Sequence[RunRecord]], command: str = ""
 ) -> None:
-    """Print the comparison, and leave tables and a report beside the runs.
+    """Write tables and the report beside the runs, and print where they are.
 
     Parameters
     ----------
@@ -43,41 +85,36 @@ def present_experiment(
     command : str, default ""
         That runs the experiment again.
     """
-    console = _console()
-    folder = Path(config.runs_dir) / config.group
-    console.print(f"\n[bold]{escape(config.group)}[/bold]: {escape(comparison.experiment.question)}")
-    console.print(_conditions(comparison))
-    console.print()
-    console.print(_legend(comparison))
-    for line in caveats(comparison):
-        console.print(f"[yellow]{escape(line)}[/yellow]")
-    if comparison.judged:
-        console.print()
-        console.print(_claims(comparison))
-        console.print()
-    console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
-    console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
-    console.print(f"[bold]Verdict[/bold]: {_coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
-    for name, place in _leave_files(comparison, folder, records, command).items():
-        console.print(f"{name:<8}{place}", soft_wrap=True)
+    console, folder = _console(), Path(config.runs_dir) / config.group
+    for name, place in _files(comparison, folder, records, command).items():
+        console.print(f"{name:<8}{escape(str(place))}", soft_wrap=True)
 
 
-def present_summary(title: str, outcomes: Mapping[str, Comparison | FFNNError]) -> None:
+def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> None:
     """Print one table over experiments: what was expected, what was found, and with what certainty.
 
     Parameters
     ----------
     title : str
-    outcomes : mapping from name to Comparison, or to the error that kept it from ending
+    outcomes : mapping from name to Comparison, or to the words for why there is none
     """
-    table = Table("experiment", "expected", "found", "certainty", title=escape(title), show_lines=True)
+    table = Table(title=escape(title), show_lines=True, box=box.HORIZONTALS, padding=(0, 1), title_style="bold")
+    table.caption = "Each experiment's verdict errs with at most 5 %; over several, nothing is corrected."
+    table.add_column("experiment", no_wrap=True, overflow="fold")
+    table.add_column("expected", ratio=5)
+    table.add_column("found", ratio=4)
+    table.add_column("certainty", ratio=3)
     for name, outcome in outcomes.items():
         if isinstance(outcome, Comparison):
             words = _coloured(outcome.verdict, certainty_in_words(outcome))
-            table.add_row(escape(name), escape(outcome.experiment.expected), escape(found_in_words(outcome)), words)
+            if outcome.runs < outcome.planned:
+                words += f" [yellow]({outcome.runs} of {outcome.planned} runs)[/yellow]"
+            table.add_row(escape(name), escape(outcome.experiment.expected), escape(found_briefly(outcome)), words)
         else:
-            table.add_row(escape(name), "", escape(f"not run: {outcome}"), "[red]none[/red]")
-    _console().print(table)
+            table.add_row(escape(name), "", escape(outcome), "[red]none[/red]")
+    console = _console()
+    console.print()
+    console.print(table)
 
 
 def _console() -> Console:
@@ -107,19 +144,34 @@ def _conditions(comparison: Comparison) -> Table:
     return table
 
 
+def _fitting(table: Table, console: Console) -> Table:
+    """The table without what says least, where the terminal is too narrow for names on one line each.
+
+    A column of dashes always goes; what is left out stands in comparison.csv.
+    """
+    room = console.options.update(max_width=WIDEST)
+    for heading in ("effect", MEASURES[CHOICE].heading):
+        for column in [column for column in table.columns[1:-1] if column.header == heading]:
+            empty = all(cell in ("", "-") for cell in column.cells)
+            if empty or console.measure(table, options=room).maximum > console.width:
+                table.columns.remove(column)
+    return table
+
+
 def _named(row: Row) -> str:
-    remarks = [f"{row.diverged} diverged"] * bool(row.diverged) + [f"{row.missing} failed"] * bool(row.missing)
+    remarks = [f"{row.diverged} diverged"] * bool(row.diverged) + [f"{row.missing} missing"] * bool(row.missing)
     return f"{row.condition} ({', '.join(remarks)})" if remarks else row.condition
 
 
 def _legend(comparison: Comparison) -> str:
     experiment, measure = comparison.experiment, comparison.measure
     margin = f"{measure.scale * experiment.compare.margin:g} {measure.unit}".strip()
-    seeds = f"{comparison.seeds} seeds" if comparison.seeds > 1 else "one seed"
+    seeds = count_of(comparison.seeds, "seed")
+    effect = "; effect: Hedges' g of pairs" if comparison.seeds > 2 else ""
     return (
         f"[dim]Mean ± 95 % interval over {seeds}, on one split; test figures at the epoch that was best on validation. "
         f"Difference to {escape(comparison.reference)}, paired by seed; p: t test of pairs, Holm-corrected over "
-        f"the rows; effect: Hedges' g of pairs; equal: within ±{margin}.[/dim]"
+        f"its table{effect}; equal: within ±{margin}.[/dim]"
     )
 
 
@@ -142,7 +194,7 @@ def _coloured(verdict: str, text: str) -> str:
     return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
 
 
-def _leave_files(
+def _files(
     comparison: Comparison, folder: Path, records: Mapping[str, Sequence[RunRecord]], command: str
 ) -> dict[str, Path | str]:
     """Write tables and the report; what they are, and where."""
@@ -159,8 +211,10 @@ def _leave_files(
         places["report"] = f"{page}, report.pdf, figures/"
     except OSError as problem:
         places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
-    offline = [run.path for runs in records.values() for run in runs if list(run.path.glob("wandb/offline-run-*"))]
+    offline = send_later(folder, "trials/*/*" if comparison.experiment.search else "*")
     if offline:
-        places["W&B"] = f"{len(offline)} offline records; send them later: wandb sync {folder}/*/wandb"
-        places[""] = f"look at one in the terminal: wandb leet {offline[0]}/wandb"
+        places["W&B"] = f"{count_of(offline[0], 'run')} recorded offline; to send later: {offline[1]}"
+    recorded = (run.path for runs in records.values() for run in runs if any(run.path.glob("wandb/offline-run-*")))
+    for path in islice(recorded, 1):
+        places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"
     return places

@@ -10,9 +10,11 @@ from typing import Any
 
 from ffnn.errors import FFNNError
 from ffnn.lab.experiment.file import Experiment
+from ffnn.lab.experiment.series import Stopped
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
-from ffnn.lab.sweep.analysis import ranked
+from ffnn.lab.sweep.analysis import edges_of, leave_files, ranked
+from ffnn.lab.sweep.plan import counted
 from ffnn.lab.sweep.schema import Sweep, read_sweep
 from ffnn.lab.sweep.session import Wish, open_sweep, run_sweep
 from ffnn.tracking import RunRecord, read_run
@@ -48,7 +50,7 @@ def run_searches(
     ------
     FFNNError
         If the sweep file or the data cannot be had, or if no trial of any search ended well.
-    KeyboardInterrupt
+    Stopped
         After Ctrl-C.
     """
     if experiment.search is None or experiment.sweep is None:
@@ -58,29 +60,35 @@ def run_searches(
     suffix = time.strftime("-%Y%m%d-%H%M%S") if fresh else ""
     found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for place, job in enumerate(jobs, start=1):
-        label = f"[{place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
-        record = _search(sweep, job, suffix, experiment.search.trials, workers)
+        label = f"[search {place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
+        try:
+            record, ends = _search(sweep, job, suffix, experiment.search.trials, workers)
+        except KeyboardInterrupt:
+            raise Stopped(found) from None
         if record is None:
             notify(f"{label}: no trial ended well")
             continue
         found[job.condition].append(record)
         notify(
-            f"{label}: best of {experiment.search.trials} trials: learning rate {record.config['learning_rate']:.2g}, "
-            f"val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
+            f"{label}: best of {counted(experiment.search.trials)}: learning rate "
+            f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
+            + "".join(f"; {sentence}" for sentence in ends)
         )
     if not any(found.values()):
         raise FFNNError(f"no trial of {len(jobs)} searches ended well; there is nothing to compare")
     return found
 
 
-def _search(sweep: Sweep, job: Job, suffix: str, trials: int, workers: int) -> RunRecord | None:
-    """Run one search, or what is missing of it; its best trial."""
+def _search(sweep: Sweep, job: Job, suffix: str, trials: int, workers: int) -> tuple[RunRecord | None, list[str]]:
+    """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
     settings = _settings(sweep, job, suffix)
     there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
     wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there)
     plan, ledger = open_sweep(sweep, settings, wish)
-    best = ranked(run_sweep(plan, ledger, wish, terminal=False), plan)
-    return read_run(best[0].run) if best and best[0].run else None
+    found = run_sweep(plan, ledger, wish, terminal=False)
+    leave_files(found, plan, {})
+    best = ranked(found, plan)
+    return (read_run(best[0].run) if best and best[0].run else None), edges_of(best, plan)
 
 
 def _settings(sweep: Sweep, job: Job, suffix: str) -> dict[str, Any]:

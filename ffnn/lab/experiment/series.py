@@ -1,36 +1,44 @@
-"""A series of experiments: files in; runs, tables and verdicts out.
+"""A series of experiments: checked files in; runs, tables and verdicts out.
 
-Several files end in one table that says of each what was expected, what was found and how certain it is.
+Several files end in one table that says of each what was expected, what was found and how certain it is, also when
+one of them fails or the user stops the series.
 """
 
 import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
 
 import click
 
 from ffnn.errors import FFNNError
 from ffnn.lab.config import name_of
+from ffnn.lab.experiment.check import Checked
 from ffnn.lab.experiment.comparison import Comparison, compare
-from ffnn.lab.experiment.file import Experiment, plan_jobs, read_experiment
-from ffnn.lab.experiment.present import present_experiment, present_summary
+from ffnn.lab.experiment.present import leave_files, present_comparison, present_summary
+from ffnn.lab.experiment.words import plan_in_words
 from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.tracking import RunRecord
 
 
-def run_files(files: Sequence[Path], settings: Mapping[str, Any], seeds: int | None, workers: int, fresh: bool) -> bool:
-    """Run experiment files one after the other and present each, and several in a table at the end.
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with what was finished before it.
 
     Parameters
     ----------
-    files : sequence of Path
-        All are read before the first run, so a mistake in the last costs nothing.
-    settings : mapping
-        For all runs, over those of the files.
-    seeds : int, optional
-        Instead of the files' own.
+    records : mapping from condition to its runs
+    """
+
+    def __init__(self, records: Mapping[str, Sequence[RunRecord]]) -> None:
+        super().__init__()
+        self.records = records
+
+
+def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
+    """Run experiments one after the other and present each, and several in a table at the end.
+
+    Parameters
+    ----------
+    checked : sequence of Checked
     workers : int >= 1
     fresh : bool
 
@@ -42,47 +50,66 @@ def run_files(files: Sequence[Path], settings: Mapping[str, Any], seeds: int | N
     Raises
     ------
     FFNNError
-        If a file is wrong. Of a single file, also if it could not be run; of several, that costs its row.
+        If a single experiment could not be run; of several, that costs its row.
+    KeyboardInterrupt
+        After Ctrl-C, when what there is has been presented.
     """
-    read = {path: read_experiment(path, settings) for path in files}
-    planned = {path: plan_jobs(experiment, path.stem, settings, seeds) for path, experiment in read.items()}
-    outcomes: dict[str, Comparison | FFNNError] = {}
+    outcomes: dict[str, Comparison | str] = dict.fromkeys((str(one.path.stem) for one in checked), "not begun")
     complete = True
-    for path, experiment in read.items():
-        jobs = planned[path]
-        try:
-            records = _run(experiment, path, jobs, workers, fresh)
-        except FFNNError as problem:
-            if len(files) == 1:
+    try:
+        for place, one in enumerate(checked):
+            name = one.path.stem
+            _say(("\n" if place else "") + plan_in_words(one))
+            # What it becomes if anything unforeseen ends the series here.
+            outcomes[name] = "broke off"
+            try:
+                outcomes[name] = comparison = _run_and_present(one, workers, fresh)
+                complete = complete and comparison.runs == len(one.jobs)
+            except FFNNError as problem:
+                if len(checked) == 1:
+                    raise
+                outcomes[name], complete = f"not run: {problem}", False
+                _say(f"{one.path}: {problem}")
+            except Stopped as stopped:
+                outcomes[name] = _present_stopped(one, stopped)
                 raise
-            outcomes[path.stem], complete = problem, False
-            _say(f"{path}: {problem}")
-            continue
-        comparison = compare(experiment, records)
-        present_experiment(comparison, jobs[0].config, records, _command(path, settings, seeds))
-        outcomes[path.stem] = comparison
-        complete = complete and sum(map(len, records.values())) == len(jobs)
-    if len(files) > 1:
-        datasets = dict.fromkeys(name_of(jobs[0].config.dataset) for jobs in planned.values())
-        present_summary(f"{len(files)} experiments on {', '.join(datasets)}", outcomes)
+    finally:
+        if len(checked) > 1:
+            datasets = dict.fromkeys(name_of(one.jobs[0].config.dataset) for one in checked)
+            present_summary(f"{len(checked)} experiments on {', '.join(datasets)}", outcomes)
     return complete
 
 
-def _command(path: Path, settings: Mapping[str, Any], seeds: int | None) -> str:
+def _run_and_present(one: Checked, workers: int, fresh: bool) -> Comparison:
+    records = _run(one, workers, fresh)
+    comparison = compare(one.experiment, records, one.seeds)
+    present_comparison(comparison, one.jobs[0].config.group)
+    leave_files(comparison, one.jobs[0].config, records, _command(one))
+    return comparison
+
+
+def _present_stopped(one: Checked, stopped: Stopped) -> Comparison | str:
+    """Show what was finished before Ctrl-C; files are left to the command that goes on."""
+    if not any(stopped.records.values()):
+        return "stopped before the first run was finished"
+    comparison = compare(one.experiment, stopped.records, one.seeds)
+    present_comparison(comparison, one.jobs[0].config.group)
+    return comparison
+
+
+def _command(one: Checked) -> str:
     """The command line that runs a file with these settings."""
-    options = {**settings, **({"seeds": seeds} if seeds else {})}
-    return shlex.join(["ffnn", "run", str(path), *(f"--{name}={value}" for name, value in options.items())])
+    options = {**one.settings, "seeds": one.seeds}
+    return shlex.join(["ffnn", "run", str(one.path), *(f"--{name}={value}" for name, value in options.items())])
 
 
-def _run(
-    experiment: Experiment, path: Path, jobs: Sequence[Job], workers: int, fresh: bool
-) -> dict[str, list[RunRecord]]:
-    if experiment.search is None:
-        return run_experiment(jobs, workers, _say, fresh)
+def _run(one: Checked, workers: int, fresh: bool) -> dict[str, list[RunRecord]]:
+    if one.experiment.search is None:
+        return run_experiment(one.jobs, workers, _say, fresh)
     # Searches need Optuna, which takes its time to load.
     from ffnn.lab.experiment.search import run_searches
 
-    return run_searches(experiment, path.absolute().parent.parent, jobs, workers, _say, fresh)
+    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, _say, fresh)
 
 
 def _say(line: str) -> None:
@@ -108,26 +135,40 @@ def run_experiment(
     ------
     FFNNError
         If the data cannot be had, or if every run failed.
+    Stopped
+        After Ctrl-C.
     """
     digests = data_digests(jobs)
     there = {} if fresh else finished_runs(jobs, digests)
-    # Conditions that come to the same settings share their runs.
-    waiting = list({d: job for job in jobs if (d := job.config.digest()) not in there}.values())
-    count = sum(job.config.digest() in there for job in jobs)
-    if count:
-        notify(f"{count} of {len(jobs)} runs are already there, with the same settings, code and data: not run again")
+    # Conditions that come to the same settings share their runs, which carry the name of the first.
+    distinct: dict[str, Job] = {}
+    for job in jobs:
+        distinct.setdefault(job.config.digest(), job)
+    waiting = [job for digest, job in distinct.items() if digest not in there]
+    done = len(distinct) - len(waiting)
+    if done:
+        notify(
+            f"{done} of {len(distinct)} runs are already there, with the same settings, code and data: not run again"
+        )
     records = dict(there)
-    for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=1):
-        if isinstance(outcome, RunRecord):
-            records[job.config.digest()] = outcome
-        notify(f"[{place}/{len(waiting)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
+    try:
+        for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=done + 1):
+            if isinstance(outcome, RunRecord):
+                records[job.config.digest()] = outcome
+            notify(f"[{place}/{len(distinct)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
+    except KeyboardInterrupt:
+        raise Stopped(_by_condition(jobs, records)) from None
     if not records:
-        raise FFNNError(f"all {len(jobs)} runs failed; there is nothing to compare")
-    by_condition: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+        raise FFNNError(f"all {len(distinct)} runs failed; there is nothing to compare")
+    return _by_condition(jobs, records)
+
+
+def _by_condition(jobs: Sequence[Job], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:
+    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for job in jobs:
         if job.config.digest() in records:
-            by_condition[job.condition].append(records[job.config.digest()])
-    return by_condition
+            found[job.condition].append(records[job.config.digest()])
+    return found
 
 
 def _in_words(outcome: RunRecord | FFNNError) -> str:

@@ -6,6 +6,7 @@ Accuracies of single runs are anecdotes; means with their uncertainty, and diffe
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -26,12 +27,15 @@ class Mean:
     count : int
     std : float
         Standard deviation of the values with n - 1 in the denominator; NaN for fewer than two.
+    rounded : bool
+        Whether the values scatter less than their rounding does, so that `std` is that of rounding.
     """
 
     mean: float
     half_width: float
     count: int
     std: float = math.nan
+    rounded: bool = False
 
     def format(self, scale: float = 1.0, digits: int = 2, sign: str = "") -> str:
         """Such as "88.31 ± 0.22"; without an interval where one value cannot give any.
@@ -70,8 +74,9 @@ def mean_of(values: Sequence[float], resolution: float = 0.0) -> Mean:
         return Mean(math.nan, math.nan, 0)
     if len(finite) == 1:
         return Mean(finite[0], math.nan, 1)
-    std = max(float(np.std(finite, ddof=1)), resolution / math.sqrt(12))
-    return Mean(float(np.mean(finite)), detectable(len(finite)) * std, len(finite), std)
+    own, of_rounding = float(np.std(finite, ddof=1)), resolution / math.sqrt(12)
+    std = max(own, of_rounding)
+    return Mean(float(np.mean(finite)), detectable(len(finite)) * std, len(finite), std, own < of_rounding)
 
 
 def detectable(count: int) -> float:
@@ -89,6 +94,26 @@ def detectable(count: int) -> float:
     return float(t.ppf(1 - ALPHA / 2, count - 1)) / math.sqrt(count)
 
 
+def seeds_needed(mean: Mean, most: int) -> int | None:
+    """Values with which a mean like this one would exceed its 95 % interval, at the scatter seen; None where unknown.
+
+    Parameters
+    ----------
+    mean : Mean
+    most : int
+        Where even so many are too few, the answer is one more.
+
+    Examples
+    --------
+    >>> seeds_needed(Mean(mean=0.01, half_width=0.02, count=3), most=50)
+    5
+    """
+    if mean.count < 2 or not mean.mean or not mean.half_width > 0:
+        return None
+    scatter = mean.half_width / detectable(mean.count)
+    return next(n for n in count(mean.count + 1) if n > most or detectable(n) * scatter < abs(mean.mean))
+
+
 class Pairs:
     """Differences of two conditions, seed by seed: what is the same in both runs of a pair cancels.
 
@@ -97,8 +122,10 @@ class Pairs:
 
     Parameters
     ----------
-    left, right : mapping from seed to value
-        Seeds that either side lacks are left out.
+    left : mapping from seed to value
+    right : mapping from seed to value, or float
+        Seeds that either side lacks are left out. A number is known and not measured: then this is the
+        test of a single sample, whose values alone are rounded.
     resolution : float >= 0, default 0
         The step in which values come, as for `mean_of`.
 
@@ -116,11 +143,13 @@ class Pairs:
     1.33 ± 0.72 0.0153 2.61
     """
 
-    def __init__(self, left: Mapping[int, float], right: Mapping[int, float], resolution: float = 0.0) -> None:
-        seeds = [seed for seed in left if seed in right]
-        self.differences = [d for seed in seeds if math.isfinite(d := left[seed] - right[seed])]
-        # Both sides are rounded, and variances add.
-        self.mean = mean_of(self.differences, math.sqrt(2) * resolution)
+    def __init__(self, left: Mapping[int, float], right: Mapping[int, float] | float, resolution: float = 0.0) -> None:
+        other = right if isinstance(right, Mapping) else dict.fromkeys(left, right)
+        seeds = [seed for seed in left if seed in other]
+        self.differences = [d for seed in seeds if math.isfinite(d := left[seed] - other[seed])]
+        # The variances of what is rounded add.
+        measured = 2 if isinstance(right, Mapping) else 1
+        self.mean = mean_of(self.differences, math.sqrt(measured) * resolution)
 
     @property
     def p(self) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 from ffnn.files import replacing
 from ffnn.lab.experiment.claims import Judged
 from ffnn.lab.experiment.comparison import Comparison, Row
-from ffnn.lab.experiment.findings import caveats, certainty_in_words, found_in_words
+from ffnn.lab.experiment.findings import caveats, certainty_in_words, found_in_words, notes
 from ffnn.lab.experiment.statistics import mean_of
 from ffnn.tracking import RunRecord, finite
 
@@ -48,6 +48,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
         "verdict": comparison.verdict,
         "certainty": certainty_in_words(comparison),
         "caveats": caveats(comparison),
+        "notes": notes(comparison),
         "metric": comparison.experiment.metric,
         "margin": comparison.experiment.compare.margin,
         "reference": comparison.reference,
@@ -78,12 +79,20 @@ def _numbers(comparison: Comparison, row: Row) -> dict[str, Any]:
     return numbers | {
         "difference": difference.mean,
         "difference ± 95 %": difference.half_width,
+        "of rounding": _of_rounding(comparison, row),
         "pairs": difference.count,
         "p": pairs.p if pairs else math.nan,
         "p (Holm)": row.p,
         "Hedges g": pairs.effect if pairs else math.nan,
         "verdict": row.verdict,
     }
+
+
+def _of_rounding(comparison: Comparison, row: Row) -> str:
+    """Which of a row's intervals are those of rounding to whole images, as its seeds scatter less."""
+    metric = comparison.experiment.metric
+    named = {metric: row.means[metric], "difference": row.pairs.mean if row.pairs else mean_of([])}
+    return " ".join(name for name, mean in named.items() if mean.rounded)
 
 
 def _claim_numbers(one: Judged) -> dict[str, Any]:
@@ -94,6 +103,8 @@ def _claim_numbers(one: Judged) -> dict[str, Any]:
         "margin": one.claim.margin,
         "difference": mean.mean,
         "difference ± 95 %": mean.half_width,
+        "from the edge": one.excess,
+        "of rounding": mean.rounded,
         "pairs": mean.count,
         "p (Holm)": one.p,
         "Hedges g": one.pairs.effect,

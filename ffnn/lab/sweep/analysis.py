@@ -9,19 +9,26 @@ import shlex
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ffnn.files import replacing
 from ffnn.lab.config import BOOKKEEPING
+from ffnn.lab.offline import send_later
 from ffnn.lab.sweep.distributions import Interval
+from ffnn.lab.sweep.edges import ENOUGH, edges
 from ffnn.lab.sweep.ledger import COUNTED, Trial
 from ffnn.lab.sweep.live import short_settings
-from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.plan import Plan, counted
 from ffnn.lab.sweep.samplers import usable
 from ffnn.tracking import dump_yaml, finite
 
+if TYPE_CHECKING:
+    from rich.table import Table
+
 BEST = 10
 """Trials in the printed table."""
+ON_PAPER = 110
+"""Letters of a line where there is no terminal that says how many it has."""
 
 
 def ranked(trials: Mapping[str, Trial], plan: Plan) -> list[Trial]:
@@ -48,6 +55,18 @@ def importances(trials: Sequence[Trial], plan: Plan) -> dict[str, float]:
             [create_trial(value=t.best, params=dict(t.latents), distributions=dict(t.dimensions)) for t in trials]
         )
         return dict(get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0)))
+
+
+def caveat(trials: int, parameters: int) -> str:
+    """What must be said beside importances from so many trials; nothing if they are enough.
+
+    Examples
+    --------
+    >>> caveat(4, 2), caveat(20, 2)
+    ('a guess from 4 trials; 20 or more would tell', '')
+    """
+    wanted = ENOUGH * parameters
+    return "" if trials >= wanted else f"a guess from {counted(trials)}; {wanted} or more would tell"
 
 
 def write_table(trials: Mapping[str, Trial], plan: Plan, path: Path) -> None:
@@ -87,6 +106,7 @@ def write_best(trial: Trial, plan: Plan, path: Path) -> None:
 
 def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float], path: Path) -> None:
     """Write `sweep.json`: what a report cannot see in the trials, such as the metric's direction and importances."""
+    best = ranked(trials, plan)
     about = {
         "file": str(plan.sweep.path),
         "description": f"{plan.sweep.file.method} search",
@@ -94,11 +114,34 @@ def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, f
         "maximize": plan.metric.goal == "maximize",
         "logarithmic": {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()},
         "importances": dict(weights),
+        "caveat": caveat(len(best), len(plan.space.searched)) if weights else "",
+        "edges": edges_of(best, plan),
         "command": _command(plan, len(trials)),
     }
     with replacing(path) as file:
         json.dump(finite(about), file, indent=2, allow_nan=False, ensure_ascii=False)
         file.write("\n")
+
+
+def edges_of(best: Sequence[Trial], plan: Plan) -> list[str]:
+    """Where the best of the ranked trials lies at an end of the space."""
+    if not best:
+        return []
+    wanted = plan.space.grid_size if plan.sweep.file.method == "grid" else ENOUGH * len(plan.space.searched)
+    return edges(plan.space, plan.space.values(best[0].latents), len(best), len(best) >= wanted)
+
+
+def leave_files(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> dict[str, Path]:
+    """Write trials.csv, sweep.json and best.yaml, as far as there is something to write; where they are."""
+    plan.own_folder.mkdir(parents=True, exist_ok=True)
+    places = {"trials": plan.own_folder / "trials.csv"}
+    write_table(trials, plan, places["trials"])
+    write_about(trials, plan, weights, plan.own_folder / "sweep.json")
+    best = ranked(trials, plan)
+    if best:
+        places["best"] = plan.own_folder / "best.yaml"
+        write_best(best[0], plan, places["best"])
+    return places
 
 
 def _command(plan: Plan, count: int) -> str:
@@ -123,7 +166,7 @@ def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, 
     if axes and len(values) > 1:
         paths += [folder / "slices.png", folder / "parallel.png"]
         draw_slices(rows, values, axes, label, paths[1])
-        draw_parallel(rows, values, axes, label, paths[2])
+        draw_parallel(rows, values, axes, plan.metric.goal == "maximize", label, paths[2])
     if weights:
         paths.append(folder / "importances.png")
         draw_importances(weights, label, paths[-1])
@@ -140,36 +183,50 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     """Print the best trials and the importances; write table, config and figures."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     if not trials:
         return
     console = Console(highlight=False)
-    plan.own_folder.mkdir(parents=True, exist_ok=True)
-    places = {"trials": plan.own_folder / "trials.csv"}
-    write_table(trials, plan, places["trials"])
+    if not console.is_terminal:
+        console = Console(highlight=False, width=max(console.width, ON_PAPER))
     best = ranked(trials, plan)
     weights = importances(best, plan)
-    write_about(trials, plan, weights, plan.own_folder / "sweep.json")
+    places: dict[str, Any] = dict(leave_files(trials, plan, weights))
     console.print(f"\n[bold]{escape(plan.group)}[/bold]: {escape(in_numbers(trials))}")
     if best:
-        table = Table("trial", plan.metric.name, "status", "settings")
-        for trial in best[:BEST]:
-            table.add_row(trial.key, f"{trial.best:.4f}", trial.status, escape(short_settings(trial)))
-        console.print(table)
+        console.print(_table(best, plan))
+        cut = f"{BEST} best of {len(best)} with a result; all are in trials.csv\n" if len(best) > BEST else ""
+        console.print(f"{cut}best: {escape(short_settings(best[0]))}")
+        for sentence in edges_of(best, plan):
+            console.print(f"[yellow]{escape(sentence)}[/yellow]")
         if weights:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
-            console.print(f"importance of parameters: {escape(shares)}")
-        places["best"] = plan.own_folder / "best.yaml"
-        write_best(best[0], plan, places["best"])
+            doubt = caveat(len(best), len(plan.space.searched))
+            console.print(f"importance of parameters: {escape(shares)}{f' ({doubt})' if doubt else ''}")
         places["figures"] = draw_figures(trials, plan, weights)[0].parent
     for name, place in places.items():
         console.print(f"{name:<9}{place}", soft_wrap=True)
     if best:
-        console.print(f"train it: ffnn train --config {places['best']}", soft_wrap=True)
-        console.print(f"report:   ffnn report {plan.folder}", soft_wrap=True)
-    if list(plan.folder.glob("*/wandb/offline-run-*")):
-        console.print(f"W&B      recorded offline; to send: wandb sync {plan.folder}/*/wandb", soft_wrap=True)
+        console.print(f"train it: ffnn train --config {shlex.quote(str(places['best']))}", soft_wrap=True)
+        console.print(f"report:   ffnn report {shlex.quote(str(plan.folder))}", soft_wrap=True)
+    if found := send_later(plan.folder, "*"):
+        console.print(f"W&B      {found[0]} offline records; send them later: {found[1]}", soft_wrap=True)
+
+
+def _table(best: Sequence[Trial], plan: Plan) -> "Table":
+    """The best trials, a line each."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, expand=True)
+    table.add_column("trial", no_wrap=True)
+    table.add_column(plan.metric.name, justify="right", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
+    for trial in best[:BEST]:
+        table.add_row(*map(Text, (trial.key, f"{trial.best:.4f}", trial.status, short_settings(trial))))
+    return table
 
 
 def in_numbers(trials: Mapping[str, Trial]) -> str:
@@ -178,4 +235,4 @@ def in_numbers(trials: Mapping[str, Trial]) -> str:
     for trial in trials.values():
         counts[trial.status] = counts.get(trial.status, 0) + 1
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{len(trials)} {'trial' if len(trials) == 1 else 'trials'}: {listed}"
+    return f"{counted(len(trials))}: {listed}"

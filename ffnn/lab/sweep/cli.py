@@ -1,6 +1,8 @@
 """`ffnn sweep`: a sweep file from the command line to finished runs."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -40,21 +42,23 @@ def sweep(
     ffnn sweep sweeps/lr_bayes.yaml --count=10 --dataset=digits --epochs=5
     ffnn sweep sweeps/search_random.yaml --count=40 --workers=4 --storage=/shared/search.log
     """
-    from ffnn.cli import parse_settings
-    from ffnn.lab.sweep.analysis import present
-    from ffnn.lab.sweep.explain import explain
-    from ffnn.lab.sweep.plan import make_plan
-    from ffnn.lab.sweep.schema import read_sweep
-    from ffnn.lab.sweep.session import Wish, make_sampler, open_sweep, run_sweep
+    with _wait_said(file):
+        from ffnn.cli import parse_settings
+        from ffnn.lab.sweep.analysis import present
+        from ffnn.lab.sweep.explain import explain
+        from ffnn.lab.sweep.plan import make_plan
+        from ffnn.lab.sweep.schema import read_sweep
+        from ffnn.lab.sweep.session import Wish, make_sampler, open_sweep, run_sweep
 
-    described, settings = read_sweep(file), parse_settings(ctx.args)
-    if check:
+        described, settings = read_sweep(file), parse_settings(ctx.args)
+        wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed)
+        begun = None if check else open_sweep(described, settings, wish)
+    if begun is None:
         plan = make_plan(described, settings, seed, count, {})
         lines, problems = explain(plan, make_sampler(plan))
         click.echo("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
         ctx.exit(2 if problems else 0)
-    wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed)
-    plan, ledger = open_sweep(described, settings, wish)
+    plan, ledger = begun
     try:
         trials = run_sweep(plan, ledger, wish, sys.stderr.isatty())
     except KeyboardInterrupt:
@@ -64,3 +68,16 @@ def sweep(
     present(trials, plan)
     if not any(trial.best is not None for trial in trials.values()):
         ctx.exit(1)
+
+
+@contextmanager
+def _wait_said(file: Path) -> Iterator[None]:
+    """On a terminal, a line while the libraries load; it makes room for whatever comes next."""
+    terminal = sys.stderr.isatty()
+    if terminal:
+        click.echo(f"{file}: getting ready ...", err=True, nl=False)
+    try:
+        yield
+    finally:
+        if terminal:
+            click.echo("\r\x1b[2K", err=True, nl=False)

@@ -12,8 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.errors import FFNNError
+from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import Config, make_config, override
+from ffnn.lab.sweep.schema import Sweep
 from ffnn.tracking import load_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
@@ -46,11 +47,21 @@ def expand(command: Sequence[str], arguments: Mapping[str, Any], program: str | 
         macro = MACRO.fullmatch(text)
         if macro and macro[1] in macros:
             expanded += macros[macro[1]]
-        elif macro:
-            raise FFNNError(f"command: unknown macro {text}; expected one of {', '.join(macros)} or envvar:NAME")
         else:
             expanded.append(text)
     return expanded
+
+
+def check_macros(sweep: Sweep) -> None:
+    """FFNNError, with file and line, for the first macro of a file's command that does not exist."""
+    known = [*_macros({}, None, Path()), "envvar:NAME"]
+    for place, element in enumerate(sweep.file.command):
+        macro = MACRO.fullmatch(element)
+        if macro and macro[1] not in known:
+            raise FFNNError(
+                f"{sweep.marks.at('command', place)}: unknown macro {element}; expected one of {', '.join(known)}"
+                f"{nearest(macro[1], known)}"
+            )
 
 
 def _macros(arguments: Mapping[str, Any], program: str | None, json_file: Path) -> dict[str, list[str]]:

@@ -6,7 +6,7 @@ Those whose latent is the quantile itself are in `ffnn.lab.sweep.bells`.
 import json
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep.distribution import (
@@ -212,8 +212,32 @@ class InvLogUniformValues(LogUniformValues):
     """The reciprocal is log-uniform between 1/max and 1/min, so the value is between min and max."""
 
 
+class Exponents(Interval):
+    """Between two bounds of which natural logarithms are given; to give the bounds themselves is a common mistake.
+
+    Attributes
+    ----------
+    given : (float, float)
+        `min` and `max` as in the file.
+    instead : str
+        The distribution that takes them as the bounds themselves.
+    """
+
+    log = True
+    instead: ClassVar[str]
+
+    def __init__(self, min: float, max: float, q: float | None = None) -> None:
+        self.given = exponent("min", min), exponent("max", max)
+        low, high = self._bounds()
+        super().__init__(low, high, q)
+
+    def _bounds(self) -> tuple[float, float]:
+        low, high = self.given
+        return math.exp(low), math.exp(high)
+
+
 @DISTRIBUTIONS.register("log_uniform")
-class LogUniform(Interval):
+class LogUniform(Exponents):
     """exp of a uniform number: `min` and `max` are natural logarithms of the bounds.
 
     Examples
@@ -222,30 +246,34 @@ class LogUniform(Interval):
     0.367879
     """
 
-    log = True
+    instead = "log_uniform_values"
 
     def __init__(self, min: float, max: float) -> None:
-        super().__init__(math.exp(exponent("min", min)), math.exp(exponent("max", max)))
+        super().__init__(min, max)
 
 
 @DISTRIBUTIONS.register("q_log_uniform")
-class QLogUniform(Interval):
+class QLogUniform(Exponents):
     """`log_uniform`, rounded to multiples of `q`."""
 
-    log = True
+    instead = "q_log_uniform_values"
 
     def __init__(self, min: float, max: float, q: float = 1.0) -> None:
-        super().__init__(math.exp(exponent("min", min)), math.exp(exponent("max", max)), q)
+        super().__init__(min, max, q)
 
 
 @DISTRIBUTIONS.register("inv_log_uniform")
-class InvLogUniform(Interval):
+class InvLogUniform(Exponents):
     """1/exp of a uniform number: between exp(-max) and exp(-min)."""
 
-    log = True
+    instead = "inv_log_uniform_values"
 
     def __init__(self, min: float, max: float) -> None:
-        super().__init__(math.exp(-exponent("max", max)), math.exp(-exponent("min", min)))
+        super().__init__(min, max)
+
+    def _bounds(self) -> tuple[float, float]:
+        low, high = self.given
+        return math.exp(-high), math.exp(-low)
 
 
 def _labels(values: Sequence[Any]) -> list[str]:

@@ -14,7 +14,7 @@ from ffnn.backend.threads import usable_cores
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep import ledger as words
 from ffnn.lab.sweep.forkserver import ForkServer
-from ffnn.lab.sweep.hyperband import bands, stops
+from ffnn.lab.sweep.hyperband import NOT_AMONG_THE_BEST, bands, stops
 from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.process import TrialProcess, environment
@@ -72,7 +72,7 @@ class Situation:
 
     trials: dict[str, Trial]
     workers: list[Worker]
-    limit: int | None
+    size: int | None
 
 
 class Engine:
@@ -92,7 +92,7 @@ class Engine:
     show : callable
         Given the situation after every look.
     tell : callable
-        Given a trial when it has ended.
+        Given a trial when it has ended, and before it its number, from 1, in the order in which trials were begun.
     server : ForkServer, optional
         Starts trials faster.
     """
@@ -106,7 +106,7 @@ class Engine:
         timeout: float | None,
         redo: Collection[str],
         show: Callable[[Situation], None],
-        tell: Callable[[Trial], None],
+        tell: Callable[[int, Trial], None],
         server: ForkServer | None = None,
     ) -> None:
         self.plan, self.ledger, self.sampler = plan, ledger, sampler
@@ -156,7 +156,7 @@ class Engine:
             self._workers.append(self._start(trial))
         if time.monotonic() - self._shown >= SHOW_SECONDS:
             self._shown = time.monotonic()
-            self.show(Situation(self.ledger.trials(), list(self._workers), self.plan.limit))
+            self.show(Situation(self.ledger.trials(), list(self._workers), self.plan.size))
         return bool(self._workers) or self._others_at_work()
 
     # -- what to run -----------------------------------------------------------------------------
@@ -246,7 +246,7 @@ class Engine:
             others = [trial.history for trial in self.ledger.trials().values() if trial.key != worker.trial.key]
             band = stops(rule, self.plan.metric.sign, own, [*others, dict(enumerate(own, start=1))])
             if band is not None:
-                reason = f"at epoch {band}: not in the top 1/{rule.eta:g}"
+                reason = f"at epoch {band}: {NOT_AMONG_THE_BEST}{rule.eta:g}"
                 worker.end(Outcome(words.PRUNED, reason), GRACE_SECONDS)
         first = len(own) - len(new) + 1
         if self.plan.metric.impute_while_running not in ("false", False):
@@ -262,9 +262,9 @@ class Engine:
         self._failures += failed
         self._successes += outcome.status in words.COUNTED
         self._last_reason = outcome.reason
-        ended = self.ledger.trials().get(worker.trial.key)
-        if ended:
-            self.tell(ended)
+        trials = self.ledger.trials()
+        number = list(trials).index(worker.trial.key) + 1
+        self.tell(number, trials[worker.trial.key])
 
     def _outcome(self, worker: Worker, code: int) -> Outcome:
         watch = worker.watch

@@ -1,18 +1,19 @@
 """A sweep file in words, before anything runs: what will be tried, when trials are cut, and what cannot work."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import yaml
 
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import Config
-from ffnn.lab.sweep.distribution import Distribution
-from ffnn.lab.sweep.distributions import Categorical, IntUniform
+from ffnn.lab.sweep.distribution import Distribution, Latent
+from ffnn.lab.sweep.distributions import Categorical, Exponents, IntUniform
 from ffnn.lab.sweep.hyperband import bands
-from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.plan import Plan, counted
 from ffnn.lab.sweep.samplers import Sampler
+from ffnn.lab.sweep.space import place_of
 from ffnn.lab.values import with_overrides
 
 EVERY_EPOCH = (
@@ -28,6 +29,7 @@ def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
     """What the sweep will do, and what is wrong with it, as lines."""
     problems = [
         *(unknown_settings(plan) or _problems_of_values(plan)),
+        *mistaken_exponents(plan),
         *_problems_of_metric(plan),
         *_problems_for_w_and_b(plan),
     ]
@@ -44,6 +46,31 @@ def unknown_settings(plan: Plan) -> list[str]:
     ]
 
 
+def mistaken_exponents(plan: Plan) -> list[str]:
+    """Parameters whose bounds are taken for logarithms, as W&B does, but look like the bounds themselves."""
+    return [
+        f"{plan.sweep.marks.at(*place_of(tuple(name.split('.'))))}: min and max of {_name(distribution)} are natural "
+        f"logarithms, so this draws from {distribution.low:.7g} to {distribution.high:.7g}; for a range from "
+        f"{distribution.given[0]:g} to {distribution.given[1]:g} write distribution: {distribution.instead}"
+        for name, distribution in plan.space.searched.items()
+        if isinstance(distribution, Exponents) and _implausible(name, distribution)
+    ]
+
+
+def _implausible(name: str, distribution: Exponents) -> bool:
+    """Logarithms from 0 to 1 span no more than a factor of e, and those beyond 16 tens of millions."""
+    low, high = distribution.given
+    default = Config.model_fields[name].default if name in Config.model_fields else None
+    if (low >= 0 and high <= 1) or high > 16:
+        return True
+    return isinstance(default, int | float) and low <= default <= high and default < distribution.low
+
+
+def _name(distribution: Distribution) -> str:
+    """As the file calls it."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", type(distribution).__name__).lower()
+
+
 def _what(plan: Plan, sampler: Sampler) -> Iterator[str]:
     file, limit = plan.sweep.file, plan.limit
     yield f"{plan.sweep.path}: {sampler.description}, to {file.metric.goal if file.metric else plan.metric.goal} " + (
@@ -54,11 +81,11 @@ def _what(plan: Plan, sampler: Sampler) -> Iterator[str]:
     if file.method == "grid":
         size = plan.space.grid_size
         count = size if limit is None else min(size, limit)
-        yield f"  {count} trials" + (f" of the grid's {size}" if count < size else ": every combination, once")
+        yield f"  {counted(count)}" + (f" of the grid's {size}" if count < size else ": every combination, once")
     elif limit is None:
         yield f"  no end: add --count N, or run_cap: N to the file (W&B's {file.method} search never ends without it)"
     else:
-        yield f"  {limit} trials, none twice"
+        yield f"  {counted(limit)}, none twice"
     yield f"  runs go to {plan.folder}/ and to the W&B group {plan.group}"
 
 
@@ -85,8 +112,7 @@ def _in_words(distribution: Distribution) -> str:
     if isinstance(distribution, IntUniform):
         return f"a whole number from {distribution.min} to {distribution.max}"
     low, median, high = (f"{value:.4g}" for value in middle)
-    kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(distribution).__name__).lower()
-    return f"{kind}: nine in ten draws from {low} to {high}, half below {median}"
+    return f"{_name(distribution)}: nine in ten draws from {low} to {high}, half below {median}"
 
 
 def _early(plan: Plan) -> Iterator[str]:
@@ -117,22 +143,39 @@ def _epochs(plan: Plan) -> int:
 
 
 def _problems_of_values(plan: Plan) -> Iterator[str]:
-    """Each value tried by itself, the others in the middle of their range."""
+    """Each value tried by itself, the others as they work, or in the middle of their range."""
     marks, space = plan.sweep.marks, plan.space
-    middle = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    others = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    for name, distribution in space.searched.items():
+        for latent in (others[name], *_examples(distribution)):
+            others[name] = latent
+            if _about(_problem(plan, others)) != name:
+                break
     seen = set()
-    for name, distribution in [("", None), *space.searched.items()]:
-        for latent in _examples(distribution):
-            arguments = space.arguments({**middle, name: latent} if name else middle)
-            try:
-                plan.config(arguments)
-            except FFNNError as problem:
-                about = re.split(r"[ :'\"]+", str(problem).replace("unknown setting --", ""), maxsplit=1)[0]
-                where = name or (about if about in plan.sweep.file.parameters else "")
-                place = marks.at("parameters", *where.split(".")) if where else str(plan.sweep.path)
-                if str(problem) not in seen:
-                    seen.add(str(problem))
-                    yield f"{place}: {problem}"
+    for name, tried in [("", None), *space.searched.items()]:
+        for number, latent in enumerate(_examples(tried)):
+            problem = _problem(plan, {**others, name: latent} if name else others)
+            if problem is None or problem in seen:
+                continue
+            seen.add(problem)
+            where = name or (_about(problem) if _about(problem) in plan.sweep.file.parameters else "")
+            listed = ("values", number) if isinstance(tried, Categorical) else ()
+            place = marks.at(*place_of(tuple(where.split("."))), *listed) if where else str(plan.sweep.path)
+            yield f"{place}: {problem.removeprefix(f'{name}: ')}"
+
+
+def _problem(plan: Plan, latents: Mapping[str, Latent]) -> str | None:
+    """What is wrong with the config of the trial at a point."""
+    try:
+        plan.config(plan.space.arguments(latents))
+    except FFNNError as problem:
+        return str(problem)
+    return None
+
+
+def _about(problem: str | None) -> str | None:
+    """The setting that a problem begins with."""
+    return None if problem is None else re.split(r"[ :'\"]+", problem.replace("unknown setting --", ""), maxsplit=1)[0]
 
 
 def _examples(distribution: Distribution | None) -> list[Any]:

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 
 from ffnn.lab.sweep.schema import Hyperband
 
+NOT_AMONG_THE_BEST = "not in the top 1/"
+"""In the reason of every trial that is stopped by the rule, before eta."""
+
 
 def bands(rule: Hyperband, limit: float = math.inf) -> list[int]:
     """The iterations at which a trial is looked at, up to `limit`, in rising order.

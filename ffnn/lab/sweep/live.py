@@ -2,18 +2,26 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from ffnn.lab.sweep import ledger as words
-from ffnn.lab.sweep.engine import Situation
+from ffnn.lab.sweep.engine import Situation, Worker
 from ffnn.lab.sweep.ledger import Trial
-from ffnn.lab.sweep.plan import Plan
+from ffnn.lab.sweep.plan import Plan, counted
 from ffnn.lab.sweep.samplers import usable
 
-ROWS = 12
-"""Finished trials that the table shows, the latest."""
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+
+WIDE = 110
+"""Letters of a terminal from which a column is named after the metric."""
+
+FRAME = 4
+"""Lines of a table that are no trials: title, headings, a rule, and what is left out."""
+LEFT_OVER = 1
+"""Lines of the terminal that stay free, or the table would scroll."""
 
 
 class Lines:
@@ -21,7 +29,6 @@ class Lines:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self._situation: Situation | None = None
 
     def __enter__(self) -> "Lines":
         return self
@@ -30,27 +37,25 @@ class Lines:
         """Nothing to put away."""
 
     def show(self, situation: Situation) -> None:
-        """Remember how far the sweep is."""
-        self._situation = situation
+        """Nothing to keep up to date."""
 
-    def tell(self, trial: Trial) -> None:
-        """Print how a trial ended."""
-        there = self._situation.trials if self._situation else {}
-        over = sum(other.over for other in {**there, trial.key: trial}.values())
-        limit = self.plan.limit
-        place = f"[{over}/{limit}]" if limit else f"[{over}]"
+    def tell(self, number: int, trial: Trial) -> None:
+        """Print how a trial ended; its number is that of its row in trials.csv."""
+        size = self.plan.size
+        place = f"[{number}/{size}]" if size else f"[{number}]"
         click.echo(f"{place} {trial.key} {describe(trial, self.plan)}", err=True)
 
 
 class Table:
-    """A live table of the trials under way and the latest ones, the best so far and the time left."""
+    """A live table: first the trials under way, then the best one and the latest, as many as the terminal has room."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, console: "Console | None" = None) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self.plan, self._began, self._finished = plan, time.monotonic(), 0
-        self._live = Live(console=Console(stderr=True), auto_refresh=False, transient=True)
+        self._console = console or Console(stderr=True)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
     def __enter__(self) -> "Table":
         self._live.start()
@@ -59,7 +64,7 @@ class Table:
     def __exit__(self, *exception: object) -> None:
         self._live.stop()
 
-    def tell(self, trial: Trial) -> None:
+    def tell(self, number: int, trial: Trial) -> None:
         """Count it, for the time left."""
         self._finished += 1
 
@@ -67,37 +72,66 @@ class Table:
         """Draw the table anew."""
         self._live.update(self.draw(situation), refresh=True)
 
-    def draw(self, situation: Situation) -> Any:
-        """The table."""
-        from rich.markup import escape
+    def draw(self, situation: Situation) -> "Group":
+        """The title, a line for each trial there is room for, and how many more there are."""
+        from rich import box
+        from rich.console import Group
         from rich.table import Table as RichTable
+        from rich.text import Text
 
-        table = RichTable(title=escape(self._title(situation)), title_justify="left")
-        for heading in ("trial", "settings", "epoch", self.plan.metric.name, "status", "seconds"):
-            table.add_column(heading, justify="right" if heading in ("epoch", "seconds") else "left")
-        for trial in [trial for trial in situation.trials.values() if trial.over][-ROWS:]:
-            shown = "" if trial.best is None else f"{trial.best:.4f}"
-            cells = (trial.key, short_settings(trial), "", shown, trial.status, f"{trial.seconds:.1f}")
-            table.add_row(*map(escape, cells))
-        for worker in situation.workers:
-            values = worker.watch.values
-            shown = f"{self.plan.metric.best(values):.4f}" if values else ""
-            epoch = f"{worker.watch.epochs}/{worker.epochs}"
-            cells = (worker.trial.key, short_settings(worker.trial), epoch, shown, "running", f"{worker.seconds:.1f}")
-            table.add_row(*map(escape, cells), style="bold")
-        return table
+        table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, expand=True)
+        for heading in ("trial", "status", "epoch", self._heading(), "seconds"):
+            justify: Literal["left", "right"] = "left" if heading in ("trial", "status") else "right"
+            table.add_column(heading, justify=justify, no_wrap=True)
+        table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
+        room = max(1, self._console.size.height - FRAME - LEFT_OVER)
+        running = [self._running(worker) for worker in situation.workers]
+        over = self._over(situation)
+        finished = [self._ended(trial) for trial in over]
+        for cells in running[:room]:
+            table.add_row(*map(Text, cells), style="bold")
+        for number, cells in enumerate(finished[: max(0, room - len(running))]):
+            table.add_row(*map(Text, cells), style="green" if number == 0 and over[0].best is not None else "")
+        left = {"running": len(running) - room, "finished": len(finished) - max(0, room - len(running))}
+        more = ", ".join(f"{count} {what}" for what, count in left.items() if count > 0)
+        title = Text(self._title(situation), no_wrap=True, overflow="ellipsis", style="italic")
+        return Group(title, table, *([Text(f"and {more} more", style="dim", no_wrap=True)] if more else []))
+
+    def _heading(self) -> str:
+        """The metric's name where there is room for it; the title says it anyway."""
+        return self.plan.metric.name if self._console.size.width > WIDE else "metric"
+
+    def _running(self, worker: Worker) -> tuple[str, ...]:
+        values = worker.watch.values
+        shown = f"{self.plan.metric.best(values):.4f}" if values else ""
+        epoch = f"{worker.watch.epochs}/{worker.epochs}"
+        return worker.trial.key, "running", epoch, shown, f"{worker.seconds:.1f}", short_settings(worker.trial)
+
+    def _ended(self, trial: Trial) -> tuple[str, ...]:
+        shown = "" if trial.best is None else f"{trial.best:.4f}"
+        status = trial.status.partition(" by ")[0]  # nobody but hyperband stops trials
+        return trial.key, status, "", shown, f"{trial.seconds:.1f}", short_settings(trial)
+
+    def _over(self, situation: Situation) -> list[Trial]:
+        """What has ended, the best one first, then the latest."""
+        over = [trial for trial in situation.trials.values() if trial.over][::-1]
+        best = self._best(situation)
+        return over if best is None else [best, *(trial for trial in over if trial.key != best.key)]
+
+    def _best(self, situation: Situation) -> Trial | None:
+        found = usable(situation.trials.values())
+        return min(found, key=lambda trial: self.plan.metric.sign * (trial.best or 0), default=None)
 
     def _title(self, situation: Situation) -> str:
         over = sum(trial.over for trial in situation.trials.values())
-        done = f"{over} of {situation.limit}" if situation.limit else str(over)
-        parts = [f"{self.plan.group}: {done} trials"]
-        found = usable(situation.trials.values())
-        if found:
-            best = min(found, key=lambda trial: self.plan.metric.sign * (trial.best or 0))
-            parts.append(f"best {self.plan.metric.name} {best.best:.4f} ({best.key})")
-        if self._finished and situation.limit:
-            left = (time.monotonic() - self._began) / self._finished * max(0, situation.limit - over)
-            parts.append(f"about {_duration(left)} left")
+        parts = [f"{self.plan.group}: {over} of {counted(situation.size)}" if situation.size else counted(over)]
+        if self._finished and situation.size:
+            left = (time.monotonic() - self._began) / self._finished * max(0, situation.size - over)
+            parts.append(f"{_duration(left)} left")
+        best = self._best(situation)
+        if best:
+            name = self.plan.metric.name
+            parts.append(f"{'' if name.startswith('best/') else 'best '}{name} {best.best:.4f} ({best.key})")
         return "; ".join(parts)
 
 

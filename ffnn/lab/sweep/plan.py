@@ -12,7 +12,7 @@ from typing import Any
 
 from ffnn.errors import FFNNError
 from ffnn.lab.config import BOOKKEEPING, Config
-from ffnn.lab.sweep.command import config_of, expand, settings_of
+from ffnn.lab.sweep.command import check_macros, config_of, expand, settings_of
 from ffnn.lab.sweep.schema import Metric, Sweep
 from ffnn.lab.sweep.space import Space, read_space
 
@@ -69,6 +69,13 @@ class Plan:
         """Trials in all; None where only the grid's size ends it."""
         return min((n for n in (self.count, self.sweep.file.run_cap) if n is not None), default=None)
 
+    @property
+    def size(self) -> int | None:
+        """Trials to expect: the limit, or what of it the grid has; None where nothing ends the sweep."""
+        if self.sweep.file.method != "grid":
+            return self.limit
+        return min((n for n in (self.limit, self.space.grid_size) if n is not None), default=None)
+
     def parameters_file(self, key: str) -> Path:
         """Where a trial finds its parameters."""
         return self.own_folder / "trials" / f"{key}.json"
@@ -98,6 +105,11 @@ class Plan:
         """What must be the same for two processes to work on one sweep."""
         file = self.sweep.file.model_dump(include={"method", "metric", "parameters", "early_terminate", "command"})
         return {**file, "overrides": self.overrides, "seed": self.seed}
+
+
+def counted(number: int, noun: str = "trial") -> str:
+    """Such as "1 trial" and "2 trials"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def make_plan(
@@ -151,8 +163,12 @@ def _given(sweep: Sweep, space: Space) -> dict[str, Any]:
     """The bookkeeping that the file's command or parameters give."""
     everything = space.arguments(space.latents([0.5] * len(space.searched)))
     arguments = {name: value for name, value in everything.items() if name in BOOKKEEPING}
+    check_macros(sweep)
     argv = expand(sweep.file.command, arguments, sweep.file.program, Path("args.json"))
-    settings = settings_of(argv, {"args.json": arguments})
+    try:
+        settings = settings_of(argv, {"args.json": arguments})
+    except FFNNError as problem:
+        raise FFNNError(f"{sweep.marks.at('command')}: {str(problem).removeprefix('command: ')}") from None
     return {name: value for name, value in settings.items() if name in BOOKKEEPING}
 
 

@@ -6,7 +6,7 @@ Only what needs W&B's servers (launch jobs, custom schedulers, several metrics) 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -83,7 +83,7 @@ class SweepFile(_Strict):
 
     method: Literal["grid", "random", "bayes"]
     metric: Metric | None = None
-    parameters: Annotated[dict[str, dict[str, Any]], Field(min_length=1)]
+    parameters: Annotated[dict[str, Any], Field(min_length=1)]
     early_terminate: Hyperband | None = None
     run_cap: Annotated[int, Field(ge=1)] | None = None
     command: Annotated[list[str], Field(min_length=1)] = DEFAULT_COMMAND
@@ -122,8 +122,11 @@ def read_sweep(path: Path) -> Sweep:
     """
     values = load_yaml(path)
     if not isinstance(values, dict):
-        raise FFNNError(f"{path}: expected a sweep file with method, metric and parameters; received {values!r}")
+        received = "an empty file" if values is None else repr(values)
+        raise FFNNError(f"{path}: expected a sweep file with method, metric and parameters; received {received}")
     marks = Marks(path)
+    if "question" in values and "method" not in values:
+        raise FFNNError(f"{path}: expected a sweep file; received an experiment, which runs by: ffnn run {path}")
     for key in ONLY_WITH_W_AND_B:
         if key in values:
             raise FFNNError(f"{marks.at(key)}: works with W&B's servers only; remove it, or use `wandb sweep`")
@@ -132,13 +135,13 @@ def read_sweep(path: Path) -> Sweep:
     except ValidationError as problem:
         raise FFNNError(_first_problem(problem, marks)) from None
     if file.metric is None and (file.method == "bayes" or file.early_terminate):
-        raise FFNNError(
-            f"{marks.at('method')}: {'bayes' if file.method == 'bayes' else 'early_terminate'} needs a metric; "
-            "write metric: {name: best/val/accuracy, goal: maximize}"
-        )
+        needing = "method" if file.method == "bayes" else "early_terminate"
+        what = "bayes" if needing == "method" else "it"
+        raise FFNNError(f"{marks.at(needing)}: {what} needs a metric; write {METRIC_EXAMPLE}")
     return Sweep(path, file, marks)
 
 
+METRIC_EXAMPLE = "metric: {name: best/val/accuracy, goal: maximize}"
 _MODELS: Mapping[str, type[BaseModel]] = {"metric": Metric, "early_terminate": Hyperband}
 _EXPECTED = {
     "string_type": "text (in quotes, if YAML takes it for something else)",
@@ -163,15 +166,20 @@ def _first_problem(problem: ValidationError, marks: Marks) -> str:
     error = problem.errors(include_url=False)[0]
     place = error["loc"]
     where = marks.at(*place)
+    model: type[BaseModel] = _MODELS.get(str(place[0]), SweepFile) if len(place) > 1 else SweepFile
     if error["type"] == "extra_forbidden":
-        model: type[BaseModel] = _MODELS.get(str(place[0]), SweepFile) if len(place) > 1 else SweepFile
         known = model.model_fields
         return f"{where}: unknown key; expected one of {', '.join(known)}{nearest(str(place[-1]), known)}"
     if error["type"] == "value_error":
         return f"{where}: {error['msg'].removeprefix('Value error, ')}"
     expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
-    received = "nothing" if error["type"] == "missing" else repr(error["input"])
-    hint = ""
+    received, hint = repr(error["input"]), ""
+    if error["type"] == "missing":
+        choices = get_args(model.model_fields[str(place[-1])].annotation)
+        names = [choice for choice in choices if isinstance(choice, str)]
+        expected, received = f"one of {', '.join(names)}" if names else expected, "nothing"
+    if place == ("metric",):
+        hint = f"; write {METRIC_EXAMPLE}"
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         hint = nearest(error["input"], str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
     return f"{where}: expected {expected}; received {received}{hint}"

@@ -10,8 +10,9 @@ from ffnn.data import load
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep.analysis import import_libraries
 from ffnn.lab.sweep.engine import Engine
-from ffnn.lab.sweep.explain import unknown_settings
+from ffnn.lab.sweep.explain import mistaken_exponents, unknown_settings
 from ffnn.lab.sweep.forkserver import ForkServer
+from ffnn.lab.sweep.home import Home
 from ffnn.lab.sweep.ledger import FAILED, HUNG, KILLED, Ledger, Trial
 from ffnn.lab.sweep.live import view
 from ffnn.lab.sweep.plan import Plan, folder_of, make_plan
@@ -69,8 +70,9 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
         If there is one and none was expected, or the other way round, or it is another sweep.
     """
     folder, group = folder_of(sweep, settings)
-    own = folder / "sweep" / "journal.log"
-    there = own.exists()
+    home = Home(folder)
+    address = home.choose(wish.storage)
+    there = home.own.exists()
     if wish.storage is None and there and not wish.goes_on:
         raise FFNNError(f"{folder}: a sweep is there already; --resume goes on with it, --group=NAME begins another")
     if wish.storage is None and not there and wish.goes_on:
@@ -78,12 +80,14 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
     if not wish.goes_on:
         _check(make_plan(sweep, settings, wish.seed, wish.count, {}))  # before anything is written
     metric = sweep.file.metric
-    ledger = Ledger(open_storage(wish.storage or own), group, metric is None or metric.goal == "maximize")
+    ledger = Ledger(open_storage(address), group, metric is None or metric.goal == "maximize")
     before = ledger.plan()
     if before is None:
+        home.expect_nothing(address)
         plan = make_plan(sweep, settings, wish.seed, wish.count, {})
         before = ledger.begin({**plan.record(), "count": plan.count})
     plan = make_plan(sweep, settings, wish.seed, wish.count, before)
+    home.remember(address)
     return plan, ledger
 
 
@@ -101,10 +105,12 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
 
 def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
     sampler = make_sampler(plan)
+    click.echo(f"{plan.group}: {sampler.description}, {wish.workers} at a time; {plan.folder}/", err=True)
+    for line in mistaken_exponents(plan):
+        click.echo(f"warning: {line}", err=True)
     _fetch_data(plan, sampler)
     import_libraries()
     server.wait()
-    click.echo(f"{plan.group}: {sampler.description}, {wish.workers} at a time; {plan.folder}/", err=True)
     with view(plan, terminal) as shown:
         engine = Engine(plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server)
         try:

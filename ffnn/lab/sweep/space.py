@@ -3,11 +3,12 @@
 Nested `parameters:` become dotted names while they are searched and are nested again when handed over.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ffnn.errors import FFNNError
+from ffnn.errors import FFNNError, nearest
 from ffnn.lab.sweep import bells  # noqa: F401  registers normal and beta
 from ffnn.lab.sweep.distribution import DISTRIBUTIONS, Distribution, Latent
 from ffnn.lab.sweep.distributions import Categorical, Constant
@@ -110,24 +111,34 @@ def read_space(parameters: Mapping[str, Any], marks: Marks) -> Space:
     """
     found: dict[Path, Distribution] = {}
     for path, spec in _leaves(parameters, (), marks):
-        place = ("parameters", *(part for name in path for part in (name, "parameters")))[:-1]
         try:
-            found[path] = DISTRIBUTIONS.create(infer(spec))
+            found[path] = make_distribution(spec)
         except FFNNError as problem:
-            raise FFNNError(f"{marks.at(*place)}: {problem}") from None
+            raise FFNNError(f"{marks.at(*place_of(path))}: {problem}") from None
     return Space(found)
 
 
+def place_of(path: Path) -> Path:
+    """Where a file says what a parameter may be.
+
+    Examples
+    --------
+    >>> place_of(("optimizer", "beta1"))
+    ('parameters', 'optimizer', 'parameters', 'beta1')
+    """
+    return tuple(part for name in path for part in ("parameters", name))
+
+
 def _leaves(parameters: Any, path: Path, marks: Marks) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    place = ("parameters", *(part for name in path for part in (name, "parameters")))
+    place = (*place_of(path), "parameters")
     if not isinstance(parameters, Mapping) or not parameters:
         raise FFNNError(f"{marks.at(*place)}: expected parameters by name; received {parameters!r}")
     for name, spec in parameters.items():
         inner = (*path, str(name))
         if not isinstance(spec, Mapping):
             raise FFNNError(
-                f"{marks.at(*place, str(name))}: expected value, values, or min and max; received {spec!r}"
-                f" (a constant is written {{value: {spec!r}}})"
+                f"{marks.at(*place, str(name))}: expected value, values, or min and max; received {spec!r}; "
+                f"write {_meant(spec)}"
             )
         if "parameters" in spec:
             if len(spec) > 1:
@@ -138,23 +149,66 @@ def _leaves(parameters: Any, path: Path, marks: Marks) -> Iterator[tuple[Path, M
             yield inner, spec
 
 
-def infer(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """A parameter with its distribution named, by W&B's rules where the file does not.
+def make_distribution(spec: Mapping[str, Any]) -> Distribution:
+    """What a parameter's `value`, `values`, `min` and so on mean.
+
+    Raises
+    ------
+    FFNNError
+        Says in the file's own words what is too much, what lacks, or what no distribution can be.
 
     Examples
     --------
-    >>> infer({"min": 1, "max": 4})["name"], infer({"min": 0.5, "max": 1})["name"], infer({"values": [1]})["name"]
-    ('int_uniform', 'uniform', 'categorical')
+    >>> make_distribution({"distribution": "uniform", "min": 0.5})
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: uniform needs max; write {distribution: uniform, min: ..., max: ...}
     """
     options = dict(spec)
-    name = options.pop("distribution", None)
-    if name is None and "value" in options:
-        name = "constant"
-    elif name is None and "values" in options:
-        name = "categorical"
-    elif name is None and {"min", "max"} <= set(options):
-        whole = all(isinstance(options[bound], int) for bound in ("min", "max"))
-        name = "int_uniform" if whole else "uniform"
-    elif name is None:
-        raise FFNNError(f"expected value, values, min and max, or distribution; received {sorted(options)}")
-    return {"name": name, **options}
+    name = infer(options)
+    options.pop("distribution", None)
+    accepted = DISTRIBUTIONS.options(name)
+    example = ", ".join(f"{option}: ..." for option, about in accepted.items() if about.default is about.empty)
+    extra = next((option for option in options if option not in accepted), None)
+    if extra is not None:
+        if extra == "name":
+            fix = f"; the key is distribution: {options[extra]}"
+        elif {extra, *accepted} >= {"value", "values"}:
+            fix = "; give either value or values"
+        else:
+            fix = nearest(str(extra), accepted)
+        raise FFNNError(f"{name} has no {extra}: it takes {', '.join(accepted)}{fix}")
+    missing = [option for option, about in accepted.items() if about.default is about.empty and option not in options]
+    if missing:
+        raise FFNNError(f"{name} needs {' and '.join(missing)}; write {{distribution: {name}, {example}}}")
+    return DISTRIBUTIONS.create(name, **options)
+
+
+def infer(spec: Mapping[str, Any]) -> str:
+    """The name of a parameter's distribution, by W&B's rules where the file does not say it.
+
+    Examples
+    --------
+    >>> infer({"min": 1, "max": 4}), infer({"min": 0.5, "max": 1}), infer({"values": [1]})
+    ('int_uniform', 'uniform', 'categorical')
+    """
+    if "distribution" in spec:
+        return str(spec["distribution"])
+    if "value" in spec:
+        return "constant"
+    if "values" in spec:
+        return "categorical"
+    if {"min", "max"} <= set(spec):
+        return "int_uniform" if all(isinstance(spec[bound], int) for bound in ("min", "max")) else "uniform"
+    hint = next(filter(None, (nearest(str(key), ("min", "max", "value", "values")) for key in _strange(spec))), "")
+    received = " and ".join(map(str, spec)) or "nothing"
+    raise FFNNError(f"expected value, values, min and max, or distribution; received {received}{hint}")
+
+
+def _strange(spec: Mapping[str, Any]) -> list[str]:
+    return [key for key in spec if key not in ("min", "max")]
+
+
+def _meant(spec: Any) -> str:
+    """How a bare value, or a list of them, is written as a parameter."""
+    name = "values" if isinstance(spec, list) else "value"
+    return f"{{{name}: {json.dumps(spec, default=str)}}}"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from ffnn.errors import FFNNError
 
@@ -61,6 +62,24 @@ def open_storage(address: str | Path) -> Storage:
     return _open_journal(Path(text))
 
 
+def public_address(address: str | Path) -> str:
+    """A storage's name that may be written down: a journal's whole path, or a URL without user and password.
+
+    Examples
+    --------
+    >>> public_address("postgresql+psycopg://me:secret@db.local:5432/sweeps?password=secret&host=a")
+    'postgresql://db.local/sweeps?host=a'
+    """
+    text = str(address)
+    if not text.startswith(POSTGRES):
+        return str(Path(text).resolve())
+    parts = urlsplit(text)
+    place = parts.netloc.rpartition("@")[2].removesuffix(":5432")
+    # Sockets and ports may be given as options, and so may secrets.
+    options = [(name, value) for name, value in parse_qsl(parts.query) if name in ("host", "port", "dbname")]
+    return f"postgresql://{place}{parts.path}{'?' if options else ''}{urlencode(options, safe='/')}"
+
+
 def _open_journal(path: Path) -> Storage:
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
@@ -87,7 +106,7 @@ def _open_postgres(url: str) -> Storage:
     from optuna.storages import RDBStorage, get_storage
 
     address = "postgresql+psycopg://" + url.split("://", 1)[1]
-    shown = f"postgresql://{url.split('://', 1)[1].rsplit('@', 1)[-1]}"
+    shown = public_address(url)
     try:
         import sqlalchemy
 

@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.report.figures.canvas import COLOURS, legend_below, log_scale, new_figure, new_grid, save_figure, style, words
+from ffnn.report.figures.canvas import (
+    COLOURS,
+    Style,
+    legend_below,
+    log_scale,
+    new_figure,
+    new_grid,
+    save_figure,
+    style,
+    words,
+)
 
 History = Sequence[Mapping[str, Any]]
 FEW = 6
@@ -32,7 +42,7 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
     figure, all_axes = new_figure(4.9 * len(panels), 3.5 + extra, columns=len(panels))
     for axes, (metric, label) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
         for number, (condition, runs) in enumerate(histories.items()):
-            _draw_band(axes, runs, metric, condition, number)
+            _draw_band(axes, runs, metric, condition, style(number), 0.15 if len(histories) <= FEW else 0.06)
         axes.set(xlabel="epoch", ylabel=label)
         _tidy(axes, metric)
     handles, labels = np.atleast_1d(all_axes)[0].get_legend_handles_labels()
@@ -213,13 +223,12 @@ def _by_epoch(runs: Sequence[History], metric: str) -> dict[int, list[float]]:
     return dict(sorted(found.items()))
 
 
-def _draw_band(axes: Any, runs: Sequence[History], metric: str, condition: str, number: int) -> None:
-    look = style(number)
+def _draw_band(axes: Any, runs: Sequence[History], metric: str, condition: str, look: Style, alpha: float) -> None:
     by_epoch = _by_epoch(runs, metric)
     epochs, values = list(by_epoch), list(by_epoch.values())
     means = [np.mean(v) for v in values]
     axes.plot(epochs, means, color=look.colour, ls=look.dashes, label=words(condition), marker=look.mark, ms=3, lw=1.4)
-    axes.fill_between(epochs, [min(v) for v in values], [max(v) for v in values], color=look.colour, alpha=0.15, lw=0)
+    axes.fill_between(epochs, [min(v) for v in values], [max(v) for v in values], color=look.colour, alpha=alpha, lw=0)
 
 
 def _tidy(axes: Any, metric: str) -> None:

@@ -15,12 +15,25 @@ from ffnn.report.figures.canvas import new_figure, save_figure
 MOST_POINTS = 4000
 """More than this hide one another; every k-th is drawn then."""
 
+TEN = (
+    "#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd",
+)  # fmt: skip
+"""Ten colours that the colour-blind can tell apart, also as areas. Petroff, "Accessible color sequences", 2021."""
+
 
 def class_colours(count: int) -> list[Any]:
-    """A colour for each class; neighbours in the list differ for the colour-blind, too, up to ten."""
-    from matplotlib import colormaps
+    """A colour (red, green, blue, opacity) for each class; they repeat after ten."""
+    from matplotlib.colors import to_rgba
 
-    return [colormaps["tab10"](number % 10) for number in range(count)]
+    return [to_rgba(TEN[number % len(TEN)]) for number in range(count)]
+
+
+def region_colours(probabilities: NDArray[Any]) -> NDArray[np.float64]:
+    """The winner's colour for each row of probabilities (M, K), the stronger the surer; (M, 4)."""
+    count = probabilities.shape[1]
+    colours = np.array(class_colours(count))[probabilities.argmax(axis=1)]
+    colours[:, 3] = 0.1 + 0.45 * (probabilities.max(axis=1) - 1 / count) / (1 - 1 / count)
+    return colours
 
 
 def draw_points(
@@ -37,7 +50,7 @@ def draw_points(
     path : Path
     """
     figure, axes = new_figure(7.4, 5.6)
-    _scatter(axes, points, labels, class_names)
+    draw_scatter(axes, points, labels, class_names)
     axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     save_figure(figure, path)
 
@@ -64,18 +77,15 @@ def draw_regions(
     margin = 0.05 * (high - low)
     x, y = (np.linspace(start, end, 250) for start, end in zip(low - margin, high + margin, strict=True))
     grid = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-    probabilities = decide(grid)
-    winner = probabilities.argmax(axis=1)
-    colours = np.array(class_colours(probabilities.shape[1]))[winner]
-    count = probabilities.shape[1]
-    colours[:, 3] = 0.1 + 0.45 * (probabilities.max(axis=1) - 1 / count) / (1 - 1 / count)
+    colours = region_colours(decide(grid))
     axes.imshow(colours.reshape(250, 250, 4), extent=(x[0], x[-1], y[0], y[-1]), origin="lower", aspect="auto")
-    _scatter(axes, points, labels, class_names)
+    draw_scatter(axes, points, labels, class_names)
     axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
     save_figure(figure, path)
 
 
-def _scatter(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]) -> None:
+def draw_scatter(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]) -> None:
+    """Points (N, 2) in the colours of their classes, with a legend beside the axes."""
     step = -(-len(points) // MOST_POINTS)
     points, labels = points[::step], labels[::step]
     colours = class_colours(len(class_names))

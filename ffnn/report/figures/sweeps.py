@@ -11,6 +11,10 @@ from typing import Any
 from ffnn.report.figures.canvas import COLOURS, legend_below, new_figure, save_figure, words
 
 Row = Mapping[str, Any]
+AXIS, TICK = 20, 16
+"""Letters of a name above an axis, and of one beside it."""
+ROOM = 0.09
+"""Part of an axis that a label needs."""
 FEW = 8
 """So many different numbers stand side by side, as they do in a list of 0, 0.0001 and 0.1."""
 
@@ -71,32 +75,55 @@ def draw_slices(
 
 
 def draw_parallel(
-    rows: Sequence[Row], values: Sequence[float], logarithmic: Mapping[str, bool], label: str, path: Path
+    rows: Sequence[Row],
+    values: Sequence[float],
+    logarithmic: Mapping[str, bool],
+    maximize: bool,
+    label: str,
+    path: Path,
 ) -> None:
-    """A line a trial through an axis for each parameter, coloured by the metric; the arguments of `draw_slices`."""
+    """A line a trial through an axis for each parameter, coloured by the metric, the best trial by itself.
+
+    The other arguments are those of `draw_slices`.
+    """
     from matplotlib import colormaps
     from matplotlib.colors import Normalize
 
-    figure, axes = new_figure(max(6.0, 1.5 * (len(logarithmic) + 1)), 4.6)
+    figure, axes = new_figure(max(6.4, 1.4 * (len(logarithmic) + 1)), 4.6)
     lines: list[list[float]] = [[] for _ in rows]
+    behind = {"boxstyle": "round,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
     for number, (name, is_log) in enumerate([*logarithmic.items(), (label, False)]):
-        column = list(values) if name == label else [row.get(name) for row in rows]
-        places, ticks = _positions(column, even=name != label and not is_log)
+        column = list(values) if number == len(logarithmic) else [row.get(name) for row in rows]
+        places, ticks = _positions(column, even=number < len(logarithmic) and not is_log)
         scaled, ends = _scaled(places, is_log and not ticks)
         for line, place in zip(lines, scaled, strict=True):
             line.append(place)
-        marks = [(_share(at, ends), text) for at, text in enumerate(ticks)] if ticks else _end_marks(ends, is_log)
-        for height, text in marks:
-            axes.text(number - 0.04, height, words(text), ha="right", va="center", fontsize=7)
+        marks = [(_share(at, ends), text) for at, text in enumerate(ticks)] if ticks else _marks(ends, is_log)
         axes.axvline(number, color="#888888", lw=0.8)
+        axes.plot([number] * len(marks), [height for height, _ in marks], "_", color="#444444", markersize=6)
+        for height, text in marks:
+            axes.annotate(
+                words(text, TICK), (number, height), (-7, 0), textcoords="offset points", ha="right", va="center",
+                fontsize=8, bbox=behind, zorder=4,
+            )  # fmt: skip
     shades = Normalize(min(values), max(values) if max(values) > min(values) else min(values) + 1e-9)
-    for line, value in sorted(zip(lines, values, strict=True), key=lambda pair: pair[1]):
-        axes.plot(range(len(line)), line, color=colormaps["viridis"](shades(value)), alpha=0.75, lw=1.2)
-    axes.set_xticks(range(len(logarithmic) + 1), [*logarithmic, label], rotation=20, ha="right", fontsize=8)
+    best = (max if maximize else min)(range(len(values)), key=lambda number: values[number])
+    for number in sorted(range(len(values)), key=lambda number: values[number]):
+        if number != best:
+            colour = colormaps["viridis"](shades(values[number]))
+            axes.plot(range(len(lines[number])), lines[number], color=colour, alpha=0.6, lw=1.2)
+    axes.plot(range(len(lines[best])), lines[best], color=COLOURS[1], lw=2.6, zorder=3, label="best trial")
+    names = [words(name, AXIS) for name in (*logarithmic, label)]
+    axes.set_xticks(range(len(names)), names, fontsize=9, fontweight="bold")
+    axes.xaxis.tick_top()
+    axes.tick_params(axis="x", length=0, pad=8)
     axes.set_yticks([])
-    axes.set_xlim(-0.6, len(logarithmic) + 0.2)
+    axes.set_xlim(-0.7, len(logarithmic) + 0.15)
+    axes.set_ylim(-0.06, 1.06)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    legend_below(figure, handles, labels, 1)
     save_figure(figure, path)
 
 
@@ -138,6 +165,14 @@ def _share(place: float, ends: tuple[float, float]) -> float:
     return (place - low) / (high - low) if high > low else 0.5
 
 
-def _end_marks(ends: tuple[float, float], logarithmic: bool) -> list[tuple[float, str]]:
+def _marks(ends: tuple[float, float], logarithmic: bool) -> list[tuple[float, str]]:
+    """Labels of an axis of numbers: its ends, and round numbers between where they leave room."""
+    from matplotlib.ticker import MaxNLocator
+
     texts = [f"{10**end if logarithmic else end:.3g}" for end in ends]
-    return [(0.0, texts[0]), (1.0, texts[1])] if ends[1] > ends[0] else [(0.5, texts[0])]
+    if ends[0] == ends[1]:
+        return [(0.5, texts[0])]
+    round_ones = MaxNLocator(4, integer=logarithmic).tick_values(*ends)
+    between = [(_share(one, ends), f"{10**one if logarithmic else one:.3g}") for one in map(float, round_ones)]
+    inside = [(share, text) for share, text in between if ROOM < share < 1 - ROOM]
+    return [(0.0, texts[0]), *inside, (1.0, texts[1])]

@@ -58,6 +58,21 @@ def test_scatter_and_single_seeds_leave_a_claim_undecided(text: str) -> None:
     assert math.isnan(alone.p)
 
 
+def test_a_claim_about_a_number_is_the_test_of_one_sample() -> None:
+    """With the step 0.01 and two equal values 0.05 above: p one-sided 0.012988, by hand as in test_statistics.py."""
+    claim = parse_claim("a > 0.85", ["a"], "test/accuracy", 0.0)
+    (one,) = judge([claim], {"test/accuracy": {"a": {0: 0.90, 1: 0.90}}}, {"test/accuracy": 0.01})
+    assert one.p == pytest.approx(2 * 0.012988, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("text", "difference", "excess"),
+    [("a > b", 0.3, 0.2), ("a >= b", 0.3, 0.4), ("a < b", 0.3, 0.4), ("a <= b", 0.3, 0.2), ("a ~ b", -0.03, 0.07)],
+)
+def test_how_far_a_claim_is_from_its_edge(text: str, difference: float, excess: float) -> None:
+    assert judged(text, difference).excess == pytest.approx(excess)
+
+
 def test_a_claim_on_another_measure_reads_that_measure() -> None:
     claim = parse_claim("a > b on curve/val/accuracy within 0", ["a", "b"], "test/accuracy", 0.1)
     high, low = {0: 0.9, 1: 0.91, 2: 0.92}, {0: 0.1, 1: 0.1, 2: 0.1}

@@ -9,8 +9,9 @@ import pytest
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build
 from ffnn.lab.config import make_config
+from ffnn.lab.experiment.check import read_experiment
 from ffnn.lab.experiment.comparison import compare
-from ffnn.lab.experiment.file import Experiment, plan_jobs, read_experiment
+from ffnn.lab.experiment.file import Experiment, plan_jobs
 from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.jobs import Job, Once
 from ffnn.tracking import load_yaml
@@ -101,6 +102,29 @@ def test_runs_of_a_seed_are_pairs(tmp_path: Path) -> None:
     assert not np.array_equal(first.value, draws[first.name])
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_in_every_experiment_runs_of_a_seed_are_pairs(file: Path) -> None:
+    """One split for all; one order of images a seed; one first draw a seed wherever shape and rule are the same."""
+    settings = {"dataset": "digits", "engine": "numpy", "threads": 1}
+    jobs = plan_jobs(read_experiment(file, settings), file.stem, settings, 2)
+    built = [(job.config, build(job.config)) for job in jobs]
+    assert len({parts.split.digest for _, parts in built}) == 1
+    orders: dict[int, set[bytes]] = {0: set(), 1: set()}
+    draws: dict[int, dict[Any, set[bytes]]] = {0: {}, 1: {}}
+    for config, parts in built:
+        labels = np.concatenate([labels for _, labels in parts.train.epoch(1)])
+        orders[config.seed].add(labels.tobytes())
+        for parameter in parts.objective.network.parameters:
+            if "bias" not in parameter.name and parameter.value.ndim == 2:
+                rule = (str(config.initializer), parameter.name, parameter.value.shape)
+                draws[config.seed].setdefault(rule, set()).add(np.array(parameter.value).tobytes())
+    assert [len(orders[0]), len(orders[1]), len(orders[0] | orders[1])] == [1, 1, 2]
+    assert draws[0]
+    for rule, values in draws[0].items():
+        assert len(values) == 1, rule
+        assert (values == draws[1][rule]) == ("zeros" in rule[0]), rule
+
+
 def test_a_grid_is_every_combination_named_by_its_levels() -> None:
     experiment = Experiment(
         question="?", expected="!", base={}, conditions={"alone": {"epochs": 3}},
@@ -132,7 +156,7 @@ def test_conditions_that_come_to_the_same_settings_share_their_runs(tmp_path: Pa
     said: list[str] = []
     records = run_experiment(plan_jobs(experiment, "e", {**TINY, "runs_dir": str(tmp_path)}, 1), 1, said.append)
     assert records["a"][0].path == records["b"][0].path
-    assert sum(line.startswith("[") for line in said) == 1
+    assert [line.partition(":")[0] for line in said if line.startswith("[")] == ["[1/1] a, seed 0"]
 
 
 def test_finished_runs_are_not_run_again_and_other_settings_are(tmp_path: Path) -> None:
@@ -146,7 +170,7 @@ def test_finished_runs_are_not_run_again_and_other_settings_are(tmp_path: Path) 
     said.clear()
     more = run_experiment(small(tmp_path, seeds=3), 1, said.append)
     assert len({run.path for runs in more.values() for run in runs}) == 12
-    assert sum(line.startswith("[") for line in said) == 4
+    assert [line.split()[0] for line in said if line.startswith("[")] == ["[9/12]", "[10/12]", "[11/12]", "[12/12]"]
     other = run_experiment(small(tmp_path, learning_rate=0.002), 1, lambda line: None)
     assert not {run.path for runs in other.values() for run in runs} & {r.path for runs in first.values() for r in runs}
 
@@ -167,14 +191,17 @@ def test_runs_on_other_data_are_not_taken_for_ours(tmp_path: Path) -> None:
     assert again.path != first.path
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_condition_that_fails_costs_only_itself(tmp_path: Path, workers: int) -> None:
-    jobs = small(tmp_path, seeds=1)
-    broken = jobs[0].config.model_copy(update={"class_weights": [1.0]})
-    said: list[str] = []
-    records = run_experiment([Job("sgd", broken), *jobs[1:]], workers, said.append)
-    assert [len(runs) for runs in records.values()] == [0, 1, 1, 1]
-    assert sum("failed: class_weights needs" in line for line in said) == 1
+def test_a_condition_that_fails_costs_only_itself_and_workers_find_what_one_process_finds(tmp_path: Path) -> None:
+    found = []
+    for workers in (1, 2):
+        jobs = small(tmp_path / str(workers), seeds=1)
+        broken = jobs[0].config.model_copy(update={"class_weights": [1.0]})
+        said: list[str] = []
+        records = run_experiment([Job("sgd", broken), *jobs[1:]], workers, said.append)
+        assert [len(runs) for runs in records.values()] == [0, 1, 1, 1]
+        assert sum("failed: class_weights needs" in line for line in said) == 1
+        found.append([runs[0].history[0]["train/loss"] for runs in records.values() if runs])
+    assert found[1] == pytest.approx(found[0], rel=1e-5)
 
 
 def test_data_that_cannot_be_had_are_told_once_and_nothing_is_begun(tmp_path: Path) -> None:
@@ -192,18 +219,6 @@ def test_an_experiment_whose_runs_all_fail_ends_in_one_line(tmp_path: Path) -> N
         run_experiment(jobs, 1, lambda line: None)
 
 
-@pytest.mark.parametrize("place", ["base", "conditions", "overrides"])
-def test_a_seed_of_its_own_is_refused(tmp_path: Path, place: str) -> None:
-    experiment = four_optimizers()
-    if place == "overrides":
-        with pytest.raises(FFNNError, match="--seeds=N"):
-            plan_jobs(experiment, "e", {"seed": 3})
-        return
-    update = {"base": {"seed": 3}} if place == "base" else {"conditions": {"a": {"seed": 3}}}
-    with pytest.raises(FFNNError, match="--seeds=N"):
-        plan_jobs(experiment.model_copy(update=update), "e", {})
-
-
 def test_an_interrupted_run_is_run_again(tmp_path: Path) -> None:
     jobs = small(tmp_path, seeds=1)[:1]
     (first,) = run_experiment(jobs, 1, lambda line: None)["sgd"]
@@ -211,51 +226,6 @@ def test_an_interrupted_run_is_run_again(tmp_path: Path) -> None:
     summary.write_text(summary.read_text().replace('"finished"', '"running"'))
     (again,) = run_experiment(jobs, 1, lambda line: None)["sgd"]
     assert again.path != first.path
-
-
-def test_workers_find_what_one_process_finds(tmp_path: Path) -> None:
-    alone = run_experiment(small(tmp_path / "a", seeds=1), 1, lambda line: None)
-    together = run_experiment(small(tmp_path / "b", seeds=1), 2, lambda line: None)
-    for condition, (record,) in alone.items():
-        (other,) = together[condition]
-        assert other.history[0]["train/loss"] == pytest.approx(record.history[0]["train/loss"], rel=1e-5)
-
-
-MINIMAL = "question: q?\nexpected: e\nbase: {}\nconditions: {a: {}, b: {}}\n"
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("question: what?", "expected: expected a value; received nothing"),
-        ("question: [", "expected"),
-        ("- a list", "the file"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {a: 3}", "conditions.a"),
-        ("question: q?\nexpected: no\nbase: {}\nconditions: {a: {}}", "expected: expected text"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {}", "at least one condition"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {a: {}}\nseds: 3", "did you mean 'seeds'"),
-        (f"{MINIMAL}metric: test/acuracy", "did you mean 'test/accuracy'"),
-        (f"{MINIMAL}compare: {{against: c}}", "compare.against: expected best or one of a, b"),
-        (f"{MINIMAL}compare: {{claims: [a > c]}}", "claim 'a > c'"),
-        (f"{MINIMAL}compare: {{clams: [a > b]}}", "did you mean 'claims'"),
-        (f"{MINIMAL}compare: {{margin: -1}}", "compare.margin"),
-        (f"{MINIMAL}datasets: {{cifar10: {{claims: [a > c]}}}}", "claim 'a > c'"),
-        (f"{MINIMAL}datasets: {{cifar10: {{conditions: {{c: {{}}}}}}}}", "datasets.cifar10.conditions"),
-        (f"{MINIMAL}search: {{trials: 3}}", "expected a sweep"),
-        (f"{MINIMAL}search: {{trials: 0}}\nsweep: s.yaml", "search.trials"),
-        (f"{MINIMAL}grid: {{depth: {{two words: {{}}}}}}", "without spaces"),
-        (f"{MINIMAL}grid: {{depth: {{best: {{}}}}}}", "not 'best'"),
-        (f"{MINIMAL}on: {{}}", "expected"),
-    ],
-)
-def test_a_malformed_file_is_one_line(tmp_path: Path, text: str, expected: str) -> None:
-    path = tmp_path / "exp.yaml"
-    path.write_text(text)
-    with pytest.raises(FFNNError) as caught:
-        read_experiment(path)
-    assert expected in str(caught.value)
-    assert "\n" not in str(caught.value)
-    assert "exp.yaml" in str(caught.value)
 
 
 def test_lines_that_differ_only_in_their_folder_are_said_once() -> None:

@@ -1,13 +1,23 @@
 """`ffnn run` with several files, and with experiments whose runs are searches: real processes, real folders."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
+from click.testing import CliRunner
 
+from ffnn.cli import commands, parse_settings
+from ffnn.errors import FFNNError
+from ffnn.lab import jobs as jobs_module
+from ffnn.lab.experiment import series
+from ffnn.lab.experiment.check import check_files
 from ffnn.lab.experiment.cli import split_words
+from ffnn.lab.jobs import Job
 
 SMALL = ["--epochs=1", "--batch_size=1000", "--hidden_layers=[4]", "--wandb=disabled"]
 
@@ -25,30 +35,83 @@ def write(path: Path, more: str = "", base: str = "{}") -> str:
     return path.name
 
 
-def test_several_files_end_in_one_table_and_one_that_fails_costs_its_row(tmp_path: Path) -> None:
+def test_several_files_end_in_one_table_and_one_that_fails_costs_its_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ffnn.report.make.make_report", lambda folders: folders[0] / "report.html")
+    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
     good = write(tmp_path / "one.yaml", "compare: {claims: [a > 1.5]}")
     bad = write(tmp_path / "two.yaml", base="{dataset: {name: npz, path: absent.npz}}")
-    result = ffnn_run(good, bad, "--seeds=2", cwd=tmp_path)
-    assert result.returncode == 1
-    printed = " ".join(result.stdout.replace("│", " ").split())
+    result = CliRunner().invoke(commands, ["run", good, bad, "--seeds=2", *SMALL])
+    assert result.exit_code == 1
+    printed = " ".join(result.stdout.split())
     table = printed.partition("2 experiments on digits, npz")[2]
-    assert "one" in table
-    assert "It is." in table
-    assert "contradicted" in table
-    assert "not run" in table
+    assert re.search(r"one It is\. .* contradicted .*two not run: .*none", table)
     assert "absent.npz" in result.stderr
     comparison = json.loads((tmp_path / "runs" / "one-digits" / "comparison.json").read_text())
     assert comparison["verdict"] == "contradicted"
 
 
-def test_a_mistake_in_the_last_file_costs_no_run(tmp_path: Path) -> None:
-    result = ffnn_run(
-        write(tmp_path / "one.yaml"), write(tmp_path / "two.yaml", "compare: {claims: [a > x]}"), cwd=tmp_path
-    )
-    assert result.returncode == 2
-    assert len(result.stderr.strip().splitlines()) == 1
-    assert "two.yaml: claim 'a > x'" in result.stderr
-    assert not (tmp_path / "runs").exists()
+class Series(NamedTuple):
+    """What a series that ended early left on the screen, and how it ended."""
+
+    out: str
+    lines: list[str]
+    ended: BaseException
+
+
+@pytest.fixture
+def broken_series(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[BaseException], Series]:
+    """Three experiments, of which the second breaks off with an exception after the first of its four runs."""
+
+    def broken(ending: BaseException) -> Series:
+        def run_jobs(jobs: Sequence[Job], *arguments: Any) -> Iterator[Any]:
+            yield jobs[0], next(iter(jobs_module.run_jobs(jobs[:1], *arguments)))[1]
+            if jobs[0].config.group.startswith("two"):
+                raise ending
+            yield from jobs_module.run_jobs(jobs[1:], *arguments)
+
+        monkeypatch.setattr(series, "run_jobs", run_jobs)
+        monkeypatch.setattr("ffnn.report.make.make_report", lambda folders: folders[0] / "report.html")
+        monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
+        files = [tmp_path / write(tmp_path / f"{name}.yaml") for name in ("one", "two", "three")]
+        checked, _ = check_files(files, {**parse_settings(SMALL), "runs_dir": str(tmp_path / "runs")})
+        with pytest.raises(type(ending)) as caught:
+            series.run_series(checked, 1, False)
+        told = capsys.readouterr()
+        return Series(" ".join(told.out.split()), told.err.splitlines(), caught.value)
+
+    return broken
+
+
+def test_ctrl_c_leaves_a_table_of_what_there_is(broken_series: Callable[[BaseException], Series]) -> None:
+    told = broken_series(KeyboardInterrupt())
+    assert told.out.count("Is two so?") == 1  # of the second, what was finished is shown
+    table = told.out.partition("3 experiments on digits")[2]
+    assert re.search(r"one It is\..* two It is\..*\(1 of 4 runs\).* three not begun none", table)
+    assert sum(line.startswith("[") for line in told.lines) == 5
+
+
+def test_what_nobody_foresaw_leaves_the_table_too(broken_series: Callable[[BaseException], Series]) -> None:
+    told = broken_series(RuntimeError("a fault of ffnn"))
+    table = told.out.partition("3 experiments on digits")[2]
+    assert re.search(r"one It is\..* two broke off none .*three not begun none", table)
+
+
+def test_the_first_line_comes_before_anything_slow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def no_data(jobs: Sequence[Job]) -> dict[str, str]:
+        raise FFNNError("no data")
+
+    monkeypatch.setattr(series, "data_digests", no_data)
+    checked, _ = check_files([tmp_path / write(tmp_path / "one.yaml")], {"epochs": 1})
+    with pytest.raises(FFNNError, match="no data"):
+        series.run_series(checked, 1, False)
+    assert capsys.readouterr().err == "one: 2 conditions, 2 seeds: 4 runs on digits, 1 epoch each\n"
 
 
 def test_files_and_settings_may_come_in_any_order() -> None:

@@ -100,6 +100,26 @@ def test_equal_differences_of_counted_images_are_not_certain() -> None:
     assert Pairs({0: 0.90, 1: 0.95}, {0: 0.40, 1: 0.45}).p == 0
 
 
+def test_a_number_is_not_rounded_and_the_other_side_of_a_pair_is() -> None:
+    """Two equal values in steps of 0.01 scatter by s = 0.01/sqrt(12) = 0.0028868, of pairs by sqrt(2) s = 0.0040825.
+
+    With one degree of freedom P(T > t) = arctan(1/t)/pi, and here t = 0.05 / (s / sqrt(2)): sqrt(600) = 24.495 against
+    the number, sqrt(300) = 17.321 against the pairs; so P is 0.012988 and 0.018357.
+    """
+    equal, other = {0: 0.90, 1: 0.90}, {0: 0.85, 1: 0.85}
+    of_one, of_two = Pairs(equal, 0.85, resolution=0.01), Pairs(equal, other, resolution=0.01)
+    assert of_one.differences == of_two.differences == pytest.approx([0.05, 0.05])
+    assert (of_one.mean.std, of_two.mean.std) == pytest.approx((0.0028868, 0.0040825), abs=5e-8)
+    assert (of_one.p_above(0), of_two.p_above(0)) == pytest.approx((0.012988, 0.018357), abs=5e-7)
+
+
+def test_only_where_seeds_scatter_less_than_rounding_does_an_interval_say_so() -> None:
+    assert mean_of([0.90, 0.90], 0.01).rounded
+    assert not mean_of([0.90, 0.90]).rounded
+    assert not mean_of([0.90, 0.91], 0.01).rounded
+    assert mean_of([0.90, 0.90], 0.01).std == pytest.approx(mean_of([0.895, 0.905], 0.01).std / math.sqrt(6))
+
+
 @pytest.mark.parametrize(
     # From Gamma(1/2) = sqrt(pi), Gamma(1) = 1, Gamma(3/2) = sqrt(pi) / 2 and Gamma(2) = 1, by hand.
     ("degrees", "exact"),

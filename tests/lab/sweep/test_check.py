@@ -1,5 +1,6 @@
 """`ffnn sweep --check`: every file of the project is sound, and what cannot work is said with its line."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,11 @@ def test_when_hyperband_looks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("parameters", "keys", "expected"),
     [
-        ({"activation": {"values": ["relu", "tahn"]}}, {}, ["s.yaml:22: parameters.activation", "did you mean 'tanh'"]),
+        (
+            {"activation": {"values": ["relu", "tahn"]}},
+            {},
+            ["s.yaml:25: parameters.activation.values.1: unknown", "did you mean 'tanh'"],
+        ),
         ({"lerning_rate": {"values": [0.1]}}, {}, ["s.yaml:22: parameters.lerning_rate", "mean 'learning_rate'"]),
         ({"dropout": {"min": 0.0, "max": 2.0}}, {"method": "random"}, ["parameters.dropout", "less than 1"]),
         (
@@ -115,6 +120,18 @@ def test_a_number_that_wandb_would_read_as_text_is_named(tmp_path: Path) -> None
         ("method: grdi\nparameters: {a: {value: 1}}", "s.yaml:1: method: expected"),
         ("method: grdi\nparameters: {a: {value: 1}}", "did you mean 'grid'"),
         ("method: grid", "parameters: expected a value; received nothing"),
+        ("parameters: {a: {value: 1}}", "method: expected one of grid, random, bayes; received nothing"),
+        ("", "s.yaml: expected a sweep file with method, metric and parameters; received an empty file"),
+        ("question: Why?\nconditions: {}", "received an experiment, which runs by: ffnn run"),
+        (
+            "method: bayes\nmetric: best/val/accuracy\nparameters: {a: {value: 1}}",
+            "s.yaml:2: metric: expected names and values",
+        ),
+        (
+            "method: grid\nparameters: {a: {value: 1}}\nearly_terminate: {type: hyperband, min_iter: 1}",
+            "s.yaml:3: early",
+        ),
+        ("method: grid\nparameters:\n  a: {value: 1}\n  a: {value: 2}", "s.yaml:4: a is there twice (lines 3 and 4)"),
         ("method: grid\nparmeters: {}\nparameters: {a: {value: 1}}", "s.yaml:2: parmeters: unknown key"),
         ("method: bayes\nparameters: {a: {value: 1}}", "needs a metric"),
         ("method: grid\nmetric: {name: a, gaol: minimize}\nparameters: {a: {value: 1}}", "did you mean 'goal'"),
@@ -134,3 +151,54 @@ def test_a_malformed_file_is_one_line_with_its_place(tmp_path: Path, text: str, 
         read_sweep(path)
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_each_wrong_value_of_two_lists_is_named_at_its_own_line(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "project: ffnn\nmethod: grid\nparameters:\n  dataset: {value: digits}\n  activation:\n    values:\n"
+        "      - relu\n      - tahn\n  dropout:\n    values: [0.5,\n      1.5]\n"
+    )
+    lines = check(path)[1].splitlines()
+    assert [line.partition(": ")[0].rpartition("/")[2] for line in lines] == ["s.yaml:8", "s.yaml:11"], lines
+    assert "did you mean 'tanh'" in lines[0]
+    assert "dropout.values.1: expected a number less than 1" in lines[1]
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ({"distribution": "log_uniform", "min": 1e-5, "max": 0.1},
+         "draws from 1.00001 to 1.105171; for a range from 1e-05 to 0.1 write distribution: log_uniform_values"),
+        ({"distribution": "inv_log_uniform", "min": 0.001, "max": 0.5}, "write distribution: inv_log_uniform_values"),
+        ({"distribution": "log_uniform", "min": math.log(1e-5), "max": math.log(0.1)}, ""),
+        ({"distribution": "log_uniform_values", "min": 1e-5, "max": 0.1}, ""),
+    ],
+)  # fmt: skip
+def test_bounds_that_were_taken_for_logarithms_are_named(tmp_path: Path, spec: dict[str, Any], expected: str) -> None:
+    path = write_sweep(tmp_path / "s.yaml", {"learning_rate": spec}, method="random", run_cap=1)
+    problems = check(path)[1]
+    assert (expected in problems) if expected else (problems == "")
+    assert ("s.yaml:18: parameters.learning_rate: min and max" in problems) == bool(expected)
+
+
+@pytest.mark.parametrize(("name", "bounds", "wrong"), [("batch_size", (3, 6), False), ("batch_size", (16, 512), True)])
+def test_plausible_logarithms_are_kept(tmp_path: Path, name: str, bounds: tuple[int, int], wrong: bool) -> None:
+    spec = {"distribution": "q_log_uniform", "min": bounds[0], "max": bounds[1]}
+    path = write_sweep(tmp_path / "s.yaml", {name: spec}, method="random", run_cap=1)
+    assert ("q_log_uniform_values" in check(path)[1]) == wrong
+
+
+def test_an_experiment_and_a_sweep_name_each_others_command(repository: Path) -> None:
+    from ffnn.cli import commands
+
+    for wrong, right, name in ("run", "sweep", "sweeps/l2.yaml"), ("sweep", "run", "experiments/exp1-baseline.yaml"):
+        path = str(repository / name)
+        result = CliRunner().invoke(commands, [wrong, path])
+        assert result.exit_code != 0
+        assert f"runs by: ffnn {right} {path}" in f"{result.output} {result.exception}"
+
+
+def test_one_trial_is_not_some_trials(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path / "s.yaml", {"l2": {"min": 0.0, "max": 1.0}}, method="random", run_cap=1)
+    assert "  1 trial, none twice" in check(path)[0]

@@ -39,9 +39,13 @@ def test_program_file_and_text_around_a_macro() -> None:
     assert expand(given, {"a": 1}, "train.py", Path("f.json")) == ["/usr/bin/env", "train.py", "f.json", "--x=${args}"]
 
 
-def test_an_unknown_macro_is_one_line() -> None:
-    with pytest.raises(FFNNError, match=r"unknown macro \$\{arg\}; expected one of env"):
-        expand(["${arg}"], {}, None, Path("x"))
+def test_an_unknown_macro_is_one_line_with_file_and_line(tmp_path: Path) -> None:
+    file = write_sweep(tmp_path / "s.yaml", {}, command=[*COMMAND, "${programm}"])
+    number = file.read_text().splitlines().index("- ${programm}") + 1
+    with pytest.raises(FFNNError) as caught:
+        make_plan(read_sweep(file), {}, None, None, {})
+    assert f"s.yaml:{number}: command.6: unknown macro ${{programm}}; expected one of env" in str(caught.value)
+    assert "did you mean 'program'" in str(caught.value)
 
 
 def test_only_runs_that_ffnn_can_read_are_started() -> None:

@@ -79,6 +79,10 @@ def test_a_sweep_from_its_file_to_the_best_config(tmp_path: Path) -> None:
     assert handed["learning_rate"] == {"value": 0.01}
     for name in ("best_so_far.png", "slices.png", "parallel.png"):
         assert (folder / name).read_bytes().startswith(b"\x89PNG")
+    about = json.loads((folder / "sweep.json").read_text())
+    assert (about["metric"], about["maximize"]) == ("best/val/accuracy", True)
+    assert about["logarithmic"] == {"learning_rate": False}
+    assert about["command"].endswith("rates.yaml --count=2 --seed=0 --optimizer=momentum")
     again = run_sweep(file)
     assert again.returncode == 2
     assert "a sweep is there already; --resume goes on" in again.stderr

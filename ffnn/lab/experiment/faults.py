@@ -1,0 +1,100 @@
+"""Faults: what is wrong in an experiment file, and at which place of it.
+
+The place is kept apart from the words, so that the one who knows the file can name the line.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from ffnn.errors import nearest
+
+Place = tuple[str | int, ...]
+"""Keys from the file's outermost level inwards."""
+
+
+class Fault(NamedTuple):
+    """One thing to mend.
+
+    Attributes
+    ----------
+    place : tuple of str or int
+        Empty for the file as a whole.
+    text : str
+        What was expected, what was received, and how to mend it.
+    """
+
+    place: Place
+    text: str
+
+    def __str__(self) -> str:
+        return f"{'.'.join(map(str, self.place))}: {self.text}" if self.place else self.text
+
+
+class FaultsError(ValueError):
+    """All that contradicts itself in an experiment whose form is right.
+
+    Parameters
+    ----------
+    found : sequence of Fault
+    experiment : object
+        That has them; its other parts can still be looked at.
+    """
+
+    def __init__(self, found: Sequence[Fault], experiment: Any) -> None:
+        super().__init__("; ".join(map(str, found)))
+        self.found = found
+        self.experiment = experiment
+
+
+def faults_of(
+    problem: ValidationError, top: Mapping[str, Any], sections: Mapping[Any, Mapping[str, Any]]
+) -> list[Fault]:
+    """What pydantic found wrong, in ffnn's words.
+
+    Parameters
+    ----------
+    problem : ValidationError
+    top : mapping
+        The fields of the file's outermost level, by name.
+    sections : mapping
+        The fields of the sections within it, by the section's name.
+    """
+    found: list[Fault] = []
+    for error in problem.errors(include_url=False):
+        own = error.get("ctx", {}).get("error")
+        place = tuple(error["loc"])
+        if error["type"] == "invalid_key" or place[-1:] == ("[key]",):
+            name = f"expected names in quotes where YAML takes them for something else; received {error['input']!r}"
+            found.append(Fault(place[: -1 if error["type"] == "invalid_key" else -2], name))
+        elif isinstance(own, FaultsError):
+            found += [Fault((*place, *fault.place), fault.text) for fault in own.found]
+        elif error["type"] == "value_error":
+            found.append(Fault(place, str(error["msg"]).removeprefix("Value error, ")))
+        else:
+            known = next((sections[part] for part in reversed(place[:-1]) if part in sections), top)
+            found.append(Fault(place, _in_words(error, place, known)))
+    return found
+
+
+def _in_words(error: Mapping[str, Any], place: Place, known: Mapping[str, Any]) -> str:
+    unknown = error["type"] == "extra_forbidden"
+    hint = nearest(str(place[-1]), known) if unknown else ""
+    expected = f"only {', '.join(known)}" if unknown else _EXPECTED.get(error["type"], error["msg"])
+    if error["type"] == "model_type":
+        expected += f": {', '.join(known)}"
+    received = "nothing" if error["type"] == "missing" else repr(error["input"])
+    return f"expected {expected}; received {received}{hint}"
+
+
+_EXPECTED = {
+    "string_type": "text (in quotes, if YAML takes it for something else)",
+    "dict_type": "names and values",
+    "list_type": "a list",
+    "model_type": "names and values",
+    "missing": "a value",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "greater_than_equal": "a larger number",
+}

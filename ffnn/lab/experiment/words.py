@@ -1,0 +1,49 @@
+"""An experiment in words before anything runs: how many runs of what, and where they go."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ffnn.lab.config import name_of, override
+from ffnn.lab.experiment.check import Checked
+from ffnn.lab.experiment.findings import count_of
+
+
+def plan_in_words(checked: Checked) -> str:
+    """What will be run, in one line.
+
+    A run that serves several conditions is counted once.
+    """
+    jobs, experiment = checked.jobs, checked.experiment
+    runs = len({job.config.digest() for job in jobs})
+    conditions = len({job.condition for job in jobs})
+    kind = f"searches of {experiment.search.trials} trials" if experiment.search else "run" + "s" * (runs != 1)
+    shared = f" ({len(jobs) - runs} fewer, as some conditions have the same settings)" if runs < len(jobs) else ""
+    epochs = sorted({job.config.epochs for job in jobs})
+    length = f"{epochs[0]}" if len(epochs) == 1 else f"{epochs[0]} to {epochs[-1]}"
+    return (
+        f"{checked.path.stem}: {count_of(conditions, 'condition')}, {count_of(checked.seeds, 'seed')}: {runs} {kind} "
+        f"on {name_of(jobs[0].config.dataset)}{shared}, {length} epoch{'s' * (length != '1')} each"
+    )
+
+
+def explanation(checked: Checked) -> Iterator[str]:
+    """Everything that `--check` tells about a file in which nothing is wrong."""
+    experiment, config = checked.experiment, checked.jobs[0].config
+    yield plan_in_words(checked)
+    yield f"  question: {experiment.question}"
+    yield f"  expected: {experiment.expected}"
+    compare = experiment.compare
+    yield f"  judged by {experiment.metric} against {compare.against}, equal within {compare.margin:g}"
+    for name, settings in experiment.all_conditions().items():
+        yield f"  condition {name}: {_listed(settings) or 'the base as it is'}"
+    yield f"  in all: {_listed(override(experiment.base, checked.settings))}"
+    for claim in experiment.compare.claims:
+        yield f"  claim: {claim}"
+    if experiment.search:
+        yield f"  searches {experiment.sweep}"
+    yield f"  runs go to {Path(config.runs_dir) / config.group}/"
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in settings.items())

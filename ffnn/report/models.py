@@ -1,0 +1,64 @@
+"""Small copies of the best runs, to be kept beside a written report: settings, results and weights.
+
+`ffnn evaluate` takes such a copy as it takes the run itself, so that anybody can measure its figures again.
+"""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+from ffnn.files import replacing
+from ffnn.report.sources import ExperimentFolder
+from ffnn.tracking import RunRecord
+from ffnn.training.checkpoints import Checkpoint
+
+MOST_PARAMETERS = 500_000
+"""Of a network that is kept: two megabytes of float32."""
+
+KNOWN = ("time", "versions")
+"""Of the environment; paths, the command line and the machine are nobody else's business."""
+
+
+def best_run(folders: Iterable[ExperimentFolder]) -> RunRecord | None:
+    """Of all runs with at most 500,000 parameters the one with the highest accuracy on validation."""
+    runs = [
+        run
+        for folder in folders
+        for runs in folder.records.values()
+        for run in runs
+        if run.summary.get("parameters", MOST_PARAMETERS + 1) <= MOST_PARAMETERS
+        and (run.path / "checkpoints" / "best.npz").is_file()
+    ]
+    return max(runs, key=lambda run: float(run.summary.get("best/val/accuracy", 0)), default=None)
+
+
+def keep_model(run: RunRecord, folder: Path) -> Path:
+    """Copy a run without what only training needs: its optimizer's state, history and W&B record.
+
+    Parameters
+    ----------
+    run : RunRecord
+        With a best checkpoint.
+    folder : Path
+        Is made; what is there is replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+    """
+    checkpoints = folder / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    for name in ("config.yaml", "summary.json"):
+        shutil.copyfile(run.path / name, folder / name)
+    data = {name: value for name, value in run.environment.get("data", {}).items() if name != "source"}
+    environment = {**{name: run.environment[name] for name in KNOWN if name in run.environment}, "data": data}
+    with replacing(folder / "environment.json") as file:
+        file.write(json.dumps(environment, indent=2) + "\n")
+    whole = Checkpoint.load(run.path / "checkpoints" / "best.npz")
+    averaged = {name: array for name, array in whole.extra.items() if name == "average"}
+    meta = {name: value for name, value in whole.meta.items() if name in ("epoch", "step", "config")}
+    dataclasses.replace(whole, optimizer={}, extra=averaged, meta=meta, best={}).save(checkpoints / "best.npz")
+    return folder
