@@ -116,7 +116,7 @@ def result_tables(folder: ExperimentFolder) -> list[Block]:
         return [table]
     claims = Table(
         ["expected", "difference", "p", "effect", "verdict"],
-        [_claim(one) for one in told["claims"]],
+        [claim_row(one) for one in told["claims"]],
         "The expected finding, claim by claim; p is Holm-corrected over the claims.",
         alignment="lrrrl",
     )
@@ -197,7 +197,8 @@ def _row(folder: ExperimentFolder, row: Mapping[str, Any]) -> list[Cell | str]:
     return [*cells, *_tested(row, measure, is_reference)]
 
 
-def _claim(one: Mapping[str, Any]) -> list[Cell | str]:
+def claim_row(one: Mapping[str, Any]) -> list[Cell | str]:
+    """A claim, its difference, p, effect and verdict."""
     return [one["claim"], *_tested(one, MEASURES[one["measure"]])]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ffnn.data import DATASETS
 from ffnn.lab.config import name_of
+from ffnn.lab.experiment.measures import MEASURES
 from ffnn.report.document import (
     Block,
     Bullets,
@@ -21,7 +22,7 @@ from ffnn.report.document import (
     code,
     literal,
 )
-from ffnn.report.experiment import MOODS, command_of, comparison_figures, curve_figures, result_tables
+from ffnn.report.experiment import MOODS, claim_row, command_of, comparison_figures, curve_figures, result_tables
 from ffnn.report.models import MOST_PARAMETERS, best_run, keep_model
 from ffnn.report.pictures import Pictures
 from ffnn.report.provenance import describe_source
@@ -176,7 +177,7 @@ def _figures(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
 def _surprises(folders: Sequence[ExperimentFolder]) -> list[Block]:
     """What was expected and not found, contradictions first."""
     found = [
-        (one["verdict"], f"{literal(folder.title)}: {code(one['claim'])} is **{one['verdict']}**")
+        (one["verdict"], f"{literal(folder.title)}: {code(one['claim'])} is **{one['verdict']}**, {_difference(one)}")
         for verdict in ("contradicted", "undecided")
         for folder in folders
         for one in folder.comparison.get("claims", [])
@@ -194,6 +195,12 @@ def _surprises(folders: Sequence[ExperimentFolder]) -> list[Block]:
         ),
         Bullets([text for _, text in found]),
     ]
+
+
+def _difference(claim: Mapping[str, Any]) -> str:
+    _, difference, *_ = claim_row(claim)
+    text = difference.text if isinstance(difference, Cell) else difference
+    return f"the difference is {text} {MEASURES[claim['measure']].unit}".rstrip()
 
 
 def _limits(folders: Sequence[ExperimentFolder]) -> list[Block]:
