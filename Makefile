@@ -9,6 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 STUDIES     := $(addprefix study-,$(sort $(basename $(notdir $(wildcard experiments/studies/*.yaml)))))
 EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 
+# Files of tests side by side, for many wait more than they compute; ARGS=--numprocesses=0 for one after the other.
+PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
@@ -61,10 +64,10 @@ experiments: $(VENV)/.ready ## all experiments, and one table of what they found
 	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS)
 
 test: $(VENV)/.ready-test ## the test suite, without the longest tests
-	@$(BIN)/python -m pytest -m 'not slow' $(ARGS)
+	@$(PYTEST) -m 'not slow' $(ARGS)
 
 test-all: $(VENV)/.ready-test ## the whole test suite
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.ready-test ## style and types
 	@$(BIN)/ruff check .
