@@ -9,8 +9,9 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet --con
 STUDIES     := $(addprefix study-,$(sort $(basename $(notdir $(wildcard experiments/studies/*.yaml)))))
 EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 
-# Files of tests side by side, for many wait more than they compute; ARGS=--numprocesses=0 for one after the other.
-PYTEST := $(BIN)/python -m pytest --numprocesses=2 --dist=loadfile
+# Files of tests side by side, for many wait more than they compute; then those that measure time, by themselves.
+PYTEST   := $(BIN)/python -m pytest
+PARALLEL := --numprocesses=2 --dist=loadfile
 
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
@@ -64,10 +65,12 @@ experiments: $(VENV)/.ready ## all experiments, and one table of what they found
 	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS)
 
 test: $(VENV)/.ready-test ## the test suite, without the longest tests
-	@$(PYTEST) -m 'not slow' $(ARGS)
+	@$(PYTEST) $(PARALLEL) -m 'not slow and not alone' $(ARGS)
+	@$(PYTEST) -m 'alone and not slow' $(ARGS) || test $$? -eq 5  # 5: ARGS chose none of them
 
 test-all: $(VENV)/.ready-test ## the whole test suite
-	@$(PYTEST) $(ARGS)
+	@$(PYTEST) $(PARALLEL) -m 'not alone' $(ARGS)
+	@$(PYTEST) -m alone $(ARGS) || test $$? -eq 5
 
 lint: $(VENV)/.ready-test ## style and types
 	@$(BIN)/ruff check .

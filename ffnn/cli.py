@@ -16,6 +16,7 @@ from ffnn import __version__
 from ffnn.errors import FFNNError, nearest
 
 if TYPE_CHECKING:
+    from ffnn.lab.config import Config
     from ffnn.tracking import RunRecord
 
 ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True}
@@ -48,12 +49,17 @@ class _Commands(click.Group):
 
     rooms: ClassVar[Mapping[str, str]] = {
         "agree": "ffnn.reference.cli",
+        "analyze": "ffnn.analysis.cli",
         "bench": "ffnn.bench.cli",
+        "compare": "ffnn.comparison.cli",
         "data": "ffnn.data.cli",
+        "doctor": "ffnn.diagnosis.cli",
+        "lr-find": "ffnn.lab.rate_finder.cli",
         "report": "ffnn.report.cli",
         "run": "ffnn.lab.experiment.cli",
         "study": "ffnn.studies.cli",
         "sweep": "ffnn.lab.sweep.cli",
+        "workspace": "ffnn.tracking.cli",
     }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -62,7 +68,7 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.rooms:
             return super().get_command(ctx, cmd_name)
-        command: click.Command = getattr(import_module(self.rooms[cmd_name]), cmd_name)
+        command: click.Command = getattr(import_module(self.rooms[cmd_name]), cmd_name.replace("-", "_"))
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
@@ -91,7 +97,7 @@ def _settings_help() -> str:
     return "\n".join(lines)
 
 
-class _SettingsCommand(click.Command):
+class SettingsCommand(click.Command):
     """A command that takes every setting of a run as `--name=value`, and lists them in its help."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -106,8 +112,9 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     >>> parse_settings(["--learning-rate=1e-05", "--hidden_layers", "[256, 128]", "--group=2024"])
     {'learning_rate': 1e-05, 'hidden_layers': [256, 128], 'group': '2024'}
     """
-    from ffnn.lab.config import Config, takes_text
+    from ffnn.lab.config import REMARKS, Config, takes_text
     from ffnn.lab.values import parse_value
+    from ffnn.tracking.environment import redact
 
     settings: dict[str, Any] = {}
     rest = list(arguments)
@@ -125,12 +132,13 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
             if not rest or rest[0].startswith("--"):
                 raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
             text = rest.pop(0)
+        text = redact(text) if field in REMARKS else text
         value = parse_value(text)
         settings[name] = text if value is not None and field == name and takes_text(field) else value
     return settings
 
 
-@commands.command(cls=_SettingsCommand, context_settings=ANY_SETTING)
+@commands.command(cls=SettingsCommand, context_settings=ANY_SETTING)
 @click.option("--config", "config_file", type=Path, help="YAML file of settings; settings given here win over it.")
 @click.option("--resume", "run", metavar="RUN", type=Path, help="Go on with this run, which was stopped or killed.")
 @click.pass_context
@@ -144,22 +152,29 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
     ffnn train --resume runs/train/RUN
     ffnn train --resume runs/train/RUN --epochs=30
     """
+    from ffnn.diagnosis.present import last_line
     from ffnn.lab.summary import describe_result
 
     record = _train(config_file, parse_settings(ctx.args)) if run is None else _resume(run, config_file, ctx.args)
-    for line in describe_result(record):
+    for line in filter(None, [*describe_result(record), last_line(record)]):
         click.echo(line)
     if record.summary["status"] == "stopped":
         ctx.exit(130)
 
 
-def _train(config_file: Path | None, settings: Mapping[str, Any]) -> "RunRecord":
+def config_of(config_file: Path | None, settings: Mapping[str, Any]) -> "Config":
+    """The config of a YAML file, if any, with settings on top; FFNNError if something in them is wrong."""
     from ffnn.lab.config import make_config, override
-    from ffnn.lab.run import train as run_training
     from ffnn.tracking import load_yaml
 
     values = override({}, _mapping(load_yaml(config_file) or {}, config_file)) if config_file else {}
-    return run_training(make_config(override(values, settings)))
+    return make_config(override(values, settings))
+
+
+def _train(config_file: Path | None, settings: Mapping[str, Any]) -> "RunRecord":
+    from ffnn.lab.run import train as run_training
+
+    return run_training(config_of(config_file, settings))
 
 
 def _resume(run: Path, config_file: Path | None, arguments: Sequence[str]) -> "RunRecord":

@@ -12,7 +12,7 @@ class FFNNError(ValueError):
     """Something the user asked for cannot be done; the message says what was expected, what came and what to do."""
 
 
-def nearest(received: str, choices: Iterable[str]) -> str:
+def nearest(received: object, choices: Iterable[str]) -> str:
     """A hint for a misspelt name: the nearest choice as a question, or nothing.
 
     Examples
@@ -22,5 +22,5 @@ def nearest(received: str, choices: Iterable[str]) -> str:
     >>> nearest("xyz", ["relu", "tanh"])
     ''
     """
-    matches = difflib.get_close_matches(received, list(choices), n=1)
+    matches = difflib.get_close_matches(str(received), list(choices), n=1)
     return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -75,6 +75,8 @@ class Registry(Generic[T]):
         if "name" not in given:
             raise FFNNError(f"{self.kind} needs a 'name': expected one of {', '.join(self)}; received {given!r}")
         name = given.pop("name")
+        if not isinstance(name, str):
+            raise FFNNError(f"{self.kind}: expected a name, one of {', '.join(self)}; received {name!r}")
         given.update(options)
         accepted = self.options(name)
         for option in given:

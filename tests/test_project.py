@@ -77,7 +77,10 @@ def test_one_file_imports_wandb(repository: Path) -> None:
         for path in repository.glob("ffnn/**/*.py")
         if re.search(r"^\s*(import|from) wandb", path.read_text(), re.M)
     ]
-    assert [path.parent.name for path in files] == ["tracking"]
+    # The second imports wandb_workspaces, a package of its own, and nothing else of W&B.
+    assert sorted(path.name for path in files) == ["wandb_client.py", "wandb_workspace.py"]
+    assert {path.parent.name for path in files} == {"tracking"}
+    assert not re.search(r"^\s*(import|from) wandb\b", files[-1].with_name("wandb_workspace.py").read_text(), re.M)
 
 
 def test_importing_ffnn_is_quick_and_pulls_in_nothing_heavy() -> None:

@@ -149,7 +149,8 @@ class NpzImages(OwnEntry):
             raise DataError(f"{self.path}: cannot be read: {problem.strerror or problem}") from problem
         except DataError:
             raise
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as problem:
+        except (ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as problem:
+            # RuntimeError: encrypted, or packed in a way that this Python cannot unpack.
             raise DataError(f"{self.path}: expected sound arrays without pickled objects, found {problem}") from None
         # NumPy hands over as bytes what is no array.
         return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}

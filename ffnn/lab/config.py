@@ -20,6 +20,8 @@ from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.reference import REFERENCES
 from ffnn.registry import Registry
+from ffnn.tracking.environment import redact
+from ffnn.tracking.plain import writable
 
 
 def _whole(value: Any) -> Any:
@@ -56,6 +58,9 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Component = str | dict[str, Any]
+Remark = Annotated[str, AfterValidator(lambda text: redact(text))]
+"""Text for people, in which a key that somebody put there is blotted out before it is in any file."""
+
 Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy", "train/loss")]
 
 
@@ -64,6 +69,9 @@ BOOKKEEPING = {
     "notes", "wandb", "project", "entity",
 }  # fmt: skip
 """Settings that cannot change what a run finds: where it is stored, who watches it, how many threads it has."""
+
+
+REMARKS = ("tags", "notes")
 
 
 class Config(BaseModel):
@@ -155,8 +163,8 @@ class Config(BaseModel):
     group: str = Field("train", description="folder of related runs, and their W&B group")
     name: str | None = Field(None, description="name of the run [made from data set, optimizer and seed]")
     job_type: str = Field("train", description="W&B job type")
-    tags: list[str] = Field([], description="W&B tags")
-    notes: str = Field("", description="W&B notes")
+    tags: list[Remark] = Field([], description="W&B tags")
+    notes: Remark = Field("", description="W&B notes")
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
     project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
     entity: str | None = Field(None, description="W&B user or team")
@@ -197,6 +205,15 @@ class Config(BaseModel):
             values["hidden_layers"] = [units] * count
         else:
             values["hidden_layers"] = [128, 64]
+        return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _can_be_written(cls, values: Any) -> Any:
+        """Refuse what could not be read back from config.yaml: nobody has it in mind, and the run would break."""
+        for name, value in values.items() if isinstance(values, dict) else ():
+            if not _plain_and_writable(value):
+                raise ValueError(f"{name}: expected numbers, text without NUL or half characters, lists or mappings")
         return values
 
     @model_validator(mode="after")
@@ -265,6 +282,15 @@ def override(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
     short = {"num_layers", "hidden_units"}
     replaced = {"hidden_layers"} if short & set(overrides) else short if "hidden_layers" in overrides else set()
     return with_overrides({name: value for name, value in values.items() if name not in replaced}, overrides)
+
+
+def _plain_and_writable(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(_plain_and_writable(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return all(map(_plain_and_writable, value))
+    simple = value is None or isinstance(value, bool | int | float | str)
+    return simple and writable(value) and not (isinstance(value, str) and "\0" in value)
 
 
 def name_of(component: Component) -> str:

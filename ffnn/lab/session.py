@@ -17,6 +17,7 @@ import numpy as np
 
 from ffnn.backend.threads import limited_threads
 from ffnn.data.augmented import AugmentedBatches
+from ffnn.diagnosis.watch import Watch
 from ffnn.files import StorageError
 from ffnn.lab.build import Parts, build_trainer
 from ffnn.lab.config import Config, name_of
@@ -162,7 +163,10 @@ def _callbacks(session: Session, tracker: Tracker, best: Best) -> list[Callback]
         before=directory.flush_history,
     )
     shown = session.progress or (ProgressBar() if sys.stderr.isatty() else PlainProgress())
-    return [*callbacks, Recorder(directory, tracker, best, config.histogram_every), saving, shown]
+    callbacks += [Recorder(directory, tracker, best, config.histogram_every), saving, shown]
+    if session.progress is None:  # the runs of an experiment are looked at together, when all are done
+        callbacks.append(Watch(config.resolved(), session.parts.dataset.class_names, session.notify))
+    return callbacks
 
 
 def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], interruption: Interruption) -> None:

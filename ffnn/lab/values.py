@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from ffnn.errors import FFNNError
+
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
@@ -25,7 +27,7 @@ def parse_value(text: str) -> Any:
         return _WORDS[text.lower()]
     try:
         value = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: {[]: 1}
         return _flow(text) if text[:1] in ("[", "{") else text
     return _plain(value) if isinstance(value, bool | int | float | str | list | tuple | dict | None) else text
 
@@ -34,7 +36,7 @@ def _flow(text: str) -> Any:
     """Lists and mappings with bare words, as YAML writes them: [adam, sgd]."""
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError):  # [2024-13-45]
         return text
 
 
@@ -59,11 +61,13 @@ def with_overrides(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> d
     """
     result = dict(values)
     for name, value in overrides.items():
-        head, dot, rest = name.partition(".")
+        head, dot, rest = str(name).partition(".")
         if not dot:
             result[head] = value
             continue
         inner = result.get(head, {})
         inner = {"name": inner} if isinstance(inner, str) else inner or {}
+        if not isinstance(inner, Mapping):
+            raise FFNNError(f"{name}: expected {head} with options to set; received {head}: {inner!r}")
         result[head] = with_overrides(inner, {rest: value})
     return result

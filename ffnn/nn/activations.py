@@ -3,6 +3,9 @@
 A derivative is written in terms of the input x, the output y, or whichever makes it shortest;
 backward multiplies it with the incoming gradient, which is the chain rule for a function that
 treats every value alone. Softmax, whose outputs depend on a whole row, is in `ffnn.nn.softmax`.
+
+Why a product: if y = f(x) and the loss L depends on x through y only, a small change of x by e changes
+y by f'(x) e, and L by dL/dy f'(x) e. So dL/dx = dL/dy f'(x), value by value.
 """
 
 import functools
@@ -68,7 +71,11 @@ class Elementwise(Layer):
 
 
 def normal_cdf(x: Any) -> Any:
-    """Phi(x), the distribution function of the standard normal."""
+    """Phi(x), the distribution function of the standard normal: (1 + erf(x / sqrt 2)) / 2.
+
+    erf integrates 2/sqrt(pi) e^(-s^2) from 0; with s = t / sqrt 2 that is twice the integral of the density
+    phi(t) = e^(-t^2 / 2) / sqrt(2 pi) from 0 to x, and the half below 0 is 1/2. So Phi'(x) = phi(x).
+    """
     return 0.5 * (1.0 + erf(0.7071067811865476 * x))
 
 
@@ -92,6 +99,9 @@ class Identity(Elementwise):
 class ReLU(Elementwise):
     """y = max(x, 0); dy/dx = 1 where x > 0, else 0 (0 at x = 0, as in PyTorch). Nair & Hinton, ICML 2010.
 
+    It is x itself on the right, of slope 1, and constant on the left. y > 0 exactly where x > 0, so y tells the
+    slope. At 0 the curve has a kink, where any slope from 0 to 1 is a subgradient.
+
     Examples
     --------
     >>> import numpy as np
@@ -114,6 +124,9 @@ class ReLU(Elementwise):
 @ACTIVATIONS.register("leaky_relu")
 class LeakyReLU(Elementwise):
     """y = x where x > 0, else negative_slope * x; the slope is taken at x = 0, as in PyTorch.
+
+    dy/dx is the factor of x on either side. As the slope is not negative, y > 0 exactly where x > 0. With a slope
+    above 0 some gradient passes for every x, so no unit stays silent for good, as one behind ReLU can.
 
     Parameters
     ----------
@@ -145,7 +158,12 @@ class LeakyReLU(Elementwise):
 
 @ACTIVATIONS.register("sigmoid")
 class Sigmoid(Elementwise):
-    """y = 1 / (1 + e^-x), in (0, 1); dy/dx = y (1 - y), at most 1/4."""
+    """y = 1 / (1 + e^-x), in (0, 1); dy/dx = y (1 - y), at most 1/4.
+
+    With u = 1 + e^-x, y = 1/u and dy/dx = -1/u^2 du/dx = e^-x / u^2. Since e^-x = u - 1, that is
+    (1/u) (u - 1)/u = y (1 - y). A product of two numbers that sum to 1 is largest where both are 1/2, at x = 0:
+    each sigmoid layer leaves at most a quarter of the gradient.
+    """
 
     kind = "sigmoid"
     from_output = True
@@ -161,7 +179,11 @@ class Sigmoid(Elementwise):
 
 @ACTIVATIONS.register("tanh")
 class Tanh(Elementwise):
-    """y = tanh(x), in (-1, 1); dy/dx = 1 - y^2."""
+    """y = tanh(x), in (-1, 1); dy/dx = 1 - y^2.
+
+    y = s/c with s = (e^x - e^-x)/2 and c = (e^x + e^-x)/2, where s' = c and c' = s. By the quotient rule
+    dy/dx = (s' c - s c')/c^2 = (c^2 - s^2)/c^2 = 1 - y^2.
+    """
 
     kind = "tanh"
     from_output = True
@@ -178,6 +200,9 @@ class Tanh(Elementwise):
 @ACTIVATIONS.register("elu")
 class ELU(Elementwise):
     """y = x where x > 0, else alpha (e^x - 1); dy/dx = 1, else y + alpha. Clevert et al., ICLR 2016.
+
+    On the left dy/dx = alpha e^x, which is alpha (e^x - 1) + alpha = y + alpha. With alpha = 1 both sides meet at 0
+    with slope 1.
 
     Parameters
     ----------
@@ -203,7 +228,11 @@ class ELU(Elementwise):
 
 @ACTIVATIONS.register("gelu")
 class GELU(Elementwise):
-    """y = x Phi(x); dy/dx = Phi(x) + x phi(x), the standard normal's Phi and phi. Hendrycks & Gimpel, 2016; exact."""
+    """y = x Phi(x); dy/dx = Phi(x) + x phi(x), the standard normal's Phi and phi. Hendrycks & Gimpel, 2016; exact.
+
+    By the product rule, as Phi' = phi (see `normal_cdf`). It is what x becomes on average if it is kept with
+    probability Phi(x) and else dropped: E[x m] = x Phi(x) for a mask m of 0 or 1.
+    """
 
     kind = "gelu"
 
@@ -221,7 +250,9 @@ class GELU(Elementwise):
 class GELUTanh(Elementwise):
     """y = x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3): the same paper's approximation of GELU.
 
-    dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx, where t = tanh u and du/dx = sqrt(2/pi) (1 + 0.134145 x^2).
+    dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx, where t = tanh u and du/dx = sqrt(2/pi) (1 + 0.134145 x^2): the product
+    rule, then the chain rule through tanh and through u; 0.134145 is 3 times 0.044715. (1 + tanh u)/2 stands for
+    Phi(x); its slope at 0, sqrt(2/pi)/2, is phi(0) = 1/sqrt(2 pi).
     """
 
     kind = "gelu_tanh"
@@ -239,7 +270,10 @@ class GELUTanh(Elementwise):
 
 @ACTIVATIONS.register("silu")
 class SiLU(Elementwise):
-    """y = x s(x), s the logistic function (also called swish); dy/dx = s (1 + x (1 - s)). Elfwing et al., 2018."""
+    """y = x s(x), s the logistic function (also called swish); dy/dx = s (1 + x (1 - s)). Elfwing et al., 2018.
+
+    The product rule gives s + x s', and s' = s (1 - s) (see Sigmoid): s + x s (1 - s).
+    """
 
     kind = "silu"
 
@@ -255,7 +289,11 @@ class SiLU(Elementwise):
 
 @ACTIVATIONS.register("softplus")
 class Softplus(Elementwise):
-    """y = log(1 + e^x), a smooth ReLU; dy/dx = 1 / (1 + e^-x). Written as max(x, 0) + log(1 + e^-|x|)."""
+    """y = log(1 + e^x), a smooth ReLU; dy/dx = 1 / (1 + e^-x). Written as max(x, 0) + log(1 + e^-|x|).
+
+    dy/dx = e^x / (1 + e^x), and e^x divided out above and below leaves the logistic function. For x > 0,
+    log(1 + e^x) = log(e^x (e^-x + 1)) = x + log(1 + e^-x): the form in which nothing overflows.
+    """
 
     kind = "softplus"
 

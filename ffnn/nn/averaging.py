@@ -19,6 +19,9 @@ def moved_towards(average: Any, value: Any, decay: Any) -> Any:
 class WeightAverage:
     """average = d * average + (1 - d) * value after every step: an exponential moving average.
 
+    Unrolled with a constant d, the value of k steps ago has the weight (1 - d) d^k: weights that fall by the factor d
+    a step and sum to 1, with a mean age of d / (1 - d), about 1 / (1 - d), steps.
+
     d = min(decay, (1 + t) / (10 + t)) after t earlier steps, so that the average soon forgets the
     random weights it starts from. Running statistics of batch norm, already averages, are not
     averaged again. Polyak & Juditsky, 1992; the ramp is that of TensorFlow's moving average.

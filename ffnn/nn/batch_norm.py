@@ -68,10 +68,20 @@ class BatchNorm(Layer):
     Ioffe & Szegedy, ICML 2015.
 
     Backward. Let h = (x - mean) / s, s = sqrt(var + epsilon), over n rows, and g = dL/dy. Then
-    dL/dscale = sum g h and dL/dshift = sum g. The input acts on y directly, through the mean and
-    through s: dh_i/dx_j = ([i = j] - 1/n - h_i h_j / n) / s. Summed with g_i scale over i::
+    dL/dscale = sum g h and dL/dshift = sum g, as y = scale h + shift. The input acts on h directly, through the
+    mean and through s. With d_i = x_i - mean, the three ways are::
+
+        dmean/dx_j = 1/n, so            dd_i/dx_j = [i = j] - 1/n
+        var = sum_i d_i^2 / n, so       dvar/dx_j = 2/n sum_i d_i ([i = j] - 1/n) = 2 d_j / n, as sum_i d_i = 0
+        s = sqrt(var + epsilon), so     ds/dx_j = dvar/dx_j / (2 s) = d_j / (n s) = h_j / n
+
+    By the quotient rule dh_i/dx_j = (dd_i/dx_j) / s - d_i / s^2 ds/dx_j = ([i = j] - 1/n - h_i h_j / n) / s.
+    Summed with g_i scale over i::
 
         dL/dx_j = scale / s * (g_j - sum(g) / n - h_j sum(g h) / n)
+
+    In words: the gradient without its mean and without its part along h, for shifting or stretching a batch changes
+    none of its outputs. At evaluation mean and s are constants, and dL/dx_j = scale / s * g_j remains.
 
     Parameters
     ----------

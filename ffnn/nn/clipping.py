@@ -26,7 +26,9 @@ class Clip(Protocol):
 class ClipNorm:
     """Scale all gradients together so that their joint Euclidean norm is at most `max_norm`.
 
-    grads *= min(1, max_norm / (norm + 1e-6)), as PyTorch's `clip_grad_norm_`. Pascanu et al., ICML 2013.
+    grads *= min(1, max_norm / (norm + 1e-6)), as PyTorch's `clip_grad_norm_`. Pascanu et al., ICML 2013. One factor
+    for all of them changes the length and leaves the direction: ||c g|| = c ||g||, which for c = max_norm / ||g|| is
+    max_norm.
 
     Parameters
     ----------
@@ -44,6 +46,8 @@ class ClipNorm:
 
 class ClipValue:
     """Clamp every gradient value to [-max_value, max_value], as PyTorch's `clip_grad_value_`.
+
+    Each value alone: unlike a bound on the norm, it turns the direction towards the small values.
 
     Parameters
     ----------

@@ -24,9 +24,18 @@ def plus_bias(x: Any, bias: Any) -> Any:
 class Linear(Layer):
     """outputs = inputs @ weight + bias.
 
-    With G = dL/doutputs, by the product rule::
+    With G = dL/doutputs::
 
         dL/dweight = inputs.T @ G      dL/dbias = sum of G over the batch      dL/dinputs = G @ weight.T
+
+    Written out, output j of row i is y_ij = sum_k x_ik w_kj + b_j. The chain rule sums over all outputs that a
+    number acts on, each with the factor in front of it::
+
+        dL/dw_kj = sum_i G_ij x_ik     w_kj acts on output j of every row
+        dL/db_j  = sum_i G_ij          so does b_j, with the factor 1
+        dL/dx_ik = sum_j G_ij w_kj     x_ik acts on every output of its row
+
+    which are the products above. Shapes leave no other way: weight (in, out) from inputs (n, in) and G (n, out).
 
     Parameters
     ----------
@@ -108,14 +117,20 @@ class Linear(Layer):
 
 
 def thinned(x: Any, index: Any, rate: Any, scale: Any, key: Any) -> Any:
-    """0 with probability `rate`, else x * scale; the draw is that of (index, key)."""
+    """0 with probability `rate`, else x * scale; the draw is that of (index, key).
+
+    Its derivative is 0 or `scale`, whichever x was multiplied with, so the same formula with the same draw, applied
+    to the gradient, is its backward.
+    """
     return where(uniform(index, key) < rate, 0.0, x * scale)
 
 
 class Dropout(Layer):
     """Zeroes each value with probability `rate` while training and multiplies the others by 1 / (1 - rate).
 
-    This is the inverted form: at evaluation nothing is done. The mask is a pure function of the
+    With the mask m = 0 or 1, E[x m / (1 - rate)] = x (1 - rate) / (1 - rate) = x: on average the next layer sees
+    what it sees at evaluation, where nothing is done (the "inverted" form). Backward multiplies the gradient with
+    the same m / (1 - rate), which is dy/dx. The mask is a pure function of the
     layer's seed and its count of training steps, so backward draws it again instead of storing it,
     and a resumed run continues it. Srivastava et al., JMLR 2014.
 

@@ -97,7 +97,10 @@ def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) 
 def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> Any:
     """sum_j t_j (log sum_k e^z_k - z_j), every exponential taken after subtracting the row's largest logit.
 
-    Its gradient is (sum_k t_k) softmax(z)_j - t_j: the famous p - t where the targets sum to 1.
+    That is -sum_j t_j log p_j with p = softmax(z), since log p_j = z_j - log sum_k e^z_k. To differentiate by z_j:
+    d/dz_j log sum_k e^z_k = e^z_j / sum_k e^z_k = p_j, and every target t_k brings this term once, while only t_j
+    brings -z_j. So the gradient is (sum_k t_k) p_j - t_j: the famous p - t where the targets sum to 1. Taken one
+    after the other, the logarithm's slope 1 / p would be infinite wherever p rounds to 0; together they cancel.
     """
     peak = row_max(logits)
     row_map(exponential, grad, logits, peak)
@@ -113,7 +116,11 @@ def smoothed(target: Any, mass: Any, kept: Any, spread: Any) -> Any:
 
 
 def smoothed_targets(targets: Any, out: Any, kept: Any, spread: Any) -> Any:
-    """(1 - s) t_j + s / K sum_k t_k, which keeps the row's sum; returns that sum."""
+    """(1 - s) t_j + s / K sum_k t_k, which keeps the row's sum; returns that sum.
+
+    Summed over the K classes: (1 - s) sum_k t_k + K s / K sum_k t_k = sum_k t_k. The gradient p - t is then 0 at
+    p = smoothed t rather than at infinite logits, as it would be for a target of 1.
+    """
     mass = row_sum(value_itself, targets)
     row_map(smoothed, out, targets, mass, kept, spread)
     return mass
@@ -132,8 +139,9 @@ class SoftmaxCrossEntropy(Loss):
         Targets become (1 - s) one_hot + s / K, in proportion where they sum to something else than 1.
         Szegedy et al., CVPR 2016.
     class_weights : sequence of K non-negative floats, optional
-        Weight of each class in the mean, which is then divided by the sum of the labels' weights,
-        as in PyTorch. Where labels are targets whose rows sum to weights of their own, those multiply:
+        Weight of each class in the mean, sum_i w_i l_i / sum_i w_i, which is divided by the sum of the labels'
+        weights, as in PyTorch: multiplying all weights by one number changes nothing, and each row's gradient has
+        the factor w_i / sum_i w_i. Where labels are targets whose rows sum to weights of their own, those multiply:
         ones for `class_weights` then give the mean weighted by rows.
     """
 
@@ -188,18 +196,26 @@ class SoftmaxCrossEntropy(Loss):
 
 
 def focal_term(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
-    """-t (1 - p)^gamma log p."""
+    """-t (1 - p)^gamma log p: cross-entropy's -t log p, weighted down where p is near 1 already."""
     return target * power(maximum(1.0 - p, 0.0), gamma) * (log_total - logit)
 
 
 def focal_slope(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
-    """p times the derivative of `focal_term` by p: t (gamma p (1 - p)^(gamma - 1) log p - (1 - p)^gamma)."""
+    """p times the derivative of `focal_term` by p: t (gamma p (1 - p)^(gamma - 1) log p - (1 - p)^gamma).
+
+    The product rule on -t (1 - p)^gamma log p gives t gamma (1 - p)^(gamma - 1) log p from the power, whose inner
+    derivative is -1, and -t (1 - p)^gamma / p from the logarithm. Times p, nothing is divided by p any more.
+    """
     rest = maximum(1.0 - p, 0.0)  # rounding may take p beyond 1
     return target * (gamma * p * power(rest, gamma - 1.0) * (logit - log_total) - power(rest, gamma))
 
 
 def focal_gradient(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any, inner: Any, scale: Any) -> Any:
-    """scale (b_k - p_k sum_j b_j), b being `focal_slope`, because dp_j/dz_k = p_j ([j = k] - p_k) for a softmax."""
+    """scale (b_k - p_k sum_j b_j), b being `focal_slope`, because dp_j/dz_k = p_j ([j = k] - p_k) for a softmax.
+
+    With b_j = p_j dl/dp_j, the chain rule is sum_j dl/dp_j p_j ([j = k] - p_k) = sum_j b_j ([j = k] - p_k). For
+    gamma = 0, b_j = -t_j and this is p_k sum_j t_j - t_k: cross-entropy's gradient.
+    """
     return scale * (focal_slope(target, logit, p, log_total, gamma) - p * inner)
 
 
@@ -247,7 +263,7 @@ def squared_difference(output: Any, target: Any) -> Any:
 
 
 def mean_squared_error(outputs: Any, target: Any, grad: Any, scale: Any) -> Any:
-    """(1/K) sum_j (y_j - t_j)^2, with gradient (2/K) (y_j - t_j)."""
+    """(1/K) sum_j (y_j - t_j)^2, with gradient (2/K) (y_j - t_j): y_j stands in one square only."""
     count = row_size(target)
     row_map(squared_error_gradient, grad, outputs, target, scale, count)
     return row_sum(squared_difference, outputs, target) / count

@@ -93,7 +93,12 @@ OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
 
 @OPTIMIZERS.register("sgd")
 class SGD(Optimizer):
-    """value -= learning_rate * grad. Stochastic gradient descent, without momentum."""
+    """value -= learning_rate * grad. Stochastic gradient descent, without momentum.
+
+    To first order a small step e changes the loss by grad . e. Of all steps of one length the one against the
+    gradient makes this smallest; learning_rate says how far the first order is trusted. A batch's gradient is on
+    average the gradient over all images, as a batch's mean loss is on average the mean loss.
+    """
 
     def __init__(self, learning_rate: float = 0.01, weight_decay: float = 0.0) -> None:
         super().__init__(learning_rate, weight_decay)
@@ -110,6 +115,8 @@ class SGD(Optimizer):
 class Momentum(Optimizer):
     """velocity = momentum * velocity + grad; value -= learning_rate * velocity. Polyak 1964, PyTorch's form.
 
+    Unrolled, velocity = grad + momentum * (grad one step ago) + momentum^2 * (two steps ago) + ...: directions that
+    persist add up, to at most 1 / (1 - momentum) times one gradient; directions that alternate cancel.
     The learning rate stands outside the velocity, so a schedule acts at once.
 
     Parameters
@@ -136,6 +143,16 @@ class Momentum(Optimizer):
 class Nesterov(Momentum):
     """velocity = momentum * velocity + grad; value -= learning_rate * (grad + momentum * velocity).
 
+    Momentum will move the value by -learning_rate * momentum * velocity whatever the gradient says, so Nesterov takes
+    the gradient there, at ahead = value - learning_rate * momentum * velocity. Written for `ahead` instead of the
+    value, which needs no second place to look at: value' = value - learning_rate * velocity' with
+    velocity' = momentum * velocity + grad, so
+
+        ahead' = value' - learning_rate * momentum * velocity'
+               = ahead + learning_rate * momentum * velocity - learning_rate * (1 + momentum) * velocity'
+               = ahead - learning_rate * (grad + momentum * velocity')
+
+    where the last line puts momentum * velocity = velocity' - grad. What is stored and evaluated is `ahead`.
     Nesterov 1983 in the form of Sutskever et al., ICML 2013, as PyTorch has it. Parameters: see Momentum.
     """
 
@@ -148,6 +165,10 @@ class Nesterov(Momentum):
 @OPTIMIZERS.register("adagrad")
 class AdaGrad(Optimizer):
     """total += grad^2; value -= learning_rate * grad / (sqrt(total) + epsilon). Duchi et al., JMLR 2011.
+
+    Each parameter has a step of its own, the shorter the more gradient it has seen: rare features keep long steps.
+    With gradients of one size c, total = c^2 t after t steps, and the step is learning_rate / sqrt(t) whatever c:
+    the scale of a parameter's gradients drops out, and the rate falls by itself.
 
     Parameters
     ----------
@@ -174,6 +195,8 @@ class AdaGrad(Optimizer):
 class RMSProp(Optimizer):
     """average = rho * average + (1 - rho) grad^2; value -= learning_rate * grad / (sqrt(average) + epsilon).
 
+    AdaGrad's sum only grows and its steps die out. Here it is a moving average, whose weights (1 - rho) rho^k forget
+    old gradients: with gradients of one size c it tends to c^2, and steps to learning_rate.
     Tieleman & Hinton 2012, neither centred nor with momentum; epsilon outside the root, as in PyTorch.
 
     Parameters
@@ -207,6 +230,16 @@ class Adam(Optimizer):
 
         m = beta1 m + (1 - beta1) grad            v = beta2 v + (1 - beta2) grad^2
         value -= learning_rate * (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon)
+
+    The correction. Unrolled from 0, m after t steps is (1 - beta1) sum_k beta1^(t-k) grad_k for k = 1 to t. If
+    gradients have the mean E, then E[m] = (1 - beta1) (1 + beta1 + ... + beta1^(t-1)) E = (1 - beta1^t) E, a
+    geometric sum: too small by the factor 1 - beta1^t, by which it is divided; v likewise with beta2 and the
+    gradients' squares. Then m / sqrt(v) is a mean over a root mean square: whatever the gradients' scale, a step is
+    about learning_rate where gradients agree and less where they disagree (more, up to (1 - beta1) / sqrt(1 - beta2),
+    3.2 times, only for the first gradient after a long silence).
+
+    In the code the correction of v is taken out of the root, sqrt(v / (1 - beta2^t)) =
+    sqrt(v) (1 - beta2^t)^-1/2, and both factors are computed once a step rather than for each parameter.
 
     Kingma & Ba, ICLR 2015, Algorithm 1: epsilon outside the root, after the correction (PyTorch;
     not Keras' "epsilon hat").
@@ -257,6 +290,10 @@ class Adam(Optimizer):
 @OPTIMIZERS.register("adamw")
 class AdamW(Adam):
     """Adam with decoupled weight decay on by default. Loshchilov & Hutter, ICLR 2019.
+
+    An L2 penalty's gradient, strength * value, would pass through m and sqrt(v) like any other, and shrink weights of
+    large gradients less. Here every weight is multiplied by the same 1 - learning_rate * weight_decay. For plain SGD
+    the two are one: value - learning_rate * (grad + strength * value).
 
     Parameters: see Adam; weight_decay defaults to 0.01, as in PyTorch, but spares biases.
     """

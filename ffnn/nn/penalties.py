@@ -17,6 +17,9 @@ def with_penalty(grad: Any, value: Any, strength: Any) -> Any:
 class L2Penalty:
     """strength / 2 * sum of squared weights; its gradient is strength * weight. Biases are never penalised.
 
+    d/dw of strength / 2 w^2 is strength w: the 2 of the square takes away the half, which is what it is there for.
+    A step of plain gradient descent then multiplies the weight by 1 - learning_rate * strength before anything else.
+
     Parameters
     ----------
     strength : float in [0, inf)

@@ -116,6 +116,9 @@ class ExponentialDecay(Schedule):
 class Cosine(Schedule):
     """minimum + (rate - minimum) (1 + cos(pi step / total_steps)) / 2. Loshchilov & Hutter, ICLR 2017, one cycle.
 
+    The cosine goes from 1 to -1 over half a period, so (1 + cos) / 2 goes from 1 to 0: from rate to minimum, level at
+    both ends, where its slope, the sine, is 0.
+
     Parameters
     ----------
     minimum : float in [0, inf), default 0
@@ -157,6 +160,8 @@ class OneCycle(Schedule):
 
 class Warmup(Schedule):
     """The first steps at (step + 1) / warm_steps of what `schedule` says; it then goes on alone. Goyal et al., 2017.
+
+    Counting from 1 gives the first step a rate above 0, and step number warm_steps, the last of the warm-up, all of it.
 
     Parameters
     ----------

@@ -31,7 +31,12 @@ def centred_product(y: Any, grad: Any, inner: Any) -> Any:
 
 
 def softmax(scores: Any, probabilities: Any) -> Any:
-    """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score; returns log sum_k e^(x_k)."""
+    """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score; returns log sum_k e^(x_k).
+
+    Subtracting a number c from all scores divides numerator and denominator by e^c, which changes no y. With c the
+    largest score, every exponential is at most 1 and one of them is 1: nothing overflows, and the sum is never 0.
+    The logarithm of the sum gets c back: log sum_k e^(x_k) = c + log sum_k e^(x_k - c).
+    """
     peak = row_max(scores)
     row_map(exponential, probabilities, scores, peak)
     total = row_sum(value_itself, probabilities)
@@ -40,7 +45,13 @@ def softmax(scores: Any, probabilities: Any) -> Any:
 
 
 def softmax_backward(grad: Any, y: Any, grad_scores: Any) -> Any:
-    """dL/dx_j = y_j (g_j - sum_k g_k y_k), because dy_k/dx_j = y_k ([j = k] - y_j); returns the sum."""
+    """dL/dx_j = y_j (g_j - sum_k g_k y_k), because dy_k/dx_j = y_k ([j = k] - y_j); returns the sum.
+
+    With S = sum_k e^(x_k), y_k = e^(x_k) / S and dS/dx_j = e^(x_j). The quotient rule gives
+    dy_k/dx_j = [j = k] e^(x_k) / S - e^(x_k) e^(x_j) / S^2 = y_k ([j = k] - y_j). The chain rule sums over all
+    outputs, since x_j acts on each of them through S: sum_k g_k y_k ([j = k] - y_j) = g_j y_j - y_j sum_k g_k y_k.
+    So the Jacobian is never formed: one sum a row is enough.
+    """
     inner = row_sum(product, grad, y)
     row_map(centred_product, grad_scores, y, grad, inner)
     return inner

@@ -39,7 +39,7 @@ class ReferenceTrainer(Trainer):
         self.reference.rehearse(host(inputs)[:last], host(labels)[:last], with_gradients=True)
         return time.perf_counter() - start
 
-    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
+    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> float:
         network, host = self.objective.network, self.objective.network.engine.host
         rate = self.plan.schedule.at(self.step, self.base_learning_rate, self.clock)
         self.optimizer.learning_rate = rate
@@ -58,3 +58,4 @@ class ReferenceTrainer(Trainer):
         if self.step % len(self.train) == 0:
             self.reference.copy_into(network)
         self._means.add(done.loss, done.divisor, network.engine.array(done.outputs), labels)
+        return done.loss

@@ -239,7 +239,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise FFNNError(f"{path}: expected a JSON object; it is damaged ({problem})") from problem
     if not isinstance(values, dict):
         raise FFNNError(f"{path}: expected a JSON object; received {type(values).__name__}")
@@ -255,9 +255,14 @@ def read_history(path: Path) -> list[dict[str, Any]]:
     records = []
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):  # the last piece has no end yet
         try:
-            records.append(json.loads(line))
-        except ValueError as problem:
-            raise FFNNError(f"{path / HISTORY}:{number}: expected a JSON object; received {line[:60]!r}") from problem
+            record = json.loads(line)
+            if not isinstance(record, dict) or finite_numbers(record) != record:
+                raise ValueError
+        except (ValueError, TypeError, RecursionError) as problem:
+            raise FFNNError(
+                f"{path / HISTORY}:{number}: expected a JSON object of finite numbers; received {line[:60]!r}"
+            ) from problem
+        records.append(record)
     return records
 
 

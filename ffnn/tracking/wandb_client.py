@@ -26,11 +26,12 @@ def client() -> Any:
     """The module; importing it takes about half a second, once.
 
     Its reports about itself are off unless `WANDB_ERROR_REPORTING` says otherwise: they go out even
-    from offline runs, and the process waits for them when it ends.
+    from offline runs, and the process waits for them when it ends. Of the command line it records what `redact` leaves.
     """
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
+    wandb.Settings._args = property(lambda settings: [redact(word) for word in without_secrets(sys.argv[1:])])
     return wandb
 
 

@@ -12,12 +12,15 @@ from typing import IO, Any
 import yaml
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.tracking.plain import plain
+from ffnn.tracking.plain import plain, writable
 
 FLOAT = "tag:yaml.org,2002:float"
 MERGE = "tag:yaml.org,2002:merge"
 # YAML 1.2.2, section 10.3.2: the core schema's floats.
 NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$")
+
+LARGEST = 100_000
+"""Values that a file may make; the largest of this project has some hundred."""
 
 UNUSUAL_BREAKS = set("\x85\u2028\u2029")
 
@@ -40,7 +43,30 @@ class _TwiceError(yaml.MarkedYAMLError):
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that reads `1e-4` as a number, and refuses a key that occurs twice."""
+    """PyYAML's safe loader that reads `1e-4` as a number, and refuses a key that occurs twice.
+
+    It also refuses what would not end: a value that contains itself, and references that multiply into more than
+    `LARGEST` values.
+    """
+
+    def get_single_node(self) -> yaml.Node | None:
+        """What the file says, if it can be written out."""
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None:
+            _written_out(node, {})
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """A value; PyYAML lets `2024-13-45` and `!!int x` end in whatever exception their type raises."""
+        try:
+            value = super().construct_object(node, deep)
+            if not writable(value):
+                raise ValueError
+            return value
+        except (ValueError, TypeError, AttributeError, LookupError) as problem:
+            kind = node.tag.rpartition(":")[2]
+            text = f"received {str(node.value)[:40]!r}, which is no {kind} that can be kept; put it in quotes if it is text"
+            raise yaml.constructor.ConstructorError(problem=text, problem_mark=node.start_mark) from problem
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """A mapping as it is written, before `<<` brings in keys of another, which may be repeated."""
@@ -76,6 +102,21 @@ def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
     yaml.dump(plain(values), file, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
+def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node is with all references in it replaced by what they refer to."""
+    if isinstance(node, yaml.ScalarNode):
+        return 1
+    if id(node) not in sizes:
+        sizes[id(node)] = 0  # until it is known: whoever meets it before is inside of it
+        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
+        sizes[id(node)] = 1 + sum(_written_out(part, sizes) for part in parts)
+    size = sizes[id(node)]
+    if not 0 < size <= LARGEST:
+        what = f"references that make more than {LARGEST:,} values" if size else "a value that contains itself"
+        raise yaml.composer.ComposerError(problem=f"received {what}; write it out", problem_mark=node.start_mark)
+    return size
+
+
 def load_yaml(path: Path) -> Any:
     """Read a YAML file into plain values.
 
@@ -89,10 +130,12 @@ def load_yaml(path: Path) -> Any:
     except _TwiceError as problem:
         raise FFNNError(f"{_place(path, problem)}: {problem.problem}; only the last would count: keep one") from problem
     except yaml.YAMLError as problem:
-        reason = str(getattr(problem, "problem", problem))
+        reason = " ".join(str(getattr(problem, "problem", problem)).split())
         if "'\\t'" in reason:
             reason = "received a tab, where only spaces may indent; replace it with spaces"
         raise FFNNError(f"{_place(path, problem)}: expected YAML; {reason}") from problem
+    except RecursionError as problem:
+        raise FFNNError(f"{path}: expected YAML; received lists or mappings nested too deep") from problem
     except FileNotFoundError as problem:
         names = [there.name for there in path.parent.iterdir()] if path.parent.is_dir() else []
         hint = nearest(path.name, names)

@@ -21,6 +21,12 @@ from ffnn.files import replacing
 if TYPE_CHECKING:
     from ffnn.training.trainer import Trainer
 
+# RuntimeError: encrypted, packed in a way that this Python cannot unpack, or JSON nested too deep.
+_UNSOUND = (
+    OSError, LookupError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+"""What reading a file may end in that is damaged, or was made to do harm."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -55,9 +61,11 @@ class Checkpoint:
         try:
             arrays = _read(path)
             meta = json.loads(str(arrays.pop("meta")))
+            if not isinstance(meta, dict):
+                raise ValueError("its meta is no mapping")
         except FileNotFoundError:
             raise FFNNError(f"{path}: no such checkpoint; expected a file written by ffnn train") from None
-        except (OSError, KeyError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as problem:
+        except _UNSOUND as problem:
             reason = " ".join(str(problem).split())
             raise FFNNError(
                 f"{path}: expected a checkpoint written by ffnn train; it is damaged ({reason})"
@@ -118,6 +126,8 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     # Member by member, to its end: the sums are then compared before anything is made of it. np.load stops where
     # a header says that the array ends, also a damaged header.
     with zipfile.ZipFile(path) as file:
+        if sum(member.file_size for member in file.infolist()) > path.stat().st_size:
+            raise ValueError("it would unpack to more than it is, and nothing in a checkpoint is packed")
         members = {name: file.read(name) for name in file.namelist()}
     return {
         name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)

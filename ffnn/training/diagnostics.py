@@ -8,12 +8,19 @@ import math
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
 from ffnn.nn.layer import Layer
 from ffnn.nn.network import Network
 
 DEAD = 1e-6
+
+BOUNDS = {"sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+"""Where the outputs of activations end that flatten out on both sides."""
+
+NEAR_THE_END = 0.01
+"""Of the range between both ends: nearer than this the derivative is below 4 % of its largest value."""
 
 PERCENTS = (5, 25, 50, 75, 95)
 """The quantiles that are recorded of weights and activations."""
@@ -40,9 +47,13 @@ class Diagnostics:
     def __init__(self, network: Network, probe: Array) -> None:
         self.network = network
         self._probe = probe
+        inputs = network.engine.host(probe).astype(np.float64)
+        self._inputs = {"input_mean": float(inputs.mean()), "input_std": float(inputs.std())}
         self._parameters = list(network.parameters)
         self._bounds = [parameter.place for parameter in self._parameters]
+        self._weights = [parameter for parameter in self._parameters if parameter.penalised]
         self._before = network.engine.zeros((network.parameters.size,))
+        self._initial = self._weight_norms()
         self._gradients: dict[str, float] = {}
 
     def observe(self) -> None:
@@ -54,7 +65,7 @@ class Diagnostics:
     def measure(self) -> dict[str, float]:
         """All diagnostics, by name. Values may be non-finite where training has diverged."""
         with np.errstate(all="ignore"):
-            return {**self._gradients, **self._updates(), **self._activations()}
+            return {**self._inputs, **self._gradients, **self._updates(), **self._activations()}
 
     def _measure_gradients(self) -> dict[str, float]:
         """Norm, mean, variance and largest magnitude of each layer's gradients, weight and bias together."""
@@ -73,29 +84,41 @@ class Diagnostics:
         return record
 
     def _updates(self) -> dict[str, float]:
-        """Norm and quantiles of each weight, and the last step relative to it: about 1e-3 is usual, 0.1 too much."""
+        """Norm and quantiles of each weight, its norm over that at the beginning, and the last step relative to it.
+
+        A step of about 1e-3 of the weights is usual, 0.1 too much.
+        """
         engine, values = self.network.engine, self.network.parameters.values
-        weights = [parameter for parameter in self._parameters if parameter.penalised]
-        bounds = [parameter.place for parameter in weights]
+        bounds = [parameter.place for parameter in self._weights]
         engine.update(difference)((self._before,), (values,), ())
-        norms = np.sqrt(engine.moments(values, bounds)[:, 1])
         steps = np.sqrt(engine.moments(self._before, bounds)[:, 1])
         record = {}
-        for parameter, norm, step in zip(weights, norms.tolist(), steps.tolist(), strict=True):
+        numbers = zip(self._weights, self._weight_norms(), self._initial, steps.tolist(), strict=True)
+        for parameter, norm, initial, step in numbers:
             layer = parameter.name.partition(".")[0]
             record[f"weight_norm/{layer}"] = norm
+            if initial:
+                record[f"weight_growth/{layer}"] = norm / initial
             record[f"update_ratio/{layer}"] = step / norm if norm else 0.0
             record |= quantiles(f"weight_quantiles/{layer}", engine.host(parameter.value))
         return record
 
-    def _activations(self) -> dict[str, float]:
-        """Mean, deviation and quantiles of each hidden layer's outputs; the fraction of units that never respond.
+    def _weight_norms(self) -> list[float]:
+        bounds = [parameter.place for parameter in self._weights]
+        norms: list[float] = np.sqrt(self.network.engine.moments(self.network.parameters.values, bounds)[:, 1]).tolist()
+        return norms
 
-        A unit is dead when its output is within 1e-6 of the same value for every row of the probe.
+    def _activations(self) -> dict[str, float]:
+        """Of each hidden layer's outputs mean, deviation, quantiles and saturation; what the network predicts.
+
+        A unit is dead when its output is within 1e-6 of the same value for every row of the probe. An output of
+        sigmoid or tanh is saturated within 1 % of the range from either end of it. `predicted_classes` counts the
+        classes that are predicted for some row of the probe.
         """
         record = {}
         values = self._probe
-        for name, layer in list(self.network.layers.items())[:-1]:
+        *hidden, (_, last) = self.network.layers.items()
+        for name, layer in hidden:
             values = layer.forward(values)
             if self._is_activation(layer):
                 outputs = self.network.engine.host(values).astype(np.float64)
@@ -103,6 +126,10 @@ class Diagnostics:
                 record[f"activation_std/{name}"] = float(outputs.std())
                 record |= quantiles(f"activation_quantiles/{name}", outputs)
                 record[f"dead_fraction/{name}"] = float(np.mean(np.ptp(outputs, axis=0) < DEAD))
+                if layer.kind in BOUNDS:
+                    record[f"saturated_fraction/{name}"] = saturated(outputs, *BOUNDS[layer.kind])
+        predicted = self.network.engine.host(last.forward(values)).argmax(axis=1)
+        record["predicted_classes"] = float(len(np.unique(predicted)))
         return record
 
     @staticmethod
@@ -110,6 +137,18 @@ class Diagnostics:
         from ffnn.nn.activations import ACTIVATIONS
 
         return layer.kind in ACTIVATIONS
+
+
+def saturated(outputs: NDArray[np.float64], low: float, high: float) -> float:
+    """The fraction of outputs that lie within 1 % of the range from `low` or `high`.
+
+    Examples
+    --------
+    >>> saturated(np.array([0.001, 0.5, 0.98, 0.999]), 0.0, 1.0)
+    0.5
+    """
+    near = NEAR_THE_END * (high - low)
+    return float(np.mean((outputs < low + near) | (outputs > high - near)))
 
 
 def quantiles(name: str, values: Any) -> dict[str, float]:

@@ -225,7 +225,7 @@ class Trainer:
         """End training after this epoch; for callbacks."""
         self.status, self.reason = "finished", reason
 
-    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> None:
+    def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> float:
         """One update from one batch: schedule, loss, gradients, clips, optimizer, average.
 
         Parameters
@@ -234,6 +234,11 @@ class Trainer:
             As `Batches.epoch` gives them.
         observed : bool, default False
             Let the diagnostics look at it.
+
+        Returns
+        -------
+        float
+            The batch's loss before the step.
 
         Raises
         ------
@@ -256,6 +261,7 @@ class Trainer:
             plan.average.update()
         self.step += 1
         self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
+        return loss
 
     def train_epoch(self, observed: bool = False) -> float:
         """Take a step on every training batch that is left: an epoch without validation and record.

@@ -63,3 +63,34 @@ def test_every_figure_is_a_plain_float_and_named_after_a_layer() -> None:
     assert {name for name in record if name.startswith("grad_norm/")} == {
         "grad_norm/all", "grad_norm/linear1", "grad_norm/linear2",
     }  # fmt: skip
+
+
+def test_saturated_outputs_are_counted() -> None:
+    """Four of ten units are pushed to an end, some to either."""
+    trainer = make_trainer(layers=[Linear(10), Sigmoid(), Linear(3)], epochs=1, optimizer="sgd", learning_rate=1e-9)
+    weight = trainer.objective.network.parameters["linear1.weight"].value
+    weight[...] *= 1e-3
+    bias = trainer.objective.network.parameters["linear1.bias"].value
+    bias[...], bias[:2], bias[2:4] = 0.0, -1e3, 1e3
+    assert trainer.fit()[0]["saturated_fraction/sigmoid1"] == pytest.approx(0.4)
+
+
+def test_growth_is_measured_from_the_first_weights_on() -> None:
+    trainer = make_trainer(optimizer="sgd", learning_rate=0.5, epochs=3)
+    first = np.linalg.norm(trainer.objective.network.parameters["linear1.weight"].value)
+    records = trainer.fit()
+    last = np.linalg.norm(trainer.objective.network.parameters["linear1.weight"].value)
+    assert records[-1]["weight_growth/linear1"] == pytest.approx(last / first)
+    assert records[-1]["weight_growth/linear1"] != pytest.approx(1, abs=1e-3)
+
+
+def test_inputs_and_predictions_are_those_of_the_probe() -> None:
+    trainer = make_trainer(epochs=1)
+    record = trainer.fit()[0]
+    inputs, _ = next(trainer.val.epoch())
+    assert record["input_mean"] == pytest.approx(inputs.mean())
+    assert record["input_std"] == pytest.approx(inputs.std())
+    assert record["predicted_classes"] == len(set(trainer.objective.network.predict(inputs).argmax(axis=1)))
+    trainer = make_trainer(epochs=1, optimizer="sgd", learning_rate=1e-9)
+    trainer.objective.network.parameters["linear2.bias"].value[1] = 1e3
+    assert trainer.fit()[0]["predicted_classes"] == 1

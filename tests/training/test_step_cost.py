@@ -112,6 +112,7 @@ def seconds_of(function: Callable[[], None]) -> float:
     return time.perf_counter() - start
 
 
+@pytest.mark.alone
 @both_engines
 def test_a_step_costs_little_more_than_its_products(engine_name: str) -> None:
     """Interleaved with the bare products and the best of many, so that a busy machine slows both."""

@@ -270,3 +270,12 @@ def heartbeat(server: "WandbServer", variables: Variables) -> dict[str, Any]:
     if not running:
         commands.append(sweep.next_trial() or {"type": "exit"})
     return {"agentHeartbeat": {"agent": {"id": variables["id"]}, "commands": json.dumps(commands)}}
+
+
+# -- workspaces -------------------------------------------------------------------------------------
+
+
+@operation("UpsertView2")
+def upsert_view(server: "WandbServer", variables: Variables) -> dict[str, Any]:
+    server.views.append({**variables, "spec": json.loads(variables["spec"])})
+    return {"upsertView": {"view": {"id": f"view{len(server.views)}", "name": variables["name"]}, "inserted": True}}

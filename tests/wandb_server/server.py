@@ -32,6 +32,8 @@ class WandbServer(ThreadingHTTPServer):
     runs : dict of str to Run
     artifacts : dict of str to Artifact
     sweeps : dict of str to Sweep
+    views : list of dict
+        Saved workspaces as they were sent, with their layout under "spec".
     requests : list of str
         What was asked, in order: a GraphQL operation's name, or a method and path.
     refused : list of str
@@ -64,6 +66,7 @@ class WandbServer(ThreadingHTTPServer):
         self.client_ids: dict[str, str] = {}
         self.sweeps: dict[str, Sweep] = {}
         self.agents: dict[str, Sweep] = {}
+        self.views: list[dict[str, Any]] = []
         self.requests: list[str] = []
         self.refused: list[str] = []
         self.problems: list[str] = []

@@ -88,7 +88,7 @@ def check_files(
             there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
             jobs = plan_jobs(there, path.stem, overrides, seeds)
             checked.append(Checked(path, there, overrides, jobs, seeds or there.seeds))
-    return checked, list(dict.fromkeys(lines))
+    return checked, list(dict.fromkeys(" ".join(line.split()) for line in lines))
 
 
 def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> Experiment:

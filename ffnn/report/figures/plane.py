@@ -31,9 +31,9 @@ def class_colours(count: int) -> list[Any]:
 def region_colours(probabilities: NDArray[Any]) -> NDArray[np.float64]:
     """The winner's colour for each row of probabilities (M, K), the stronger the surer; (M, 4)."""
     count = probabilities.shape[1]
-    colours = np.array(class_colours(count))[probabilities.argmax(axis=1)]
+    colours = np.array(class_colours(count), np.float64)[probabilities.argmax(axis=1)]
     colours[:, 3] = 0.1 + 0.45 * (probabilities.max(axis=1) - 1 / count) / (1 - 1 / count)
-    return colours
+    return np.asarray(colours)
 
 
 def draw_points(

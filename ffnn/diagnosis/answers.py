@@ -1,0 +1,149 @@
+"""Symptoms of data and answers: inputs of the wrong size, labels of other images, classes that are never named."""
+
+import math
+from collections.abc import Sequence
+
+from ffnn.diagnosis.course import Course
+from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+
+SMALL_INPUTS, LARGE_INPUTS = 0.05, 5.0
+"""Deviation of all inputs together: images in [0, 1] have 0.2 to 0.4, standardized ones 1. Initializers expect about 1;
+a twentieth makes first layers learn so much more slowly than the others."""
+
+ERRORS = 3.0
+"""Standard errors by which an accuracy must exceed another to be told from it."""
+
+BELOW_GUESSING = 0.99
+"""Loss over that of guessing, below which something has been learnt."""
+
+LASTING = 3
+"""Epochs; in fewer a slow network may not have begun."""
+
+MOST_LISTED = 5
+"""Classes that a line names."""
+
+ENOUGH_IMAGES = 5
+"""Of a class in the test part; of fewer none need be meant."""
+
+
+@SYMPTOMS.register("data_not_scaled")
+class DataNotScaled(Symptom):
+    """Inputs are far smaller or larger than initial weights expect."""
+
+    explains = ("learning_rate_too_low", "constant_predictions", "class_never_predicted")
+
+    def look(self, course: Course) -> tuple[str, str, str] | None:
+        mean, std = course.last("input_mean"), course.last("input_std")
+        if not (std < SMALL_INPUTS or std > LARGE_INPUTS):
+            return None
+        return (
+            f"data not scaled (inputs deviate by {std:.2g})",
+            f"Inputs have mean {mean:.3g} and standard deviation {std:.3g} with normalize="
+            f"{course.config.get('normalize')}; 0.2 to 1 is usual.",
+            "normalize=standardize, or pixels that use the whole range from 0 to 255; `ffnn data info` shows theirs.",
+        )
+
+
+@SYMPTOMS.register("double_softmax")
+class DoubleSoftmax(Symptom):
+    """Softmax before a loss that applies softmax itself: no answer can then be sure, and gradients are small."""
+
+    explains = ("learning_rate_too_low", "overfitting", "vanishing_gradients", "constant_predictions",
+                "class_never_predicted")  # fmt: skip
+
+    def look(self, course: Course) -> tuple[str, str, str] | None:
+        if not course.config.get("double_softmax") or len(course.classes) < 2:
+            return None
+        # The best that softmax of probabilities can do: 1 for the right class and 0 for the others.
+        floor = math.log(1 + (len(course.classes) - 1) / math.e)
+        return (
+            f"double softmax (the loss cannot fall below {floor:.3f})",
+            f"The network ends in softmax and the loss applies it again: with {len(course.classes)} classes the loss "
+            f"stays above {floor:.3f}, here {course.last('train/loss'):.3f} at an accuracy of "
+            f"{100 * course.last('train/accuracy'):.1f} %.",
+            "double_softmax=false: cross_entropy takes the last layer's outputs as they are.",
+        )
+
+
+@SYMPTOMS.register("labels_shuffled")
+class LabelsShuffled(Symptom):
+    """Labels that belong to other images: they can be learnt by heart, but tell nothing about new images."""
+
+    explains = ("overfitting", "class_never_predicted")
+
+    def look(self, course: Course) -> tuple[str, str, str] | None:
+        val, chance = course.series("val/accuracy"), course.guessing_accuracy
+        sizes = [course.counts.get(part, 0) for part in ("val", "train")]
+        if len(val) < LASTING or not all(sizes) or not chance < 1:
+            return None
+        errors = [math.sqrt(chance * (1 - chance) / size) for size in sizes]
+        mean, learnt = math.fsum(val) / len(val), course.last("train/accuracy")
+        # A training loss that is not below guessing has learnt nothing, right or wrong.
+        guessing = BELOW_GUESSING * course.guessing_loss
+        by_heart = course.last("train/loss") < guessing < min(course.series("val/loss"), default=math.nan)
+        if not (by_heart and learnt > chance + ERRORS * errors[1] and mean < chance + ERRORS * errors[0]):
+            return None
+        return (
+            f"labels shuffled against images? (validation accuracy {100 * mean:.1f} %, guessing {100 * chance:.1f} %)",
+            f"The network learns its training images ({100 * learnt:.1f} % right, loss below guessing), but over "
+            f"{len(val)} epochs {100 * mean:.1f} % of the validation images, as good as guessing: "
+            f"{100 * chance:.1f} %.",
+            "look at images with their labels: `ffnn data preview`; were both files sorted or shuffled together?",
+        )
+
+
+@SYMPTOMS.register("constant_predictions")
+class ConstantPredictions(Symptom):
+    """The same class for every image."""
+
+    explains = ("class_never_predicted",)
+
+    def look(self, course: Course) -> tuple[str, str, str] | None:
+        told = [(name, times) for name, _, times in course.sizes_of_classes if times]
+        if len(told) == 1:
+            name, images = told[0]
+            seen, largest = f"All {images} test images are taken for {name}", course.guessing_accuracy
+            rare = f"; {100 * largest:.0f} % of them are of one class" if largest > 0.5 else ""
+            return self._found(f"{seen}{rare}.", bool(rare))
+        if not told and course.last("predicted_classes") == 1 and len(course.classes) > 1:
+            return self._found("One class is predicted for every validation image looked at.", False)
+        return None
+
+    @staticmethod
+    def _found(evidence: str, unbalanced: bool) -> tuple[str, str, str]:
+        remedy = (
+            "class_weights=balanced or sampling=balanced, more epochs; judge by macro_f1, not by accuracy."
+            if unbalanced
+            else "a larger learning rate or more epochs, less l2 or weight_decay; are images and labels what they seem?"
+        )
+        return "constant predictions", evidence, remedy
+
+
+@SYMPTOMS.register("class_never_predicted")
+class ClassNeverPredicted(Symptom):
+    """A class that the network never names, though the test part has images of it."""
+
+    def look(self, course: Course) -> tuple[str, str, str] | None:
+        classes = course.sizes_of_classes
+        never = {name: images for name, images, told in classes if not told and images >= ENOUGH_IMAGES}
+        if not never:
+            return None
+        weights = course.config.get("class_weights")
+        zero = (
+            [name for (name, _, _), weight in zip(classes, weights, strict=False) if not weight]
+            if isinstance(weights, list)
+            else []
+        )
+        return (
+            f"class{'es' * (len(never) > 1)} never predicted: {_listed(list(never))}",
+            f"No test image is taken for {_listed([f'{name} ({images} are)' for name, images in never.items()])}"
+            + (f"; class_weights has 0 for {_listed(zero)}" if zero else "")
+            + ".",
+            "more epochs or a larger learning rate while accuracy still rises; else class_weights=balanced or "
+            "sampling=balanced; do the training images have that class?",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")

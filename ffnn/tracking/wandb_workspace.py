@@ -1,0 +1,131 @@
+"""A saved workspace in Weights & Biases: a project's page, laid out so that comparing runs starts somewhere sensible.
+
+The only file that imports the package `wandb-workspaces`, which is not needed for anything else.
+"""
+
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.tracking.wandb_client import client, configured, reason
+
+NAME = "ffnn: experiments"
+SCORE = "best/val/accuracy"
+SETTINGS = ("learning_rate", "batch_size", "dropout", "l2", "optimizer", "activation")
+LOGARITHMIC = ("learning_rate", "batch_size")
+COLUMNS = (
+    "run:displayName", "run:group", f"summary:{SCORE}", "summary:test/accuracy", "summary:status", "summary:best/epoch",
+    "summary:time/train_seconds", "config:optimizer.value", "config:learning_rate.value", "config:hidden_layers.value",
+    "config:seed.value",
+)  # fmt: skip
+
+
+def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
+    """The workspace as an object of the package `wandb-workspaces`, not yet saved.
+
+    Bars compare groups, which are experiments and sweeps. Once runs are grouped in the table, by optimizer say, all
+    curves are means over the runs of each.
+
+    Parameters
+    ----------
+    entity, project : str
+    name : str
+        Shown in the list of the project's workspaces.
+
+    Raises
+    ------
+    FFNNError
+        If the package is not installed.
+    """
+    client()
+    try:
+        import wandb_workspaces.reports.v2 as panels
+        from wandb_workspaces import workspaces
+    except ImportError as problem:
+        raise FFNNError(
+            "ffnn workspace needs the package wandb-workspaces, which is not installed: "
+            f"pip install -c constraints.txt 'ffnn[workspace]' ({problem})"
+        ) from None
+
+    def curve(metric: str, title: str, **options: Any) -> Any:
+        return panels.LinePlot(title=title, x="epoch", y=[metric], title_x="epoch", **options)
+
+    columns = [
+        panels.ParallelCoordinatesPlotColumn(panels.Config(setting), setting, log=setting in LOGARITHMIC or None)
+        for setting in SETTINGS
+    ]
+    sections = {
+        "Learning": [
+            curve("val/accuracy", "validation accuracy"),
+            curve("val/loss", "validation loss", log_y=True),
+            curve("train/loss", "training loss", log_y=True),
+        ],
+        "Comparison": [
+            panels.BarPlot(
+                title=f"{SCORE} by group",
+                metrics=[SCORE],
+                groupby="Group",
+                groupby_aggfunc="mean",
+                groupby_rangefunc="minmax",
+                orientation="h",
+            ),
+            panels.ScatterPlot(
+                title="accuracy against seconds of training",
+                x=panels.SummaryMetric("time/train_seconds"),
+                y=panels.SummaryMetric(SCORE),
+                log_x=True,
+            ),
+            panels.ParallelCoordinatesPlot(
+                title="settings and accuracy",
+                columns=[*columns, panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(SCORE), SCORE)],
+            ),
+        ],
+        "Inside": [
+            panels.LinePlot(
+                title="update ratios by layer (about 1e-3 is usual)",
+                x="epoch",
+                metric_regex="update_ratio/.*",
+                log_y=True,
+            ),
+            panels.LinePlot(title="gradient norms by layer", x="epoch", metric_regex="grad_norm/.*", log_y=True),
+            panels.LinePlot(title="dead units by layer", x="epoch", metric_regex="dead_fraction/.*"),
+        ],
+    }
+    return workspaces.Workspace(
+        entity=entity,
+        project=project,
+        name=name,
+        sections=[workspaces.Section(name=title, panels=content, is_open=True) for title, content in sections.items()],
+        settings=workspaces.WorkspaceSettings(x_axis="epoch", max_runs=20),
+        runset_settings=workspaces.RunsetSettings(pinned_columns=list(COLUMNS)),
+    )
+
+
+def save_workspace(project: str, entity: str | None = None, name: str = NAME) -> str:
+    """Save the workspace as a new one of the project, and return where to look at it.
+
+    Parameters
+    ----------
+    project : str
+    entity : str, optional
+        The account's default one without it.
+    name : str
+
+    Raises
+    ------
+    FFNNError
+        Without the package, a key, or an answer of the server.
+    """
+    _, problem = configured()
+    if problem:
+        raise FFNNError(
+            f"ffnn workspace needs an account: {problem}; `wandb login` once, or, without an account, look at runs "
+            "with `wandb leet` and `ffnn report`"
+        )
+    make_workspace("entity", project, name)  # the package may be missing: say so before the network is asked
+    try:
+        owner = entity or client().Api().default_entity
+        workspace = make_workspace(owner, project, name)
+        workspace.save()
+        return str(workspace.url)
+    except (Exception, SystemExit) as refusal:
+        raise FFNNError(f"ffnn workspace: W&B did not take it: {reason(refusal)}") from refusal
