@@ -17,7 +17,7 @@ PARALLEL := --numprocesses=2 --dist=loadfile
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 
-.PHONY: help setup bench experiments report studies test test-all lint format clean $(EXPERIMENTS) $(STUDIES)
+.PHONY: help setup bench experiments report studies test test-all lint format fuzz audit clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -81,6 +81,16 @@ format: $(VENV)/.ready-test ## mend the style
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
+fuzz: $(VENV)/.ready-test ## look for inputs that break a reader, a minute each; ARGS='10 config sweep' for some
+	@$(PIP) --editable '.[fuzz]'
+	@$(BIN)/python tests/robustness/fuzz.py $(ARGS)
+
+audit: ## known weaknesses of the pinned dependencies, where their list can be reached
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip --disable-pip-version-check install --quiet pip-audit; }
+	@.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner=off --timeout=10 \
+	  2> .audit/said || { grep 'known vulnerabilit' .audit/said && exit 1; \
+	  echo "audit: nothing was checked, as the list of weaknesses cannot be reached ($$(tail -n 1 .audit/said | cut -c 1-120))"; }
+
 clean: ## remove .venv and caches; runs stay
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .audit .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -47,3 +47,20 @@ def test_what_cannot_be_written_is_one_line_with_its_name(tmp_path: Path) -> Non
     (tmp_path / "file").write_text("")
     with pytest.raises(FFNNError, match="file/x: cannot be written: Not a directory"), replacing(tmp_path / "file/x"):
         pass
+
+
+def test_what_is_written_is_on_the_disk_before_it_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rename may reach the disk before what was written: after a power cut the file would be there, and empty."""
+    calls: list[str] = []
+    for place, name in ((os, "fsync"), (Path, "replace")):
+
+        def noted(*arguments: object, original: object = getattr(place, name), name: str = name) -> object:
+            calls.append(name)
+            return original(*arguments)  # type: ignore[operator]
+
+        monkeypatch.setattr(place, name, noted)
+    with replacing(tmp_path / "file") as file:
+        file.write("new")
+    assert calls == ["fsync", "replace", "fsync"]  # the last one is the folder's

@@ -32,7 +32,7 @@ def test_a_command_of_the_readme_runs(command: str, tmp_path: Path, repository: 
     arguments = command.split()[1:]
     for folder in ("experiments", "sweeps"):
         (tmp_path / folder).symlink_to(repository / folder)
-    if "RUN" in command:
+    if "runs" in command:
         config = make_config(
             {"hidden_layers": [8], "epochs": 2, "wandb": "disabled", "runs_dir": str(tmp_path / "runs")}
         )

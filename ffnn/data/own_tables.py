@@ -13,6 +13,9 @@ from ffnn.data.catalog import DATASETS
 from ffnn.data.dataset import DataError, Dataset, check_labels
 from ffnn.data.own_images import OwnEntry
 
+LARGEST = 1 << 34
+"""Bytes of arrays that are unpacked at most: a packed file of a few megabytes may hold any number of zeros."""
+
 
 @DATASETS.register("csv")
 class CsvImages(OwnEntry):
@@ -142,6 +145,8 @@ class NpzImages(OwnEntry):
             with self.path.open("rb") as file:
                 if file.read(2) != b"PK":
                     raise DataError(f"{self.path}: expected an .npz file, found another kind")
+                if sum(member.file_size for member in zipfile.ZipFile(file).infolist()) > LARGEST:
+                    raise DataError(f"{self.path}: expected arrays of at most {LARGEST:,} bytes, found larger ones")
                 file.seek(0)
                 with np.load(file, allow_pickle=False) as packed:
                     arrays = {name: packed[name] for name in packed.files}

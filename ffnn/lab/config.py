@@ -52,13 +52,17 @@ def _one_of(*names: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _without_keys(text: str) -> str:
+    return redact(text)
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Component = str | dict[str, Any]
-Remark = Annotated[str, AfterValidator(lambda text: redact(text))]
+Remark = Annotated[str, AfterValidator(_without_keys)]
 """Text for people, in which a key that somebody put there is blotted out before it is in any file."""
 
 Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy", "train/loss")]

@@ -18,6 +18,7 @@ from ffnn.lab.termination import Interruption
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
 from ffnn.training.callbacks import LAST, PREVIOUS, Best
 from ffnn.training.checkpoints import Checkpoint, restore
+from ffnn.training.history import History
 from ffnn.training.trainer import Callback, Record, Trainer
 
 
@@ -72,7 +73,7 @@ def resume(
             if checkpoint is None:
                 return
             restore(trainer, checkpoint)
-            trainer.history = history
+            trainer.history = History(history)
             if checkpoint.best:
                 best.weights = checkpoint.best
             elif best.record:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-
 MOST_BITS = 1024
 """Of a whole number: the largest float has as many."""
 

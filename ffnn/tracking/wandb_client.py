@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ffnn.tracking.environment import redact
+from ffnn.tracking.environment import redact, without_secrets
 
 CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes
 PARTING_SECONDS = 1.0  # for the client to let go of a run that is given up

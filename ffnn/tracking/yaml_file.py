@@ -65,7 +65,8 @@ class Loader(yaml.SafeLoader):
             return value
         except (ValueError, TypeError, AttributeError, LookupError) as problem:
             kind = node.tag.rpartition(":")[2]
-            text = f"received {str(node.value)[:40]!r}, which is no {kind} that can be kept; put it in quotes if it is text"
+            received = f"received {str(node.value)[:40]!r}, which is no {kind} that can be kept"
+            text = f"{received}; put it in quotes if it is text"
             raise yaml.constructor.ConstructorError(problem=text, problem_mark=node.start_mark) from problem
 
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:

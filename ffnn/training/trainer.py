@@ -20,10 +20,10 @@ from ffnn.nn.network import Objective
 from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.schedules import SCHEDULES, Clock, Schedule
 from ffnn.training.diagnostics import Diagnostics, first_non_finite
+from ffnn.training.history import History, Record
 from ffnn.training.metrics import RunningMeans, loss_and_accuracy
 
-Record = dict[str, float]
-"""One epoch in plain numbers: epoch, step, train/loss, val/accuracy, grad_norm/linear1, ..."""
+__all__ = ["Callback", "DivergedError", "Plan", "Record", "Trainer"]
 
 
 class DivergedError(FFNNError):
@@ -95,7 +95,7 @@ class Trainer:
 
     Attributes
     ----------
-    history : list of Record
+    history : History
         One record an epoch.
     status : str
         "running", then "finished" (also when a callback ends it), "stopped" (by hand) or "diverged".
@@ -125,7 +125,7 @@ class Trainer:
         optimizer.connect(objective.network.parameters)
         self.clock = Clock(len(train), plan.epochs)
         self.base_learning_rate = optimizer.learning_rate
-        self.history: list[Record] = []
+        self.history = History()
         self.status, self.reason = "running", ""
         self.step = self.epoch = 0
         self.whole = True
@@ -158,7 +158,7 @@ class Trainer:
         self.step = 0
         return time.perf_counter() - start
 
-    def fit(self) -> list[Record]:
+    def fit(self) -> History:
         """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or it is interrupted."""
         # Asked at every step, so only those that want to know.
         self._observers = [known for known in self.callbacks if type(known).on_step is not Callback.on_step]
