@@ -238,7 +238,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("options", "message"), WRONG, ids=[str(options) for options, _ in WRONG])
+@pytest.mark.parametrize(
+    ("options", "message"), WRONG, ids=[f"{number}-{next(iter(options))}" for number, (options, _) in enumerate(WRONG)]
+)
 def test_a_wrong_setting_is_refused_by_fit_and_not_before(options: dict[str, Any], message: str) -> None:
     model = FFNNClassifier(**{**SMALL, **options})
     with pytest.raises(ValueError, match=message):
