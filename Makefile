@@ -53,7 +53,9 @@ $(VENV)/.ready-bench: $(VENV)/.ready
 $(STUDIES): study-%: experiments/studies/%.yaml $(VENV)/.ready-bench
 	@$(BIN)/ffnn study $< $(OPTIONS)
 
-studies: $(STUDIES) ## all published studies, each with a page of its own
+studies: $(STUDIES) ## all published studies, each with a page of its own, and experiments/studies/README.md
+	@{ echo '# Published studies, repeated'; for name in $(STUDIES); do echo; sed 's/^#/##/' runs/$$name/summary.md; done; } \
+	  > experiments/studies/README.md
 
 report: $(VENV)/.ready ## experiments/REPORT.md and its PDF, from the runs of all experiments
 	@$(BIN)/ffnn report $(sort $(wildcard runs/exp*-fashion_mnist)) $(sort $(wildcard runs/exp*-cifar10)) --written experiments/REPORT.md
@@ -87,7 +89,7 @@ fuzz: $(VENV)/.ready-test ## look for inputs that break a reader, a minute each;
 
 audit: ## known weaknesses of the pinned dependencies, where their list can be reached
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip --disable-pip-version-check install --quiet pip-audit; }
-	@.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --progress-spinner=off --timeout=10 \
+	@.audit/bin/pip-audit --requirement constraints.txt --no-deps --disable-pip --strict --progress-spinner=off --timeout=10 \
 	  2> .audit/said || { grep 'known vulnerabilit' .audit/said && exit 1; \
 	  echo "audit: nothing was checked, as the list of weaknesses cannot be reached ($$(tail -n 1 .audit/said | cut -c 1-120))"; }
 

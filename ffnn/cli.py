@@ -26,6 +26,10 @@ def main() -> None:
     """Run the command line; the entry point of `ffnn` and `python -m ffnn`."""
     try:
         code = commands.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as problem:
+        # Many lines that are meant as such, and no mistake to be told in one.
+        print(problem.format_message(), file=sys.stderr)
+        code = 2
     except click.ClickException as problem:
         code = _complain(problem.format_message())
     except FFNNError as problem:

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from ffnn.analysis.plane import Plane, decide
 from ffnn.nn import Objective
 from ffnn.report.figures import COLOURS, new_figure
-from ffnn.report.figures.plane import class_colours, region_colours
+from ffnn.report.figures.canvas import words
+from ffnn.report.figures.plane import class_colours, class_shape, region_colours
 from ffnn.training.metrics import loss_and_accuracy
 from ffnn.training.trainer import Callback, Record, Trainer
 
@@ -50,12 +51,16 @@ def frame_steps(steps: int, frames: int) -> list[int]:
     --------
     >>> frame_steps(100, 6)
     [0, 1, 3, 10, 32, 100]
+    >>> frame_steps(100, 2)
+    [0, 100]
     """
-    return [0, *sorted({round(step) for step in np.geomspace(1, steps, frames - 1)})]
+    # One point of a progression would be its start.
+    between = np.geomspace(1, steps, frames - 1)[:-1]
+    return [0, *sorted({steps, *(round(step) for step in between)})]
 
 
 class Filming(Callback):
-    """Looks at the network at some steps of its training.
+    """Looks at the network at some steps of its training, and at its end, whenever that is.
 
     Parameters
     ----------
@@ -76,6 +81,12 @@ class Filming(Callback):
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
         self._look(trainer)
+
+    def on_end(self, trainer: Trainer) -> None:
+        # What has diverged decides for nothing that could be shown.
+        if trainer.status != "diverged" and trainer.step != self.frames[-1].step:
+            self._steps.add(trainer.step)
+            self._look(trainer)
 
     def _look(self, trainer: Trainer) -> None:
         if trainer.step in self._steps:
@@ -109,12 +120,15 @@ def animate(
     figure.set_dpi(DPI)
     side = round(len(frames[0].regions) ** 0.5)
     shown = left.imshow(np.ones((side, side, 4)), extent=plane.extent, origin="lower", aspect="equal")
-    colours = np.array(class_colours(len(class_names)))
-    left.scatter(*plane.points.T, s=6, color=colours[labels], lw=0)
-    left.set(xlabel=plane.labels[0], ylabel=plane.labels[1])
+    colours = class_colours(len(class_names))
     for number, name in enumerate(class_names):
-        left.scatter([], [], s=18, color=colours[number], label=name)
-    figure.legend(loc="outside lower center", ncols=min(10, len(class_names)), frameon=False, fontsize=8)
+        own = plane.points[labels == number]
+        look = {"color": colours[number], "marker": class_shape(number)}
+        left.scatter(own[:, 0], own[:, 1], s=12, lw=0, label=words(name), **look)
+    left.set(xlabel=plane.labels[0], ylabel=plane.labels[1])
+    handles, names = left.get_legend_handles_labels()
+    legend = {"ncols": min(10, len(class_names)), "frameon": False, "fontsize": 8, "markerscale": 1.5}
+    figure.legend(handles[:10], names[:10], loc="outside lower center", **legend)
     steps, losses = [frame.step for frame in frames], [frame.loss for frame in frames]
     right.plot(steps, losses, color="#CCCCCC", lw=1.2)
     (behind,) = right.plot([], [], color=COLOURS[0], lw=1.8)

@@ -131,6 +131,8 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
         "best": lambda: _load(run_directory, "best"),
         "last": lambda: _load(run_directory, "last"),
     }
+    read_run(run_directory)
+    folder = _folder(out, run_directory)
     found = {}
     for name, load in stages.items():
         parts = load()
@@ -144,7 +146,6 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
         f"over {len(found['initial'].norms):,} training examples, without penalty and dropout; RUN's batch size is "
         f"{parts.train.batch_size}"
     )
-    folder = _folder(out, run_directory)
     draw_norms(found, folder / "gradient-norms")
     _say(folder, "gradient-norms")
 
@@ -169,6 +170,7 @@ def signals(initializers: str, activations: str, depth: int, width: int, seed: i
     from ffnn.analysis.figures import draw_signals
     from ffnn.analysis.signals import signals as measure
 
+    _make(out)
     first, second = (list(dict.fromkeys(names.split(","))) for names in (initializers, activations))
     found = {
         (initializer, activation): measure(initializer, activation, depth, width, seed=seed)
@@ -210,6 +212,8 @@ def animate(ctx: click.Context, config_file: Path | None, frames: int, out: Path
     from ffnn.lab.build import build, build_trainer
     from ffnn.lab.config import make_config, name_of, override
     from ffnn.tracking import load_yaml
+    from ffnn.training.callbacks import EarlyStopping
+    from ffnn.words import count_of
 
     given: Any = load_yaml(config_file) if config_file else {}
     if not isinstance(given, dict):
@@ -217,10 +221,12 @@ def animate(ctx: click.Context, config_file: Path | None, frames: int, out: Path
     config = make_config(override(given, parse_settings(ctx.args)))
     if config.framework != "ffnn":
         raise FFNNError(f"animate: expected framework=ffnn, whose training is watched; received {config.framework}")
+    _make(out)
     parts = build(config)
     inputs, labels = gathered(parts.train, 1000)
     filming = Filming(plane := plane_of(inputs), frame_steps(len(parts.train) * config.epochs, frames))
-    trainer = build_trainer(parts, [filming])
+    patience = [EarlyStopping(config.patience, config.patience_monitor, config.min_delta)] if config.patience else []
+    trainer = build_trainer(parts, [*patience, filming])
     trainer.fit()
     last = filming.frames[-1]
     name = name_of(config.dataset)
@@ -230,7 +236,7 @@ def animate(ctx: click.Context, config_file: Path | None, frames: int, out: Path
     write(plane, labels, parts.dataset.class_names, filming.frames, path, title)
     if trainer.reason:
         click.echo(f"{trainer.status}: {trainer.reason}")
-    click.echo(f"after {last.step:,} steps: {last.accuracy:.1%} of the validation part")
+    click.echo(f"after {count_of(last.step, 'step')}: {last.accuracy:.1%} of the validation part")
     click.echo(f"moving picture {path}")
 
 
@@ -264,7 +270,18 @@ def _load(run_directory: Path, checkpoint: str) -> "Parts":
 
 
 def _folder(out: Path | None, run_directory: Path) -> Path:
-    return out or run_directory / "analysis"
+    return _make(out or run_directory / "analysis")
+
+
+def _make(folder: Path) -> Path:
+    """The folder, which is there now; asked for before anything is computed that could not be kept."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise FFNNError(
+            f"{folder}: expected a folder for figures, there or to be made; {problem.strerror}: name another with --out"
+        ) from problem
+    return folder
 
 
 def _say(folder: Path, *names: str) -> None:

@@ -11,8 +11,8 @@ from ffnn.analysis.components import Components
 from ffnn.analysis.noise import GradientNoise
 from ffnn.analysis.signals import Signals
 from ffnn.report.figures import new_figure, new_grid, save_figure
-from ffnn.report.figures.canvas import legend_below, style, words
-from ffnn.report.figures.plane import class_colours
+from ffnn.report.figures.canvas import legend_below, log_scale, style, words
+from ffnn.report.figures.plane import class_colours, class_shape, name_classes
 
 FAINTEST = 1e-20
 """Variances below this are drawn on the lower border."""
@@ -25,19 +25,17 @@ def draw_components(layers: Sequence[Components], labels: NDArray[Any], class_na
     for axes, layer in zip(panels, layers, strict=True):
         for number, name in enumerate(class_names):
             own = layer.points[labels == number]
-            axes.scatter(own[:, 0], own[:, 1], s=5, color=colours[number], alpha=0.6, lw=0)
-            if len(own):
-                _label(axes, np.median(own, axis=0), words(name, 12), colours[number])
+            look = {"color": colours[number], "marker": class_shape(number)}
+            axes.scatter(own[:, 0], own[:, 1], s=10, alpha=0.7, lw=0, label=words(name), **look)
         part = layer.explained[:2].sum()
         axes.set_title(f"{layer.name}: {part:.0%} of its variance is shown", fontsize=9)
         axes.set_ylabel("second component", fontsize=9)
         axes.tick_params(labelsize=8)
+    handles, names = panels[0].get_legend_handles_labels()
+    legend_below(figure, handles[:10], names[:10], 5)
+    for axes, layer in zip(panels, layers, strict=True):
+        name_classes(axes, layer.points, labels, class_names)
     save_figure(figure, path)
-
-
-def _label(axes: Any, place: NDArray[Any], name: str, colour: Any) -> None:
-    box = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "lw": 1.2, "alpha": 0.9}
-    axes.annotate(name, place, fontsize=8, ha="center", va="center", bbox=box)
 
 
 def draw_explained(layers: Sequence[Components], path: Path) -> None:
@@ -66,7 +64,8 @@ def draw_norms(stages: Mapping[str, GradientNoise], path: Path) -> None:
         shown = np.clip(noise.norms, bins[0], None)
         axes.hist(shown, bins, weights=weights, histtype="step", color=look.colour, ls=look.dashes, lw=1.6, label=name)
         axes.plot([noise.mean_norm], [0], look.mark, color=look.colour, ms=8, clip_on=False, zorder=5)
-    axes.set(xscale="log", xlabel="length of an example's gradient (marks: of the mean gradient)")
+    axes.set_xlabel("length of an example's gradient (marks: of the mean gradient)")
+    log_scale(axes.xaxis, [bins[0], bins[-1], *(noise.mean_norm for noise in stages.values())])
     axes.set_ylabel("% of examples")
     axes.grid(alpha=0.2)
     axes.legend(frameon=False, fontsize=8)

@@ -13,14 +13,14 @@ from ffnn.errors import FFNNError
 @click.option("--by", metavar="NAME[,NAME]", multiple=True, help="Settings to group by [those that differ].")
 @click.option("--where", "conditions", metavar="NAME=VALUE", multiple=True, help="Only such runs; also != < > <= >=.")
 @click.option("--against", metavar="GROUP", help="What to compare with [the group that is best on validation].")
-@click.option("--margin", type=click.FloatRange(min=0), default=0.003, show_default=True, help="What counts as equal.")
+@click.option("--margin", type=click.FloatRange(min=0), help="What counts as equal [0.003 of fractions, else nothing].")
 def compare(
     paths: tuple[Path, ...],
     metric: str,
     by: tuple[str, ...],
     conditions: tuple[str, ...],
     against: str | None,
-    margin: float,
+    margin: float | None,
 ) -> None:
     """Compare the runs at or below each PATH: means with intervals, paired differences, tests and verdicts.
 
@@ -29,7 +29,7 @@ def compare(
     ffnn compare runs --by optimizer,learning_rate --where dataset=digits --metric test/macro_f1
     ffnn compare runs/train --by activation --against relu --where "epochs>=5"
     """
-    from ffnn.comparison.groups import compare_groups, curve_name, find_measure, group_runs, varied
+    from ffnn.comparison.groups import compare_groups, group_runs
     from ffnn.comparison.present import present_groups
     from ffnn.comparison.settings import Condition, check_setting, differing, select
     from ffnn.tracking import find_runs, read_run
@@ -44,6 +44,4 @@ def compare(
     for name in names:
         check_setting(runs, name, "--by")
     names = names or differing(runs)
-    groups = group_runs(runs, names)
-    compared = compare_groups(groups, names, metric, against, margin)
-    present_groups(compared, names, find_measure(metric, runs), varied(groups, names), curve_name(metric, runs), margin)
+    present_groups(compare_groups(group_runs(runs, names), names, metric, against, margin))

@@ -102,11 +102,11 @@ class Condition:
         Condition(name='learning_rate', relation='<=', value=0.001)
         >>> Condition.parse("adam")
         Traceback (most recent call last):
-        ffnn.errors.FFNNError: --where: expected NAME=VALUE, or one of != < > <= >= between; received 'adam'
+        ffnn.errors.FFNNError: --where: expected NAME=VALUE, or !=, <, >, <=, >= in place of =; received 'adam'
         """
         match = re.fullmatch(r"\s*([\w./-]+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", text)
         if not match:
-            raise FFNNError(f"--where: expected NAME=VALUE, or one of != < > <= >= between; received {text!r}")
+            raise FFNNError(f"--where: expected NAME=VALUE, or !=, <, >, <=, >= in place of =; received {text!r}")
         name, relation, value = match[1], match[2], parse_value(match[3])
         if relation in ORDERED and not _is_number(value):
             raise FFNNError(f"--where {name}{relation}: expected a number to compare with; received {match[3]!r}")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.usual import ANSWERS, LASTING
 
 SMALL_INPUTS, LARGE_INPUTS = 0.05, 5.0
 """Deviation of all inputs together: images in [0, 1] have 0.2 to 0.4, standardized ones 1. Initializers expect about 1;
@@ -15,9 +16,6 @@ ERRORS = 3.0
 
 BELOW_GUESSING = 0.99
 """Loss over that of guessing, below which something has been learnt."""
-
-LASTING = 3
-"""Epochs; in fewer a slow network may not have begun."""
 
 MOST_LISTED = 5
 """Classes that a line names."""
@@ -30,9 +28,9 @@ ENOUGH_IMAGES = 5
 class DataNotScaled(Symptom):
     """Inputs are far smaller or larger than initial weights expect."""
 
-    explains = ("learning_rate_too_low", "constant_predictions", "class_never_predicted")
+    explains = ("learning_rate_too_low", *ANSWERS)
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         mean, std = course.last("input_mean"), course.last("input_std")
         if not (std < SMALL_INPUTS or std > LARGE_INPUTS):
             return None
@@ -40,7 +38,7 @@ class DataNotScaled(Symptom):
             f"data not scaled (inputs deviate by {std:.2g})",
             f"Inputs have mean {mean:.3g} and standard deviation {std:.3g} with normalize="
             f"{course.config.get('normalize')}; 0.2 to 1 is usual.",
-            "normalize=standardize, or pixels that use the whole range from 0 to 255; `ffnn data info` shows theirs.",
+            ("normalize=standardize", "pixels that use the whole range from 0 to 255 (`ffnn data info` shows theirs)"),
         )
 
 
@@ -48,10 +46,9 @@ class DataNotScaled(Symptom):
 class DoubleSoftmax(Symptom):
     """Softmax before a loss that applies softmax itself: no answer can then be sure, and gradients are small."""
 
-    explains = ("learning_rate_too_low", "overfitting", "vanishing_gradients", "constant_predictions",
-                "class_never_predicted")  # fmt: skip
+    explains = ("learning_rate_too_low", "overfitting", "vanishing_gradients", *ANSWERS)
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         if not course.config.get("double_softmax") or len(course.classes) < 2:
             return None
         # The best that softmax of probabilities can do: 1 for the right class and 0 for the others.
@@ -61,7 +58,7 @@ class DoubleSoftmax(Symptom):
             f"The network ends in softmax and the loss applies it again: with {len(course.classes)} classes the loss "
             f"stays above {floor:.3f}, here {course.last('train/loss'):.3f} at an accuracy of "
             f"{100 * course.last('train/accuracy'):.1f} %.",
-            "double_softmax=false: cross_entropy takes the last layer's outputs as they are.",
+            ("double_softmax=false: cross_entropy takes the last layer's outputs as they are",),
         )
 
 
@@ -71,7 +68,7 @@ class LabelsShuffled(Symptom):
 
     explains = ("overfitting", "class_never_predicted")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         val, chance = course.series("val/accuracy"), course.guessing_accuracy
         sizes = [course.counts.get(part, 0) for part in ("val", "train")]
         if len(val) < LASTING or not all(sizes) or not chance < 1:
@@ -88,7 +85,7 @@ class LabelsShuffled(Symptom):
             f"The network learns its training images ({100 * learnt:.1f} % right, loss below guessing), but over "
             f"{len(val)} epochs {100 * mean:.1f} % of the validation images, as good as guessing: "
             f"{100 * chance:.1f} %.",
-            "look at images with their labels: `ffnn data preview`; were both files sorted or shuffled together?",
+            ("a look at images with their labels (`ffnn data preview`): were both sorted or shuffled together?",),
         )
 
 
@@ -97,8 +94,10 @@ class ConstantPredictions(Symptom):
     """The same class for every image."""
 
     explains = ("class_never_predicted",)
+    too_large = ("l2", "weight_decay", "learning_rate")
+    too_small = ("learning_rate",)
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         told = [(name, times) for name, _, times in course.sizes_of_classes if times]
         if len(told) == 1:
             name, images = told[0]
@@ -110,20 +109,20 @@ class ConstantPredictions(Symptom):
         return None
 
     @staticmethod
-    def _found(evidence: str, unbalanced: bool) -> tuple[str, str, str]:
-        remedy = (
-            "class_weights=balanced or sampling=balanced, more epochs; judge by macro_f1, not by accuracy."
-            if unbalanced
-            else "a larger learning rate or more epochs, less l2 or weight_decay; are images and labels what they seem?"
-        )
-        return "constant predictions", evidence, remedy
+    def _found(evidence: str, unbalanced: bool) -> tuple[str, str, Sequence[str]]:
+        more = ["a larger learning rate", "more epochs"]
+        weights = ["class_weights=balanced", "sampling=balanced", "more epochs, judged by macro_f1 and not by accuracy"]
+        return "constant predictions", evidence, weights if unbalanced else [*more, "a look at images and labels"]
 
 
 @SYMPTOMS.register("class_never_predicted")
 class ClassNeverPredicted(Symptom):
     """A class that the network never names, though the test part has images of it."""
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    too_large = ("l2", "weight_decay", "learning_rate")
+    too_small = ("learning_rate",)
+
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         classes = course.sizes_of_classes
         never = {name: images for name, images, told in classes if not told and images >= ENOUGH_IMAGES}
         if not never:
@@ -139,9 +138,9 @@ class ClassNeverPredicted(Symptom):
             f"No test image is taken for {_listed([f'{name} ({images} are)' for name, images in never.items()])}"
             + (f"; class_weights has 0 for {_listed(zero)}" if zero else "")
             + ".",
-            "more epochs or a larger learning rate while accuracy still rises; else class_weights=balanced or "
-            "sampling=balanced; do the training images have that class?",
-        )
+            ("more epochs or a larger learning rate while accuracy still rises", "class_weights=balanced",
+             "sampling=balanced", "a look at whether the training images have that class"),
+        )  # fmt: skip
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -41,6 +41,11 @@ class Course:
         data = run.environment.get("data", {})
         return cls(run.config, run.history, data.get("classes", ()), data.get("counts", {}), run.summary)
 
+    def chosen(self, name: str) -> Any:
+        """A setting's value; of a component its name, whatever its options; None where the run does not say."""
+        value = self.config.get(name)
+        return value.get("name") if isinstance(value, Mapping) else value
+
     def series(self, name: str) -> list[float]:
         """The values of a name of the history, in the order of epochs."""
         return [float(record[name]) for record in self.history if name in record]
@@ -66,9 +71,7 @@ class Course:
     @property
     def guessing_loss(self) -> float:
         """Cross-entropy of giving every class the same probability; NaN for other losses."""
-        loss = self.config.get("loss")
-        name = loss.get("name") if isinstance(loss, Mapping) else loss
-        return math.log(len(self.classes)) if name == "cross_entropy" and self.classes else math.nan
+        return math.log(len(self.classes)) if self.chosen("loss") == "cross_entropy" and self.classes else math.nan
 
     @property
     def guessing_accuracy(self) -> float:

@@ -1,9 +1,11 @@
 """Symptoms of layers: gradients that fade or blow up with depth, units that are dead or saturated."""
 
-from ffnn.diagnosis.course import Course
-from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from collections.abc import Sequence
 
-ANSWERS = ("learning_rate_too_low", "constant_predictions", "class_never_predicted")
+from ffnn.diagnosis.course import Course
+from ffnn.diagnosis.remedies import fitting_initializer
+from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.usual import ANSWERS, MANY_DEAD
 
 DEEP = 4
 """Layers of weights; in fewer a gradient can hardly fade by depth."""
@@ -14,9 +16,6 @@ FADED = 0.01
 BLOWN_UP = 100.0
 """Norm of all gradients; 0.1 to 10 is usual where the loss is a mean over the batch."""
 
-MANY_DEAD = 0.6
-"""Of a layer's units; networks that learn well have up to 0.3 on digits and up to 0.5 on Fashion-MNIST."""
-
 MANY_SATURATED = 0.5
 """Of a layer's outputs; networks that learn well have next to none."""
 
@@ -25,9 +24,10 @@ MANY_SATURATED = 0.5
 class ExplodingGradients(Symptom):
     """Signals and gradients grow from layer to layer."""
 
-    explains = ("dead_units", "saturated_units", "overfitting", *ANSWERS)
+    explains = ("dead_units", "saturated_units", "overfitting", "learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         norm, names = course.typical("grad_norm/all"), course.layers("activation_std/")
         if not norm > BLOWN_UP:
             return None
@@ -38,7 +38,7 @@ class ExplodingGradients(Symptom):
         return (
             f"exploding gradients (norm {norm:.2g})",
             f"The gradients' norm is {norm:.3g} in the median epoch, where 0.1 to 10 is usual{spread}.",
-            "initializer=he_normal (xavier_normal for tanh and sigmoid), batch_norm=true or clip_norm=1.",
+            (fitting_initializer(course), "batch_norm=true", "clip_norm=1", "fewer layers"),
         )
 
 
@@ -46,13 +46,15 @@ class ExplodingGradients(Symptom):
 class VanishingGradients(Symptom):
     """Gradients fade on their way back, so that the first layers hardly learn."""
 
-    explains = ("dead_units", *ANSWERS)
+    explains = ("dead_units", "learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         names = course.layers("update_ratio/")
         if len(names) < DEEP:
             return None
         first, last = (course.typical(f"grad_norm/{name}") for name in (names[0], names[-1]))
+        is_relu = course.chosen("activation") == "relu"
         # A gradient of exactly 0 has met dead units.
         if not 0 < first < FADED * last:
             return None
@@ -60,7 +62,11 @@ class VanishingGradients(Symptom):
             f"vanishing gradients ({names[0]} gets {first / last:.0e} of what {names[-1]} gets)",
             f"In the median epoch the gradient's norm goes from {last:.2g} in {names[-1]} down to {first:.2g} in "
             f"{names[0]}, {len(names)} layers back; more than a hundredth is usual.",
-            "activation=relu with initializer=he_normal, batch_norm=true, or fewer layers.",
+            (
+                fitting_initializer(course) if is_relu else "activation=relu with initializer=he_normal",
+                "batch_norm=true",
+                "fewer layers",
+            ),
         )
 
 
@@ -68,9 +74,10 @@ class VanishingGradients(Symptom):
 class DeadUnits(Symptom):
     """Units that give the same answer to every image: their gradient is 0, so they stay that way."""
 
-    explains = ANSWERS
+    explains = ("learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         shares = {layer: course.last(f"dead_fraction/{layer}") for layer in course.layers("dead_fraction/")}
         many = {layer: share for layer, share in shares.items() if share >= MANY_DEAD}
         if not many:
@@ -78,33 +85,34 @@ class DeadUnits(Symptom):
         worst = max(many, key=lambda layer: many[layer])
         kind = "ReLUs" if worst.startswith("relu") else "units"
         listed = ", ".join(f"{100 * share:.0f} % of {layer}" for layer, share in many.items())
-        zero = [layer for layer in course.layers("weight_norm/") if not course.last(f"weight_norm/{layer}")]
+        zero = [layer for layer in course.layers("weight_norm/") if not any(course.series(f"weight_norm/{layer}"))]
         return (
             f"dead {kind} ({100 * many[worst]:.0f} % of {worst})",
             f"In the last epoch the same output for every image, and so no gradient: {listed}."
             + (f" The weights of {', '.join(zero)} are all 0, and stay so." if zero else ""),
-            self._remedy(course, bool(zero)),
+            self._remedies(course, bool(zero)),
         )
 
     @staticmethod
-    def _remedy(course: Course, zero: bool) -> str:
+    def _remedies(course: Course, zero: bool) -> list[str]:
+        initializer = fitting_initializer(course)
         if zero:
-            return "initializer=he_normal: units that begin alike never learn to differ."
+            return [f"{initializer} (units that begin alike never learn to differ)", "weights that do not begin at 0"]
         # Where all inputs are positive, one long step moves a unit for all images at once.
-        first = "normalize=standardize, " if course.last("input_mean") > course.last("input_std") else ""
-        return (
-            f"{first}initializer=he_normal, bias_initializer=zeros, activation=leaky_relu or gelu, a smaller learning "
-            "rate, or batch_norm=true."
-        )
+        first = ["normalize=standardize"] * (course.last("input_mean") > course.last("input_std"))
+        changes = [initializer, "bias_initializer=zeros", "batch_norm=true", "a smaller learning rate"]
+        relu = ["activation=leaky_relu or gelu"] * (course.chosen("activation") == "relu")
+        return [*first, *changes, *relu]
 
 
 @SYMPTOMS.register("saturated_units")
 class SaturatedUnits(Symptom):
     """Sigmoids or tanhs at their ends, where their slope is next to 0."""
 
-    explains = ("overfitting", *ANSWERS)
+    explains = ("overfitting", "learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         layers = course.layers("saturated_fraction/")
         shares = {layer: course.typical(f"saturated_fraction/{layer}") for layer in layers}
         many = {layer: share for layer, share in shares.items() if share >= MANY_SATURATED}
@@ -116,5 +124,6 @@ class SaturatedUnits(Symptom):
             f"saturated {worst.rstrip('0123456789')} units ({100 * many[worst]:.0f} % of {worst})",
             f"Outputs within 1 % of their range from its ends, where the slope is below 4 % of its largest, in the "
             f"median epoch: {listed}.",
-            "initializer=xavier_normal, normalize=standardize, batch_norm=true, or activation=relu.",
-        )
+            ("initializer=xavier_normal", "normalize=standardize", "batch_norm=true", "a smaller learning rate",
+             "activation=relu"),
+        )  # fmt: skip

@@ -1,7 +1,10 @@
 """The symptom of training for too long: what is learnt holds for the training images alone."""
 
+from collections.abc import Sequence
+
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.usual import LASTING
 
 WORSE = 0.1
 """Of the validation loss over its best: less is within what it moves from epoch to epoch."""
@@ -9,15 +12,12 @@ WORSE = 0.1
 WORSE_AT_LEAST = 0.03
 """The same as a difference: a tenth of next to nothing is nothing."""
 
-LASTING = 3
-"""Epochs over which a rise must last."""
-
 
 @SYMPTOMS.register("overfitting")
 class Overfitting(Symptom):
     """The loss on validation rises while that on training images goes on falling."""
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         val, train = course.series("val/loss"), course.series("train/loss")
         if len(val) != len(train) or len(val) <= LASTING:
             return None
@@ -33,5 +33,6 @@ class Overfitting(Symptom):
             f"val/loss rose from {val[best]:.4g} in epoch {epoch} to {val[-1]:.4g}, while train/loss fell from "
             f"{train[best]:.4g} to {train[-1]:.4g}; accuracy at the end {100 * course.last('train/accuracy'):.1f} % on "
             f"training images, {100 * course.last('val/accuracy'):.1f} % on validation.",
-            "patience=3 to stop there, dropout=0.3, weight_decay or l2, augment, a smaller network or more images.",
-        )
+            ("patience=3 to stop there", "dropout=0.3", "weight_decay", "l2", "augment", "a smaller network",
+             "more images"),
+        )  # fmt: skip

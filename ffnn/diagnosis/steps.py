@@ -1,12 +1,12 @@
 """Symptoms of steps: they blew the network up, they are too long, or too short."""
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
-
-ANSWERS = ("constant_predictions", "class_never_predicted")
+from ffnn.diagnosis.usual import ANSWERS, LASTING, MANY_DEAD
 
 FAST_GROWTH = 2.0
 """Of a layer's weights in the first epoch: healthy ones grow by a tenth, those that one step threw away by 3 to 300."""
@@ -20,9 +20,6 @@ ABOVE_GUESSING = 1.1
 NO_BETTER_THAN_GUESSING = 1.5
 """Best validation accuracy over that of guessing."""
 
-MANY_DEAD = 0.6
-"""Of a layer's units, beside weights that grew: healthy networks have up to half."""
-
 RISE, OFTEN, ENOUGH_EPOCHS = 0.05, 0.4, 6
 """Training loss that rises by 5 % in 40 % of the epochs goes up and down; fewer epochs cannot show that."""
 
@@ -32,17 +29,15 @@ SHORT_STEP = 1e-4
 SMALL_FALL = 0.05
 """Of the training loss from the first epoch to the last: below it nothing has been learnt yet."""
 
-LASTING = 3
-"""Epochs that show whether a loss falls."""
-
 
 @SYMPTOMS.register("diverged")
 class Diverged(Symptom):
     """The loss became NaN or infinite."""
 
     explains = ("dead_units", "saturated_units", "learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         if course.summary.get("status") != "diverged":
             return None
         reason = str(course.summary.get("reason", "the loss is not finite"))
@@ -52,7 +47,7 @@ class Diverged(Symptom):
         return (
             f"diverged at step {course.summary.get('diverged_step', '?')}{layer}",
             f"{reason}, at a learning rate of {rate:g}." if isinstance(rate, int | float) else f"{reason}.",
-            "a learning rate 10 times as small, warmup_epochs=1 or clip_norm=1; `ffnn lr-find` looks for a rate.",
+            ("a learning rate 10 times as small (`ffnn lr-find` looks for one)", "warmup_epochs=1", "clip_norm=1"),
         )
 
 
@@ -61,8 +56,9 @@ class LearningRateTooHigh(Symptom):
     """Steps are so long that they destroy what was there, or that the loss goes up and down."""
 
     explains = ("exploding_gradients", "dead_units", "saturated_units", "learning_rate_too_low", *ANSWERS)
+    too_large = ("l2", "weight_decay")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         seen = self._too_long(course) if self._harm(course) else None
         seen = seen or self._up_and_down(course)
         if not seen:
@@ -72,7 +68,7 @@ class LearningRateTooHigh(Symptom):
         return (
             f"learning rate too high{shown}",
             seen,
-            "a learning rate 3 to 10 times as small, or warmup_epochs=1; `ffnn lr-find` looks for a rate.",
+            ("a learning rate 3 to 10 times as small (`ffnn lr-find` looks for one)", "warmup_epochs=1"),
         )
 
     @staticmethod
@@ -113,8 +109,9 @@ class LearningRateTooLow(Symptom):
     """Steps are so short that the loss hardly falls."""
 
     explains = ANSWERS
+    too_large = ("l2", "weight_decay")
 
-    def look(self, course: Course) -> tuple[str, str, str] | None:
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
         steps = {layer: course.typical(f"update_ratio/{layer}") for layer in course.layers("update_ratio/")}
         losses = course.series("train/loss")
         if len(losses) < LASTING or not steps:
@@ -129,5 +126,5 @@ class LearningRateTooLow(Symptom):
             f"learning rate too low{shown}",
             f"The training loss fell by {100 * fall:.1f} % in {len(losses)} epochs, from {losses[0]:.4g} to "
             f"{losses[-1]:.4g}; a step changes at most {steps[moved]:.1g} of a layer ({moved}), where 1e-3 is usual.",
-            "a learning rate 10 to 100 times as large; `ffnn lr-find` looks for one.",
+            ("a learning rate 10 to 100 times as large (`ffnn lr-find` looks for one)",),
         )

@@ -5,11 +5,12 @@ are then told as its consequences and not as faults of their own.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ffnn.diagnosis.course import Course
+from ffnn.diagnosis.remedies import in_words
 from ffnn.registry import Registry
 
 SYMPTOMS: Registry["Symptom"] = Registry("symptom")
@@ -48,13 +49,17 @@ class Symptom(ABC):
     ----------
     explains : tuple of str
         Symptoms that are consequences of this one where both are found.
+    too_large, too_small : tuple of str
+        Settings that are the cause where their value is unusually large or small: they are told first.
     """
 
     explains: ClassVar[tuple[str, ...]] = ()
+    too_large: ClassVar[tuple[str, ...]] = ()
+    too_small: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def look(self, course: Course) -> tuple[str, str, str] | None:
-        """Headline, evidence and remedy; None where the symptom is absent or cannot be judged."""
+    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+        """Headline, evidence and remedies as `in_words` takes them; None where it is absent or cannot be judged."""
 
 
 def diagnose(course: Course) -> list[Finding]:
@@ -65,14 +70,33 @@ def diagnose(course: Course) -> list[Finding]:
     >>> diagnose(Course({"loss": "cross_entropy"}, []))
     []
     """
-    symptoms = {name: SYMPTOMS[name]() for name in SYMPTOMS}
-    found = [(one, Finding(name, *seen)) for name, one in symptoms.items() if (seen := one.look(course))]
+    found = []
+    for name in SYMPTOMS:
+        symptom = SYMPTOMS[name]()
+        if seen := symptom.look(course):
+            headline, evidence, remedies = seen
+            found.append(
+                Finding(name, headline, evidence, in_words(remedies, course, symptom.too_large, symptom.too_small))
+            )
+    return sorted_out(found)
+
+
+def sorted_out(findings: Sequence[Finding]) -> list[Finding]:
+    """Causes only, each with all that follows from it, be it by way of other findings: none is lost."""
+    by_name = {finding.symptom: finding for finding in findings}
+    explained = {name for finding in findings for name in SYMPTOMS[finding.symptom]().explains}
     return [
-        replace(finding, consequences=_following(symptom, [one for _, one in found]))
-        for symptom, finding in found
-        if not any(finding.symptom in other.explains for other, _ in found)
+        replace(finding, consequences=tuple(by_name[name].headline for name in _following(finding.symptom, by_name)))
+        for finding in findings
+        if finding.symptom not in explained
     ]
 
 
-def _following(symptom: Symptom, findings: Sequence[Finding]) -> tuple[str, ...]:
-    return tuple(finding.headline for finding in findings if finding.symptom in symptom.explains)
+def _following(symptom: str, found: Collection[str]) -> list[str]:
+    """What a symptom explains, and what that explains, in the order in which symptoms are told."""
+    reached, ahead = set[str](), [symptom]
+    while ahead:
+        new = {name for name in SYMPTOMS[ahead.pop()]().explains if name in found} - reached
+        reached |= new
+        ahead += new
+    return [name for name in found if name in reached]

@@ -26,13 +26,18 @@ def send_later(folder: Path, pattern: str) -> tuple[int, str] | None:
     pattern : str
         Of the run directories below it, such as "*" or "trials/*/*".
     """
-    runs = [path.parent.parent for path in sorted(folder.glob(f"{pattern}/wandb/offline-run-*"))]
-    whole = [run for run in dict.fromkeys(runs) if _is_whole(run)]
+    runs = [path.parent for path in sorted(folder.glob(f"{pattern}/wandb"))]
+    whole = [run for run in runs if has_record(run) and _is_whole(run)]
     if not whole:
         return None
-    if len(whole) == len(dict.fromkeys(runs)):
+    if len(whole) == len(runs):
         return len(whole), f"wandb sync {_quoted(folder)}/{pattern}/wandb"
     return len(whole), f"xargs wandb sync < {_quoted(_listed(folder, whole))}"
+
+
+def has_record(run: Path) -> bool:
+    """Whether W&B left something of this run to send; a folder for it alone is nothing."""
+    return any(run.glob("wandb/offline-run-*/*.wandb"))
 
 
 def _quoted(path: Path) -> str:

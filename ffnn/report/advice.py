@@ -11,6 +11,7 @@ from typing import Any
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.report.document import code, literal
 from ffnn.report.sources import ExperimentFolder
+from ffnn.words import count_of
 
 MOST_SEEDS = 50
 STILL_RISING = 0.5
@@ -41,7 +42,7 @@ def _more_seeds(folder: ExperimentFolder) -> str | None:
     needed = [n for one in (open_ones or rows) if (n := seeds_to_show(one)) is not None]
     if not (open_ones or rows):
         return None
-    what = f"{len(open_ones)} open claim(s)" if open_ones else f"{len(rows)} undecided condition(s)"
+    what = count_of(len(open_ones), "open claim") if open_ones else count_of(len(rows), "undecided condition")
     if not needed:
         return f"**More seeds**: the {what} cannot be told from chance with these runs."
     fewest = min(needed)

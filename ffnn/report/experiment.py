@@ -237,23 +237,27 @@ def _interval(row: Mapping[str, Any], name: str, scale: float) -> tuple[float, f
 
 
 def _learning(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
+    if not _histories(folder):
+        return [Heading("Learning"), Note("No run has finished an epoch, so there are no curves.", "warning")]
+    figures = [figure for metric in CURVES for figure in curve_figures(folder, pictures, metric)]
+    each = each_figures(folder, pictures) if len(folder.records) > FEW else []
+    return [Heading("Learning"), *in_rows(figures), *each]
+
+
+def each_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
+    """Validation accuracy over epochs, a panel for each condition; none where no run has finished an epoch."""
     from ffnn.report.figures import draw_each
 
     histories = _histories(folder)
     if not histories:
-        return [Heading("Learning"), Note("No run has finished an epoch, so there are no curves.", "warning")]
-    figures = [figure for metric in CURVES for figure in curve_figures(folder, pictures, metric)]
-    blocks: list[Block] = [Heading("Learning"), *in_rows(figures)]
-    if len(histories) > FEW:
-        blocks.append(
-            pictures.draw(
-                "curves-each",
-                partial(draw_each, histories, "val/accuracy", "validation accuracy"),
-                "validation accuracy over epochs, a panel for each condition",
-                "Validation accuracy of each condition (thin: single seeds) before all others, grey.",
-            )
-        )
-    return blocks
+        return []
+    figure = pictures.draw(
+        "curves-each",
+        partial(draw_each, histories, "val/accuracy", "validation accuracy"),
+        "validation accuracy over epochs, a panel for each condition",
+        "Validation accuracy of each condition (thin: single seeds) before all others, grey.",
+    )
+    return [figure]
 
 
 def curve_figures(folder: ExperimentFolder, pictures: Pictures, metric: str) -> list[Figure]:

@@ -32,6 +32,7 @@ def run_blocks(run: RunRecord, pictures: Pictures) -> list[Block]:
     """The chapter, with its figures drawn."""
     return [
         *_outcome(run),
+        *doctor_blocks(run),
         *_learning(run, pictures),
         *_inside(run, pictures),
         *_confusion(run, pictures),
@@ -81,6 +82,19 @@ def _outcome(run: RunRecord) -> list[Block]:
     if "test/accuracy" not in summary:
         blocks.append(Note("The run has not been tested: it has no epoch to take weights from, or it is not over."))
     return [*blocks, Table(["what", "value"], rows, alignment="lr")] if rows else blocks
+
+
+def doctor_blocks(run: RunRecord) -> list[Block]:
+    """What is wrong with the run, with evidence and remedy; no block where nothing is found."""
+    from ffnn.diagnosis import Course, diagnose
+
+    blocks: list[Block] = []
+    for finding in diagnose(Course.of(run)):
+        follows = f" Probably follows from it: {literal('; '.join(finding.consequences))}." * bool(finding.consequences)
+        # Remedies are the doctor's own words, whose backticks are meant; evidence has names out of the run's files.
+        said = f"**{literal(finding.headline)}.** {literal(finding.evidence)} Try: {finding.remedy}{follows}"
+        blocks.append(Note(said, "warning"))
+    return [Heading("What the doctor says"), *blocks] if blocks else []
 
 
 def _learning(run: RunRecord, pictures: Pictures) -> list[Block]:

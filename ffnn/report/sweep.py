@@ -8,10 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ffnn.lab.sweep.plan import counted
 from ffnn.report.document import Block, Cell, Code, Heading, Note, Paragraph, Row, Table, literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import SweepFolder
+from ffnn.words import count_of
 
 OWN = ("trial", "status", "seconds", "run")
 """Columns of trials.csv that are neither the metric nor a parameter."""
@@ -32,8 +32,8 @@ def sweep_blocks(folder: SweepFolder, pictures: Pictures) -> list[Block]:
     best = _best(folder, found, metric)
     blocks.append(
         Paragraph(
-            f"Of {counted(len(folder.trials))} ({literal(_in_numbers(folder.trials))}), {literal(best['trial'])} is "
-            f"best: {literal(metric)} **{_number(best[metric]):.4f}**."
+            f"Of {count_of(len(folder.trials), 'trial')} ({literal(_in_numbers(folder.trials))}), "
+            f"{literal(best['trial'])} is best: {literal(metric)} **{_number(best[metric]):.4f}**."
         )
     )
     file = folder.path / "sweep" / "best.yaml"
@@ -50,9 +50,8 @@ def sweep_abstract(folder: SweepFolder) -> str:
     about = folder.about.get("description")
     searched = ", ".join(literal(name) for name in parameters(folder))
     method = f" ({literal(about)})" if about else ""
-    return (
-        f"{counted(len(folder.trials))}{method} over {searched or 'nothing'}, judged by {literal(metric_of(folder))}."
-    )
+    trials = count_of(len(folder.trials), "trial")
+    return f"{trials}{method} over {searched or 'nothing'}, judged by {literal(metric_of(folder))}."
 
 
 def metric_of(folder: SweepFolder) -> str:

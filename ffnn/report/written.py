@@ -22,16 +22,27 @@ from ffnn.report.document import (
     code,
     literal,
 )
-from ffnn.report.experiment import MOODS, claim_row, command_of, comparison_figures, curve_figures, result_tables
+from ffnn.report.experiment import (
+    MOODS,
+    claim_row,
+    command_of,
+    comparison_figures,
+    curve_figures,
+    each_figures,
+    result_tables,
+)
 from ffnn.report.models import MOST_PARAMETERS, best_run, keep_model
 from ffnn.report.pictures import Pictures
 from ffnn.report.provenance import describe_source
 from ffnn.report.run import flat, in_rows
 from ffnn.report.sources import ExperimentFolder
-from ffnn.tracking import RunRecord
+from ffnn.tracking import RunRecord, read_run
 
-NUISANCE = ("epochs", "batch_size", "hidden_layers", "activation", "optimizer", "learning_rate", "initializer")
-"""Settings of the method's table; where an experiment varies one, that is what it asks about."""
+SETTINGS = ("epochs", "batch_size", "hidden_layers", "activation", "optimizer", "learning_rate", "initializer")
+"""Of the method's table."""
+
+CONDITIONS_IN_ONE = 6
+"""Whose curves can be told apart in a figure of half a page's width."""
 
 VERDICTS = ("confirmed", "undecided", "contradicted")
 
@@ -67,8 +78,12 @@ def written_report(
 
 
 def tracked_runs(folder: ExperimentFolder) -> int:
-    """Runs in an experiment's folder, trials of its searches included."""
-    return sum((path.parent / "config.yaml").is_file() for path in folder.path.rglob("summary.json"))
+    """Runs in an experiment's folder, trials of its searches included; one that was run twice counts once."""
+    digests = set()
+    for path in folder.path.rglob("summary.json"):
+        if (path.parent / "config.yaml").is_file():
+            digests.add(read_run(path.parent).summary.get("config_digest", path))
+    return len(digests)
 
 
 def dataset_of(folder: ExperimentFolder) -> str:
@@ -92,14 +107,14 @@ def _method(folders: Sequence[ExperimentFolder], command: str) -> list[Block]:
     sources: dict[str, str] = {}
     for folder in folders:
         sources.setdefault(dataset_of(folder), describe_source(next(_runs_of(folder))))
-    columns = ["experiment", "data", "runs", "seeds", *(name.replace("_", " ") for name in NUISANCE)]
+    columns = ["experiment", "data", "runs", "seeds", *(name.replace("_", " ") for name in SETTINGS)]
     rows = [
         [
             name,
             dataset_of(folder),
             tracked_runs(folder),
             max(row["runs"] for row in folder.comparison["conditions"]),
-            *(_common(folder, setting) for setting in NUISANCE),
+            *(_common(folder, setting) for setting in SETTINGS),
         ]
         for name, own in _by_experiment(folders).items()
         for folder in own
@@ -116,7 +131,7 @@ def _method(folders: Sequence[ExperimentFolder], command: str) -> list[Block]:
             "**contradicted** where p is below 0.05, and **undecided** otherwise. Differences below an experiment's "
             "margin count as none."
         ),
-        Table(columns, rows, "What was run. A setting that an experiment varies is shown as its question."),
+        Table(columns, rows, "What was run."),
         Paragraph("This report is made from the run directories by"),
         Code(command),
     ]
@@ -158,11 +173,13 @@ def _chapter(name: str, folders: Sequence[ExperimentFolder], pictures: Pictures)
         Paragraph(f"**Expected:** {literal(told['expected'])}"),
     ]
     for folder in folders:
-        told = folder.comparison
+        own = folder.comparison
+        differs = own["expected"] != told["expected"]
         blocks += [
             Heading(dataset_of(folder), 3),
-            Paragraph(f"**Found:** {literal(told['found'])}."),
-            Paragraph(f"**Verdict:** {literal(told['certainty'])}."),
+            *([Paragraph(f"**Expected here:** {literal(own['expected'])}")] if differs else []),
+            Paragraph(f"**Found:** {literal(own['found'])}."),
+            Paragraph(f"**Verdict:** {literal(own['certainty'])}."),
             *result_tables(folder),
             *_figures(folder, pictures.chapter(folder.title)),
             *command_of(folder),
@@ -171,7 +188,11 @@ def _chapter(name: str, folders: Sequence[ExperimentFolder], pictures: Pictures)
 
 
 def _figures(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
-    return in_rows([*comparison_figures(folder, pictures), *curve_figures(folder, pictures, "val/accuracy")])
+    """Means, and learning curves: in one figure or, where they could not be told apart, a panel for each."""
+    means, many = comparison_figures(folder, pictures), len(folder.records) > CONDITIONS_IN_ONE
+    if many:
+        return [*in_rows(means), *each_figures(folder, pictures)]
+    return in_rows([*means, *curve_figures(folder, pictures, "val/accuracy")])
 
 
 def _surprises(folders: Sequence[ExperimentFolder]) -> list[Block]:

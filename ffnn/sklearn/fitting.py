@@ -153,7 +153,7 @@ def train(
         optimizer.load_state_dict(optimizer_state)
     largest_product = batches.batch_size * max(layer.flops() for layer in network.layers.values())
     with limited_threads(suitable_threads(largest_product)):
-        records = trainer.fit()
+        records = list(trainer.fit())
     if trainer.status == "diverged":
         raise DivergedError(f"{trainer.reason}; lower the learning_rate or scale X, for example by StandardScaler")
     best_epoch = int(best.record["epoch"]) if best.record else len(records)

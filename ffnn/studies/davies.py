@@ -153,9 +153,10 @@ def _curves(finished: Finished, runs: Sequence[RunRecord], batch: int) -> Figure
         ]
         for name in _frameworks(runs)
     }
-    title = f"batch {batch}, learning rate {CURVES_AT:g}: mean over trials, band from least to most"
+    title = f"batch {batch}, learning rate {CURVES_AT:g}"
     return finished.figure(
         f"loss-{batch}",
         lambda path: draw_curves(histories, {"train/loss": "training loss"}, title, path),
         f"Training loss by epoch at batch {batch}",
+        "Mean over trials, with a band from least to most.",
     )

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.experiment.check import describe_problem
+from ffnn.lab.experiment.check import command_for, describe_problem
 from ffnn.lab.experiment.file import Experiment, Part
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.tracking import load_yaml
@@ -103,7 +103,12 @@ def read_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """
     if "dataset" in (overrides or {}):
         raise FFNNError("--dataset: expected none, since a study is about its own data; copy its file to change them")
+    values = load_yaml(path)
+    if isinstance(values, dict) and "experiment" not in values:
+        command = command_for(values, path)
+        if command:
+            raise FFNNError(f"{path}: expected a study: title, did, experiment, ...; received {command}")
     try:
-        return Study.model_validate(load_yaml(path))
+        return Study.model_validate(values)
     except ValidationError as problem:
         raise FFNNError(f"{path}: {describe_problem(problem, Study.model_fields)}") from None

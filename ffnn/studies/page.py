@@ -31,6 +31,7 @@ from ffnn.report.figures import draw_curves
 from ffnn.report.provenance import data_remarks
 from ffnn.studies.file import Said
 from ffnn.studies.finished import Finished
+from ffnn.words import count_of
 
 VERDICTS: dict[str, tuple[str, Mood]] = {
     "confirmed": ("confirmed", "good"),
@@ -53,11 +54,19 @@ def make_page(finished: Finished) -> Document:
     confirmed = sum(verdict_of(finished, said) == "confirmed" for said in study.claims)
     refuted = sum(verdict_of(finished, said) == "contradicted" for said in study.claims)
     abstract = (
-        f"{literal(study.experiment.question)} Of {len(study.claims)} claims {confirmed} are confirmed by our runs, "
-        f"{refuted} refuted, {len(study.claims) - confirmed - refuted} undecided."
+        f"{literal(study.experiment.question)} Of {count_of(len(study.claims), 'claim')} {confirmed} confirmed by our "
+        f"runs, {refuted} refuted, {len(study.claims) - confirmed - refuted} undecided."
     )
     runs = sum(map(len, finished.records.values()))
-    return Document(study.title, blocks, f"{runs} runs, {finished.comparison.seeds} seeds; {_data(finished)}", abstract)
+    counts = f"{count_of(runs, 'run')}, {count_of(finished.comparison.seeds, 'seed')}"
+    return Document(study.title, blocks, f"{counts}; {_data(finished)}", abstract)
+
+
+def make_summary(finished: Finished) -> Document:
+    """What a table of all studies needs: the published figures beside ours, and a verdict on each claim."""
+    blocks = [Paragraph(f"`make study-{finished.path.stem}`"), *_remarks(finished)]
+    page = make_page(finished)
+    return Document(page.title, [*blocks, *_published(finished), *_claims(finished)], page.subtitle, page.abstract)
 
 
 def verdict_of(finished: Finished, said: Said) -> str:
@@ -94,11 +103,11 @@ def _remarks(finished: Finished) -> list[Block]:
         for run in runs[:1]:
             asked = finished.study.experiment.base | finished.study.experiment.all_conditions()[condition]
             if "epochs" in asked and asked["epochs"] != run.config["epochs"]:
-                said.append(
-                    f"**Shortened**: {literal(condition)} ran {run.config['epochs']} epochs of {asked['epochs']}."
-                )
+                epochs = count_of(run.config["epochs"], "epoch")
+                said.append(f"**Shortened**: {literal(condition)} ran {epochs} of {asked['epochs']}.")
     if finished.comparison.seeds < finished.study.experiment.seeds:
-        said.append(f"**Shortened**: {finished.comparison.seeds} seeds of {finished.study.experiment.seeds}.")
+        seeds = count_of(finished.comparison.seeds, "seed")
+        said.append(f"**Shortened**: {seeds} of {finished.study.experiment.seeds}.")
     said += [literal(text) for text in caveats(finished.comparison)]
     return [Heading("What to know about these runs"), Bullets(said), Code(finished.command)] if said else []
 
@@ -160,7 +169,7 @@ def _conditions(finished: Finished) -> list[Block]:
         sortable=True,
     )
     if len(rows) > MOST_CURVES:
-        return [Heading("All conditions"), Details(f"{len(rows)} conditions", [table])]
+        return [Heading("All conditions"), Details(count_of(len(rows), "condition"), [table])]
     histories = {condition: [run.history for run in runs] for condition, runs in finished.records.items()}
     curves = finished.figure(
         "curves",

@@ -18,10 +18,11 @@ from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.jobs import Job
 from ffnn.report.html import write_html
+from ffnn.report.markdown import write_markdown
 from ffnn.report.pdf import write_pdf
 from ffnn.studies.file import read_study
 from ffnn.studies.finished import SECTIONS, Finished
-from ffnn.studies.page import make_page, write_figures
+from ffnn.studies.page import make_page, make_summary, write_figures
 
 
 def run_study(
@@ -69,6 +70,7 @@ def run_study(
         document = replace(document, blocks=[*document.blocks, *own(finished)])
     write_html(document, folder / "report.html")
     write_pdf(document, folder / "report.pdf")
+    write_markdown(make_summary(finished), folder / "summary.md")
     return folder / "report.html"
 
 

@@ -5,7 +5,7 @@ is a number when read, and a string that looks like one is quoted when written.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
@@ -138,8 +138,7 @@ def load_yaml(path: Path) -> Any:
     except RecursionError as problem:
         raise FFNNError(f"{path}: expected YAML; received lists or mappings nested too deep") from problem
     except FileNotFoundError as problem:
-        names = [there.name for there in path.parent.iterdir()] if path.parent.is_dir() else []
-        hint = nearest(path.name, names)
+        hint = nearest_file(path, path.parent.glob("*.yaml"))
         raise FFNNError(f"{path}: expected a readable YAML file; there is none of this name{hint}") from problem
     except UnicodeDecodeError as problem:
         raise FFNNError(
@@ -148,6 +147,23 @@ def load_yaml(path: Path) -> Any:
         ) from problem
     except OSError as problem:
         raise FFNNError(f"{path}: expected a readable YAML file; {problem.strerror}") from problem
+
+
+def nearest_file(path: Path, files: Iterable[Path]) -> str:
+    """A hint for a misspelt file: the one of nearest name as a question, or nothing.
+
+    Names are compared without their endings, which make all of them alike.
+
+    Examples
+    --------
+    >>> nearest_file(Path("vlaues.yaml"), [Path("values.yaml"), Path("other.yaml")])
+    '; did you mean values.yaml?'
+    >>> nearest_file(Path("none.yaml"), [Path("init.yaml"), Path("tobio.yaml")])
+    ''
+    """
+    by_stem = {file.stem: file for file in files}
+    hint = nearest(path.stem, by_stem, cutoff=0.7)
+    return f"; did you mean {by_stem[hint.split(chr(39))[1]]}?" if hint else ""
 
 
 def _place(path: Path, problem: yaml.YAMLError) -> str:

@@ -136,7 +136,7 @@ class Trainer:
         self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
 
     def rehearse(self) -> float:
-        """Take one step and take it back, so that kernels are compiled or loaded before any clock runs.
+        """Take one step, look at it and take it back, so that kernels are compiled or loaded before any clock runs.
 
         Returns
         -------
@@ -149,7 +149,9 @@ class Trainer:
         averaged = network.engine.array(network.engine.host(average.values)) if average else None
         inputs, labels = next(self.train.epoch())
         with network.engine.quiet(), suppress(DivergedError):
-            self.take_step(inputs, labels)
+            self.take_step(inputs, labels, observed=True)
+            self._diagnostics.measure()
+            loss_and_accuracy(self.objective, islice(self.val.epoch(), 1))
         network.load_state_dict(before)
         self.optimizer.load_state_dict(slots)
         if average:

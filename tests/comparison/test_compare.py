@@ -1,7 +1,8 @@
 """`ffnn compare` on run directories: who is grouped with whom, and the same figures as SciPy finds."""
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from click.testing import CliRunner
 from scipy import stats
 
 from ffnn.comparison.cli import compare
-from ffnn.comparison.groups import compare_groups, curve_name, find_measure, group_runs, mean_curve, varied
+from ffnn.comparison.groups import Group, compare_groups, group_runs, mean_curve, varied
+from ffnn.comparison.metrics import curve_name, find_measure, kind_of
 from ffnn.comparison.settings import Condition, differing, select, setting
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
+from ffnn.lab.run import train
 from ffnn.tracking import RunDirectory, RunRecord, read_run
 
 OPTIMIZERS: dict[str, Any] = {"sgd": "sgd", "adam": "adam", "adam(beta1=0.5)": {"name": "adam", "beta1": 0.5}}
@@ -22,15 +25,17 @@ MEANS = {"sgd": 0.90, "adam": 0.95, "adam(beta1=0.5)": 0.93}
 SEEDS, RATES = range(4), (0.01, 0.001)
 
 
-def leave_run(folder: Path, accuracy: float, status: str = "finished", **settings: Any) -> RunRecord:
-    """A run directory as training leaves it, with an accuracy of our own."""
+def leave_run(
+    folder: Path, accuracy: float, status: str = "finished", figures: Mapping[str, float] | None = None, **settings: Any
+) -> RunRecord:
+    """A run directory as training leaves it, with an accuracy and figures of our own."""
     config = make_config({"wandb": "disabled", "epochs": 3, **settings})
     directory = RunDirectory.create(folder, "group", "run")
     directory.write_environment({"data": {"counts": {"val": 1000, "test": 1000}, "classes": list("0123456789")}})
     directory.write_config(config.resolved())
     for epoch in (1, 2, 3):
         directory.append_history(
-            {"epoch": epoch, "val/accuracy": accuracy * epoch / 3, "val/loss": 3 - epoch * accuracy}
+            {"epoch": epoch, "val/accuracy": accuracy * epoch / 3, "val/loss": 3 - epoch * accuracy, **(figures or {})}
         )
     directory.write_summary(
         {"status": status, "test/accuracy": accuracy, "best/val/accuracy": accuracy, "test/loss": 1 - accuracy}
@@ -61,32 +66,166 @@ def accuracies(runs: Sequence[RunRecord], **wanted: Any) -> list[float]:
     ]
 
 
+def rows_of(runs: Sequence[RunRecord], by: str, **options: Any) -> dict[str, Group]:
+    """The compared groups by name."""
+    metric = options.pop("metric", "test/accuracy")
+    return {row.name: row for row in compare_groups(group_runs(runs, [by]), [by], metric, **options).groups}
+
+
+def of_seeds(runs: Sequence[RunRecord], name: str) -> list[float]:
+    """The mean over learning rates, seed by seed."""
+    return [float(np.mean(accuracies(runs, optimizer=OPTIMIZERS[name], seed=seed))) for seed in SEEDS]
+
+
 def test_pairs_agree_in_seed_and_in_what_else_is_varied(runs: list[RunRecord]) -> None:
-    """Eight pairs of seed and rate, in whatever order the runs come: SciPy's paired t test, times Holm's factors."""
-    groups = group_runs(runs[::-1], ["optimizer"])
-    assert varied(groups, ["optimizer"]) == ["seed", "learning_rate"]
-    rows = {row.name: row for row in compare_groups(groups, ["optimizer"], "test/accuracy", "sgd", 0.003)}
-    plain = accuracies(runs, optimizer="sgd")
-    p = {name: stats.ttest_rel(accuracies(runs, optimizer=OPTIMIZERS[name]), plain).pvalue for name in list(MEANS)[1:]}
+    """Eight pairs, but four seeds: SciPy's paired t test of the means over rates, times Holm's factors."""
+    assert varied(group_runs(runs[::-1], ["optimizer"]), ["optimizer"]) == ["seed", "learning_rate"]
+    rows = rows_of(runs[::-1], "optimizer", against="sgd")
+    plain = of_seeds(runs, "sgd")
+    p = {name: stats.ttest_rel(of_seeds(runs, name), plain).pvalue for name in list(MEANS)[1:]}
     smaller, larger = sorted(p, key=lambda name: p[name])
     assert rows[smaller].p == pytest.approx(2 * p[smaller])
     assert rows[larger].p == pytest.approx(max(p[larger], 2 * p[smaller]))
     adam = rows["adam"]
-    interval = stats.t.interval(
-        0.95, 7, np.mean(accuracies(runs, optimizer="adam")), stats.sem(accuracies(runs, optimizer="adam"))
-    )
+    own = of_seeds(runs, "adam")
+    interval = stats.t.interval(0.95, 3, np.mean(own), stats.sem(own))
     assert adam.mean.mean + adam.mean.half_width == pytest.approx(interval[1])
-    assert adam.pairs is not None
-    assert adam.pairs.mean.count == 8
+    assert adam.paired is not None
+    assert (adam.paired.count, adam.paired.pairs.mean.count) == (8, 4)
+    assert not adam.paired.partial
     assert adam.verdict == "better"
     assert rows["sgd"].verdict == "reference"
 
 
+def test_runs_of_one_seed_have_a_spread_and_no_interval(tmp_path: Path) -> None:
+    """Eight rates are no eight draws: there is no interval, however many runs there are, and no test."""
+    accuracy = {"sgd": [0.1 * step for step in range(1, 9)], "adam": [0.1 + 0.1 * step for step in range(1, 9)]}
+    runs = [
+        leave_run(tmp_path, value, optimizer=name, learning_rate=10.0**-step, seed=0)
+        for name, values in accuracy.items()
+        for step, value in enumerate(values)
+    ]
+    rows = rows_of(runs, "optimizer", against="sgd")
+    assert rows["adam"].spread == pytest.approx(np.std(accuracy["adam"], ddof=1))
+    assert np.isnan(rows["adam"].mean.half_width)
+    assert np.isnan(rows["adam"].p)
+    assert rows["adam"].verdict == "undecided"
+    output = CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer"]).output
+    assert "55.00 spread 24.49" in output
+    assert "±" not in output
+    assert "standard deviation" in output
+
+
+def test_seeds_with_different_settings_have_a_spread(tmp_path: Path) -> None:
+    runs = [
+        leave_run(tmp_path, value, seed=seed, learning_rate=rate)
+        for seed, rate, value in ((0, 0.1, 0.5), (0, 0.01, 0.9), (1, 0.1, 0.5))
+    ]
+    (row,) = compare_groups({"all runs": runs}, [], "test/accuracy").groups
+    assert np.isnan(row.mean.half_width)
+    assert row.spread == pytest.approx(np.std([0.5, 0.9, 0.5], ddof=1))
+
+
+def test_means_of_the_paired_runs_explain_a_difference_that_the_table_does_not(tmp_path: Path) -> None:
+    """The group with the lower mean is the better one where both were run."""
+    for name, rate, values in (
+        ("adam", 0.01, (0.96, 0.97)), ("adam", 1.0, (0.20, 0.22)), ("sgd", 0.01, (0.90, 0.92)),
+    ):  # fmt: skip
+        for seed, value in enumerate(values):
+            leave_run(tmp_path, value, optimizer=name, learning_rate=rate, seed=seed)
+    output = CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer", "--against", "sgd"]).output
+    (line,) = [line for line in output.splitlines() if line.startswith("adam ")]
+    assert re.search(r"^adam +4 +58.75 ± \S+ +\+5.50 ± \S+ +2 ", line)
+    assert "Some runs have no partner: over their 2 pairs (adam) has 96.50 and (sgd) 91.00." in output
+    alike = CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer", "--where", "learning_rate=0.01"]).output
+    assert "no partner" not in alike
+
+
+@pytest.mark.parametrize(
+    ("metric", "better"),
+    [
+        ("saturated_fraction/tanh1", "smaller"),
+        ("dead_fraction/relu2", "smaller"),
+        ("val/loss", "smaller"),
+        ("best/val/accuracy", "larger"),
+        ("test/ece", "smaller"),
+        ("test/balanced_accuracy", "larger"),
+        ("time/examples_per_second", "larger"),
+        ("time/total_seconds", "smaller"),
+        ("grad_norm/linear1", None),
+        ("weight_growth/linear1", None),
+        ("fraction_of_accuracy", None),
+        ("loss_scale", None),
+    ],
+)
+def test_which_way_is_better_is_known_by_the_exact_name_only(metric: str, better: str | None) -> None:
+    assert kind_of(metric).better == better
+
+
+def test_every_figure_that_a_training_leaves_and_that_has_a_direction_is_in_the_table(tmp_path: Path) -> None:
+    """Of a real run, all but these names are known; a new one must be put here or there."""
+    config = make_config({"activation": "tanh", "epochs": 1, "wandb": "disabled", "runs_dir": str(tmp_path)})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ffnn.report.figures.draw_confusion", lambda *_: None)
+        record = train(config, lambda line: None)
+    numbers = [name for source in (record.summary, record.history[-1]) for name, value in source.items()
+               if isinstance(value, int | float) and not isinstance(value, bool)]  # fmt: skip
+    unknown = {name.partition("/")[0] for name in numbers if kind_of(name).better is None}
+    assert unknown == {
+        "activation_mean", "activation_quantiles", "activation_std", "best", "epoch", "epochs", "grad_max", "grad_mean",
+        "grad_norm", "grad_variance", "input_mean", "input_std", "learning_rate", "parameters", "predicted_classes",
+        "step", "steps", "train", "update_ratio", "weight_growth", "weight_norm", "weight_quantiles",
+    }  # fmt: skip
+    assert {name for name in numbers if kind_of(name).better is None and name.startswith(("best/", "train/"))} == {
+        "best/epoch",
+        "train/l2_penalty",
+    }
+
+
+def test_more_saturation_is_not_better(tmp_path: Path) -> None:
+    for name, share in (("tanh", 0.95), ("sigmoid", 0.01)):
+        for seed in range(3):
+            figures = {"saturated_fraction/layer1": share + 0.001 * seed**2 * len(name)}
+            leave_run(tmp_path, 0.9, activation=name, seed=seed, figures=figures)
+    metric = ["--metric", "saturated_fraction/layer1", "--by", "activation"]
+    output = CliRunner().invoke(compare, [str(tmp_path), *metric, "--against", "sigmoid"]).output
+    (line,) = [line for line in output.splitlines() if line.startswith("tanh ")]
+    assert " worse " in line
+    assert "better" not in output
+
+
+def test_only_fractions_have_a_margin_of_their_own(tmp_path: Path) -> None:
+    """Losses of 0.001 and 0.002 are within 0.003, and one is twice the other."""
+    for name, loss in (("sgd", 0.001), ("adam", 0.002)):
+        for seed in range(5):
+            noise = 1e-3 * (-1) ** seed * (name == "adam")
+            leave_run(tmp_path, 0.9, optimizer=name, seed=seed, figures={"val/loss": loss + noise})
+    asked = [str(tmp_path), "--metric", "val/loss", "--by", "optimizer"]
+    output = CliRunner().invoke(compare, asked).output
+    assert "undecided" in output
+    assert "equal" not in output
+    given = CliRunner().invoke(compare, [*asked, "--margin", "0.003"]).output
+    assert re.search(r" equal .*equal: within ±0.003\.", given, re.DOTALL)
+    assert "equal: within ±0.3 points" in CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer"]).output
+
+
+def test_guessing_is_said_where_a_run_counts_as_that(tmp_path: Path) -> None:
+    leave_run(tmp_path, 0.9, optimizer="adam")
+    diverged = leave_run(tmp_path, 0.5, status="diverged", optimizer="sgd")
+    summary = {"status": "diverged", "diverged": True}
+    (diverged.path / "summary.json").write_text(json.dumps(summary))
+    output = CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer"]).output
+    assert "10.00" in output
+    assert "Counted as guessing, for what divergence kept from being measured: 1 run." in output
+    (diverged.path / "summary.json").write_text(json.dumps({**summary, "test/accuracy": 0.25}))
+    assert "guessing" not in CliRunner().invoke(compare, [str(tmp_path), "--by", "optimizer"]).output
+
+
 def test_groups_come_best_first_and_are_compared_with_the_best_on_validation(runs: list[RunRecord]) -> None:
     for metric in ("test/accuracy", "test/loss"):
-        rows = compare_groups(group_runs(runs, ["optimizer"]), ["optimizer"], metric, None, 0.003)
+        rows = list(rows_of(runs, "optimizer", metric=metric).values())
         assert [row.name for row in rows] == ["adam", "adam(beta1=0.5)", "sgd"]
-        assert next(row.name for row in rows if row.pairs is None) == "adam"
+        assert next(row.name for row in rows if row.paired is None) == "adam"
         assert rows[-1].verdict == "worse"
 
 
@@ -100,10 +239,9 @@ def test_a_run_made_twice_is_one_of_a_pair(tmp_path: Path) -> None:
     made = [leave_run(tmp_path, value, seed=seed, optimizer=name) for name, seed, value in (
         ("sgd", 0, 0.80), ("sgd", 0, 0.82), ("sgd", 1, 0.83), ("adam", 0, 0.90), ("adam", 1, 0.93),
     )]  # fmt: skip
-    rows = {row.name: row for row in compare_groups(group_runs(made, ["optimizer"]), ["optimizer"], "test/accuracy",
-                                                     "sgd", 0.0)}  # fmt: skip
-    assert rows["adam"].pairs is not None
-    assert rows["adam"].pairs.differences == pytest.approx([0.09, 0.10])
+    paired = rows_of(made, "optimizer", against="sgd")["adam"].paired
+    assert paired is not None
+    assert paired.pairs.differences == pytest.approx([0.09, 0.10])
 
 
 @pytest.mark.parametrize(
@@ -132,6 +270,7 @@ def test_conditions_choose_runs(condition: str, left: int, runs: list[RunRecord]
         (["--where", "learnin_rate=1"], "did you mean 'learning_rate'"),
         (["--where", "learning_rate=7"], "they have 0.001, 0.01"),
         (["--where", "seed<many"], "expected a number"),
+        (["--where", "seed"], "expected NAME=VALUE, or !=, <, >, <=, >= in place of =; received 'seed'"),
         (["--by", "optimizer", "--against", "sdg"], "did you mean 'sgd'"),
     ],
 )
@@ -172,7 +311,8 @@ def test_what_is_piped_is_plain_and_has_every_figure(runs: list[RunRecord], fold
     assert f"{100 * np.mean(accuracies(runs, optimizer='sgd')):.2f} ±" in line
     assert "worse" in line
     assert re.search("[▁▂▃▄▅▆▇█]{3}", line)
-    assert "paired by seed and learning_rate" in result.output
+    assert "differ in learning_rate." in result.output
+    assert "paired by seed and those settings" in result.output
 
 
 def test_diverged_runs_are_named(tmp_path: Path) -> None:

@@ -3,7 +3,9 @@
 The faults are made in data files and settings; nothing of a run's history is written by hand.
 """
 
+import itertools
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,15 @@ from sklearn.datasets import load_digits
 from ffnn.diagnosis import SYMPTOMS, Course, Finding, diagnose
 from ffnn.diagnosis.cli import doctor
 from ffnn.diagnosis.present import last_line
+from ffnn.diagnosis.remedies import in_words
+from ffnn.diagnosis.symptom import sorted_out
 from ffnn.diagnosis.watch import Watch
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build, build_trainer
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
+from ffnn.report.document import Block, Heading, Note
+from ffnn.report.run import doctor_blocks
 from ffnn.tracking import RunRecord
 from ffnn.training.trainer import Callback
 
@@ -174,6 +180,93 @@ def test_overfitting_is_told_from_its_lowest_validation_loss_on(run: Train) -> N
 def test_what_follows_from_a_cause_is_told_with_it(run: Train) -> None:
     (finding,) = examine(run(learning_rate=0.5))
     assert any(text.startswith("dead ReLUs") for text in finding.consequences)
+
+
+def test_every_finding_is_told_whatever_else_is_found() -> None:
+    """All subsets of the symptoms: a finding is a cause, or follows from one, and none is lost between two others."""
+    names = list(SYMPTOMS)
+    for chosen in itertools.product((False, True), repeat=len(names)):
+        there = [name for name, is_there in zip(names, chosen, strict=True) if is_there]
+        told = sorted_out([Finding(name, name, "", "") for name in there])
+        assert {name for one in told for name in (one.symptom, *one.consequences)} == set(there)
+        assert not {one.symptom for one in told} & {name for one in told for name in one.consequences}
+
+
+def test_what_follows_from_what_follows_is_told_with_the_cause() -> None:
+    found = [Finding(name, name, "", "") for name in ("learning_rate_too_high", "exploding_gradients", "overfitting")]
+    (cause,) = sorted_out(found)
+    assert cause.symptom == "learning_rate_too_high"
+    assert cause.consequences == ("exploding_gradients", "overfitting")
+
+
+def test_a_remedy_that_the_run_has_is_no_remedy(run: Train) -> None:
+    """Every fault above: no `setting=value` that is in its config, and always something left to try."""
+    for _, settings, data in FAULTS:
+        record = run(data, **settings)
+        for finding in examine(record):
+            tried = re.findall(r"(\w+)=(\w+)", finding.remedy)
+            own = {name: Course.of(record).chosen(name) for name, _ in tried}
+            assert [(name, value) for name, value in tried if str(own[name]).lower() == value] == [], finding
+            assert len(finding.remedy) > 10
+
+
+@pytest.mark.parametrize(
+    ("remedies", "settings", "told"),
+    [
+        (["initializer=he_normal", "fewer layers"], {}, "fewer layers."),
+        (["initializer=he_normal", "fewer layers"], {"initializer": "zeros"}, "initializer=he_normal or fewer layers."),
+        (["initializer=he_normal", "x y"], {"initializer": {"name": "he_normal", "truncated": True}}, "x y."),
+        (["batch_norm=true", "x y"], {"batch_norm": True}, "x y."),
+        (["dropout=0.3", "x y"], {"dropout": 0.5}, "x y."),
+        (["dropout=0.3", "x y"], {"dropout": 0.1}, "dropout=0.3 or x y."),
+        (["patience=3 to stop there", "x y"], {"patience": 2}, "x y."),
+        (["patience=3 to stop there", "x y"], {}, "patience=3 to stop there or x y."),
+        (["l2", "augment", "x y"], {"l2": 0.001}, "augment or x y."),
+        (["x y"], {"l2": 0.1}, "a smaller l2 (0.1; more than 0.01 is unusual) or x y."),
+        (["x y"], {"l2": 0.1, "l2_per_example": True}, "x y."),
+        (["a smaller learning rate", "x y"], {"learning_rate": 0.5},
+         "a smaller learning_rate (0.5; more than 0.03 is unusual) or x y."),
+        (["x y"], {"learning_rate": 1e-9}, "x y."),
+        (["x y"], {"learning_rate": 0.5, "optimizer": "sgd"}, "x y."),
+    ],
+)  # fmt: skip
+def test_remedies_begin_with_what_is_unusual_and_leave_out_what_is_there(
+    remedies: list[str], settings: dict[str, Any], told: str
+) -> None:
+    config = {"initializer": "he_normal", "batch_norm": False, "l2": 0.0, "learning_rate": 0.001, "optimizer": "adam",
+              "patience": None, "dropout": 0.0, "augment": [], "batch_size": 64, **settings}  # fmt: skip
+    assert in_words(remedies, Course(config, []), ["l2", "weight_decay", "learning_rate"]) == told
+
+
+def test_a_rate_that_is_too_small_is_named_where_that_can_be_the_cause() -> None:
+    course = Course({"learning_rate": 1e-7, "optimizer": "adam"}, [])
+    told = in_words(["x y"], course, too_small=["learning_rate"])
+    assert told == "a larger learning_rate (1e-07; less than 1e-05 is unusual) or x y."
+
+
+def test_a_penalty_that_is_too_large_is_named_first(run: Train) -> None:
+    """The network lacks nothing that the doctor would prescribe; what it has too much of is l2."""
+    (finding,) = examine(run(l2=0.3))
+    assert finding.symptom == "class_never_predicted"
+    assert finding.remedy.startswith("a smaller l2 (0.3; more than 0.01 is unusual), ")
+
+
+def test_the_page_of_a_run_has_what_the_doctor_says(run: Train) -> None:
+    """Headline, remedy and consequences of each finding; no such section where there is nothing."""
+    sick, healthy = run(learning_rate=0.5), run(epochs=15)
+    (finding,) = examine(sick)
+    page, clean = (
+        "\n".join(text_of(block) for block in doctor_blocks(record)).replace("\\", "") for record in (sick, healthy)
+    )
+    assert page.startswith("What the doctor says\n")
+    for text in (finding.headline, finding.evidence, finding.remedy, *finding.consequences):
+        assert text in page
+    assert clean == ""
+
+
+def text_of(block: Block) -> str:
+    assert isinstance(block, Heading | Note)
+    return block.text
 
 
 def test_a_history_of_an_older_version_is_read_without_what_it_lacks(run: Train) -> None:

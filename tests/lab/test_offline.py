@@ -17,6 +17,7 @@ def record(folder: Path, name: str, status: str, reason: str = "") -> Path:
         directory.write_summary({"status": status, "reason": reason})
     place = directory.path / "wandb" / "offline-run-20260101_000000-abc"
     place.mkdir(parents=True)
+    (place / "run-abc.wandb").touch()
     return place.parent
 
 
@@ -51,6 +52,18 @@ def test_records_of_runs_that_did_not_end_are_left_out(tmp_path: Path, status: s
     assert found
     assert found[0] == 2
     assert sorted(named(found[1], tmp_path)) == sorted(map(str, whole))
+
+
+def test_a_folder_without_a_record_counts_for_nothing(tmp_path: Path) -> None:
+    folder = tmp_path / "e"
+    empty = record(folder, "disabled", "finished")
+    next(empty.glob("*/*.wandb")).unlink()
+    assert send_later(folder, "*") is None
+    whole = record(folder, "recorded", "finished")
+    found = send_later(folder, "*")
+    assert found
+    assert found[0] == 1
+    assert named(found[1], tmp_path) == [str(whole)]
 
 
 def test_no_whole_record_is_no_command(tmp_path: Path) -> None:

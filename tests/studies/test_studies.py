@@ -64,6 +64,7 @@ def test_a_study_runs_from_its_file_to_its_page(tmp_path: Path) -> None:
     assert "confirmed" in page
     assert "refuted" in page
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert "Published figures and ours" in (folder / "summary.md").read_text()
     (row,) = rows(folder / "figures.csv")
     runs = rows(folder / "runs.csv")
     ours = np.mean([float(run["test/accuracy"]) for run in runs if run["condition"] == "fast"])

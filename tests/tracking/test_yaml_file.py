@@ -108,5 +108,5 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     assert "values.yaml:2: expected YAML; received a tab" in refusal(path)
     path.write_bytes(b"name: caf\xe9\n")
     assert "received byte 0xe9 at 9; save it as UTF-8" in refusal(path)
-    assert "there is none of this name; did you mean 'values.yaml'?" in refusal(tmp_path / "vlaues.yaml")
+    assert f"there is none of this name; did you mean {path}?" in refusal(tmp_path / "vlaues.yaml")
     assert "there is none of this name" in refusal(tmp_path / "folder" / "values.yaml")

@@ -16,9 +16,11 @@ from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import config_problems, override
 from ffnn.lab.experiment.faults import Fault, FaultsError, Place, faults_of
 from ffnn.lab.experiment.file import Compare, Experiment, Search, Variation, dataset_of, plan_jobs
+from ffnn.lab.experiment.overrides import pointless_claims
 from ffnn.lab.jobs import Job
 from ffnn.lab.sweep.marks import Marks
 from ffnn.tracking import load_yaml
+from ffnn.tracking.yaml_file import nearest_file
 
 SECTIONS: Mapping[Any, Mapping[str, Any]] = {
     "experiment": Experiment.model_fields,
@@ -30,8 +32,14 @@ LAYERS = ("hidden_layers", "num_layers", "hidden_units")
 """Settings that mean the same thing, so that one that is wrong may stand there as another."""
 
 ESSENTIAL = {"question", "expected", "conditions", "grid"}
-OTHERS = {"parameters": "ffnn sweep", "experiment": "ffnn study", "learning_rate": "ffnn train --config"}
-"""What other files say, and the command that takes them."""
+OTHERS = {
+    "parameters": "ffnn sweep",
+    "experiment": "ffnn study",
+    "conditions": "ffnn run",
+    "grid": "ffnn run",
+    "learning_rate": "ffnn train --config",
+}
+"""What files of each kind say, and the command that takes them."""
 
 COMMAND_LINE = "the command line"
 
@@ -49,6 +57,8 @@ class Checked:
         Of the command line, for all runs.
     jobs : list of Job
     seeds : int
+    left_out : sequence of str
+        Claims of two conditions that the command line's settings make the same.
     """
 
     path: Path
@@ -56,6 +66,7 @@ class Checked:
     settings: Mapping[str, Any]
     jobs: Sequence[Job]
     seeds: int
+    left_out: Sequence[str] = ()
 
 
 def check_files(
@@ -87,7 +98,8 @@ def check_files(
         if experiment is not None and not faults:
             there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
             jobs = plan_jobs(there, path.stem, overrides, seeds)
-            checked.append(Checked(path, there, overrides, jobs, seeds or there.seeds))
+            left_out = pointless_claims(there, jobs)
+            checked.append(Checked(path, there.without(left_out), overrides, jobs, seeds or there.seeds, left_out))
     return checked, list(dict.fromkeys(" ".join(line.split()) for line in lines))
 
 
@@ -117,20 +129,29 @@ def _load(path: Path) -> Mapping[str, Any]:
     if path.is_dir():
         raise FFNNError(f"{path}: expected an experiment file; received a folder: name files in it, {path}/*.yaml")
     if not path.exists():
-        near = {file.stem: file for folder in (path.parent, Path("experiments")) for file in folder.glob("*.yaml")}
-        hint = nearest(path.stem, near)
-        better = f"; did you mean {near[hint.split(chr(39))[1]]}?" if hint else ""
-        raise FFNNError(f"{path}: expected an experiment file; there is none of this name{better}")
+        hint = nearest_file(path, [*path.parent.glob("*.yaml"), *Path("experiments").glob("*.yaml")])
+        raise FFNNError(f"{path}: expected an experiment file; there is none of this name{hint}")
     values = load_yaml(path)
     if values is None:
         raise FFNNError(f"{path}: expected an experiment file with {wanted}; it is empty")
     if not isinstance(values, dict):
         raise FFNNError(f"{path}: the file: expected names and values: {wanted}; received {type(values).__name__}")
     if not ESSENTIAL & set(values):
-        command = next((command for key, command in OTHERS.items() if key in values), "")
-        received = f"what runs by: {command} {path}" if command else f"one with {', '.join(map(str, values))}"
+        received = command_for(values, path) or f"one with {', '.join(map(str, values))}"
         raise FFNNError(f"{path}: expected an experiment file with {wanted}; received {received}")
     return values
+
+
+def command_for(values: Mapping[str, Any], path: Path) -> str:
+    """What a file of another kind is taken by, in words; empty where its kind is not known.
+
+    Examples
+    --------
+    >>> command_for({"method": "grid", "parameters": {}}, Path("a.yaml"))
+    'what runs by: ffnn sweep a.yaml'
+    """
+    command = next((command for key, command in OTHERS.items() if key in values), "")
+    return f"what runs by: {command} {path}" if command else ""
 
 
 def _understood(values: Mapping[str, Any]) -> tuple[Experiment | None, list[Fault]]:

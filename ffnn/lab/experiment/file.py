@@ -175,6 +175,11 @@ class Experiment(Part):
         texts = self.compare.claims if texts is None else texts
         return [parse_claim(text, self.all_conditions(), self.metric, self.compare.margin) for text in texts]
 
+    def without(self, claims: Collection[str]) -> "Experiment":
+        """The experiment less some of its claims."""
+        kept = [text for text in self.compare.claims if text not in claims]
+        return self.model_copy(update={"compare": self.compare.model_copy(update={"claims": kept})})
+
     def on_dataset(self, dataset: str) -> "Experiment":
         """The experiment as the file wants it on this data set."""
         there = self.datasets.get(dataset)

@@ -13,6 +13,7 @@ from ffnn.lab.experiment.comparison import Comparison
 from ffnn.lab.experiment.file import BEST
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.lab.experiment.statistics import detectable, seeds_needed
+from ffnn.words import count_of
 
 ORDER = {
     "better": "better than it",
@@ -202,14 +203,3 @@ def _every_p(judged: Sequence[Judged]) -> str:
     largest = max(one.p for one in judged)
     words = "< 0.001" if largest < 0.001 else f"≤ {largest:.3f}"
     return f"{'every p' if len(judged) > 1 else 'p'} {words}"
-
-
-def count_of(number: int, noun: str) -> str:
-    """A number of things.
-
-    Examples
-    --------
-    >>> count_of(1, "seed"), count_of(2, "seed")
-    ('1 seed', '2 seeds')
-    """
-    return f"{number} {noun}{'s' * (number != 1)}"

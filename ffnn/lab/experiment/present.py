@@ -17,7 +17,6 @@ from ffnn.lab.experiment.comparison import Comparison, Row
 from ffnn.lab.experiment.findings import (
     caveats,
     certainty_in_words,
-    count_of,
     format_effect,
     format_p,
     found_briefly,
@@ -26,8 +25,9 @@ from ffnn.lab.experiment.findings import (
 )
 from ffnn.lab.experiment.measures import CHOICE, MEASURES
 from ffnn.lab.experiment.tables import write_comparison, write_runs
-from ffnn.lab.offline import send_later
+from ffnn.lab.offline import has_record, send_later
 from ffnn.tracking import RunRecord
+from ffnn.words import count_of
 
 WIDEST = 1000
 """Letters of a line, on a terminal without an edge."""
@@ -214,7 +214,7 @@ def _files(
     offline = send_later(folder, "trials/*/*" if comparison.experiment.search else "*")
     if offline:
         places["W&B"] = f"{count_of(offline[0], 'run')} recorded offline; to send later: {offline[1]}"
-    recorded = (run.path for runs in records.values() for run in runs if any(run.path.glob("wandb/offline-run-*")))
+    recorded = (run.path for runs in records.values() for run in runs if has_record(run.path))
     for path in islice(recorded, 1):
         places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"
     return places

@@ -14,10 +14,10 @@ from ffnn.lab.experiment.series import Stopped
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
 from ffnn.lab.sweep.analysis import edges_of, leave_files, ranked
-from ffnn.lab.sweep.plan import counted
 from ffnn.lab.sweep.schema import Sweep, read_sweep
 from ffnn.lab.sweep.session import Wish, open_sweep, run_sweep
 from ffnn.tracking import RunRecord, read_run
+from ffnn.words import count_of
 
 TRIALS = "trials"
 """The folder, beside the tables, that has a folder for each search."""
@@ -70,7 +70,7 @@ def run_searches(
             continue
         found[job.condition].append(record)
         notify(
-            f"{label}: best of {counted(experiment.search.trials)}: learning rate "
+            f"{label}: best of {count_of(experiment.search.trials, 'trial')}: learning rate "
             f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
             + "".join(f"; {sentence}" for sentence in ends)
         )

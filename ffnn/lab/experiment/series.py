@@ -14,7 +14,7 @@ from ffnn.lab.config import name_of
 from ffnn.lab.experiment.check import Checked
 from ffnn.lab.experiment.comparison import Comparison, compare
 from ffnn.lab.experiment.present import leave_files, present_comparison, present_summary
-from ffnn.lab.experiment.words import plan_in_words
+from ffnn.lab.experiment.words import plan_in_words, replaced_in_words
 from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.tracking import RunRecord
@@ -60,6 +60,8 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
         for place, one in enumerate(checked):
             name = one.path.stem
             _say(("\n" if place else "") + plan_in_words(one))
+            for line in replaced_in_words(one):
+                _say(line)
             # What it becomes if anything unforeseen ends the series here.
             outcomes[name] = "broke off"
             try:

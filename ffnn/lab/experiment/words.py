@@ -6,7 +6,8 @@ from typing import Any
 
 from ffnn.lab.config import name_of, override
 from ffnn.lab.experiment.check import Checked
-from ffnn.lab.experiment.findings import count_of
+from ffnn.lab.experiment.overrides import effective, replaced
+from ffnn.words import count_of
 
 
 def plan_in_words(checked: Checked) -> str:
@@ -35,14 +36,26 @@ def explanation(checked: Checked) -> Iterator[str]:
     yield f"  expected: {experiment.expected}"
     compare = experiment.compare
     yield f"  judged by {experiment.metric} against {compare.against}, equal within {compare.margin:g}"
-    for name, settings in experiment.all_conditions().items():
-        yield f"  condition {name}: {_listed(settings) or 'the base as it is'}"
+    for name in experiment.all_conditions():
+        settings = effective(experiment, name, checked.settings)
+        yield f"  condition {name}: {_listed(settings) or 'as all'}"
     yield f"  in all: {_listed(override(experiment.base, checked.settings))}"
+    yield from (f"  {line}" for line in replaced_in_words(checked))
     for claim in experiment.compare.claims:
         yield f"  claim: {claim}"
     if experiment.search:
         yield f"  searches {experiment.sweep}"
     yield f"  runs go to {Path(config.runs_dir) / config.group}/"
+
+
+def replaced_in_words(checked: Checked) -> Iterator[str]:
+    """What the command line takes from the conditions, a line each; nothing where it takes nothing."""
+    for name, conditions in replaced(checked.experiment, checked.settings).items():
+        every = len(conditions) == len(checked.experiment.all_conditions())
+        whose = "every condition" if every else ", ".join(conditions)
+        yield f"--{name}={checked.settings[name]} replaces what the file gives {whose}"
+    if checked.left_out:
+        yield f"left out, as both sides are the same runs now: {'; '.join(checked.left_out)}"
 
 
 def _listed(settings: Mapping[str, Any]) -> str:

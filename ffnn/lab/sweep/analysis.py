@@ -18,9 +18,10 @@ from ffnn.lab.sweep.distributions import Interval
 from ffnn.lab.sweep.edges import ENOUGH, edges
 from ffnn.lab.sweep.ledger import COUNTED, Trial
 from ffnn.lab.sweep.live import short_settings
-from ffnn.lab.sweep.plan import Plan, counted
+from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import usable
 from ffnn.tracking import dump_yaml, finite
+from ffnn.words import count_of
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -66,7 +67,7 @@ def caveat(trials: int, parameters: int) -> str:
     ('a guess from 4 trials; 20 or more would tell', '')
     """
     wanted = ENOUGH * parameters
-    return "" if trials >= wanted else f"a guess from {counted(trials)}; {wanted} or more would tell"
+    return "" if trials >= wanted else f"a guess from {count_of(trials, 'trial')}; {wanted} or more would tell"
 
 
 def write_table(trials: Mapping[str, Trial], plan: Plan, path: Path) -> None:
@@ -235,4 +236,4 @@ def in_numbers(trials: Mapping[str, Trial]) -> str:
     for trial in trials.values():
         counts[trial.status] = counts.get(trial.status, 0) + 1
     listed = ", ".join(f"{count} {status}" for status, count in counts.items())
-    return f"{counted(len(trials))}: {listed}"
+    return f"{count_of(len(trials), 'trial')}: {listed}"

@@ -11,10 +11,11 @@ from ffnn.lab.config import Config
 from ffnn.lab.sweep.distribution import Distribution, Latent
 from ffnn.lab.sweep.distributions import Categorical, Exponents, IntUniform
 from ffnn.lab.sweep.hyperband import bands
-from ffnn.lab.sweep.plan import Plan, counted
+from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import Sampler
 from ffnn.lab.sweep.space import place_of
 from ffnn.lab.values import with_overrides
+from ffnn.words import count_of
 
 EVERY_EPOCH = (
     "best/val/accuracy", "best/val/loss", "best/train/accuracy", "best/train/loss", "val/accuracy", "val/loss",
@@ -81,11 +82,12 @@ def _what(plan: Plan, sampler: Sampler) -> Iterator[str]:
     if file.method == "grid":
         size = plan.space.grid_size
         count = size if limit is None else min(size, limit)
-        yield f"  {counted(count)}" + (f" of the grid's {size}" if count < size else ": every combination, once")
+        part = f" of the grid's {size}" if count < size else ": every combination, once"
+        yield f"  {count_of(count, 'trial')}{part}"
     elif limit is None:
         yield f"  no end: add --count N, or run_cap: N to the file (W&B's {file.method} search never ends without it)"
     else:
-        yield f"  {counted(limit)}, none twice"
+        yield f"  {count_of(limit, 'trial')}, none twice"
     yield f"  runs go to {plan.folder}/ and to the W&B group {plan.group}"
 
 

@@ -9,8 +9,9 @@ import click
 from ffnn.lab.sweep import ledger as words
 from ffnn.lab.sweep.engine import Situation, Worker
 from ffnn.lab.sweep.ledger import Trial
-from ffnn.lab.sweep.plan import Plan, counted
+from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import usable
+from ffnn.words import count_of
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -124,7 +125,8 @@ class Table:
 
     def _title(self, situation: Situation) -> str:
         over = sum(trial.over for trial in situation.trials.values())
-        parts = [f"{self.plan.group}: {over} of {counted(situation.size)}" if situation.size else counted(over)]
+        size = situation.size
+        parts = [f"{self.plan.group}: {over} of {count_of(size, 'trial')}" if size else count_of(over, "trial")]
         if self._finished and situation.size:
             left = (time.monotonic() - self._began) / self._finished * max(0, situation.size - over)
             parts.append(f"{_duration(left)} left")

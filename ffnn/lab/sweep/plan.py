@@ -107,11 +107,6 @@ class Plan:
         return {**file, "overrides": self.overrides, "seed": self.seed}
 
 
-def counted(number: int, noun: str = "trial") -> str:
-    """Such as "1 trial" and "2 trials"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def make_plan(
     sweep: Sweep, settings: Mapping[str, Any], seed: int | None, count: int | None, before: Mapping[str, Any]
 ) -> Plan:

@@ -19,17 +19,18 @@ BINS = 15
 def draw_confusion(
     confusion: NDArray[np.int64], class_names: Sequence[str], path: Path, shares: bool = False, svg: bool = False
 ) -> None:
-    """A confusion matrix as an image: rows are true classes, shades are fractions of a row, numbers are counts.
+    """A confusion matrix as an image: rows are true classes, shades are percent of a row, numbers are counts.
 
     Numbers are written for up to 20 classes; beyond that they would not be legible. With `shares` they are
     percent of the true class, for matrices that are sums over several runs. Every run draws one, so the SVG,
     which takes as long again, is made only where it is asked for.
     """
-    fractions = row_shares(confusion)
-    numbers = [[f"{100 * v:.1f}" if v >= 0.0005 else "" for v in row] for row in fractions]
+    percent = 100 * row_shares(confusion)
+    numbers = [[f"{v:.1f}" if v >= 0.05 else "" for v in row] for row in percent]
     counts = [[str(v) if v else "" for v in row] for row in confusion.tolist()]
     texts = numbers if shares else counts
-    _draw_matrix(fractions, texts, class_names, "Blues", (0.0, 1.0), "fraction of the true class", path, svg)
+    label = "% of the true class" if shares else "shade: % of the true class; numbers: examples"
+    _draw_matrix(percent, texts, class_names, "Blues", (0.0, 100.0), label, path, svg)
 
 
 def draw_confusion_difference(

@@ -25,6 +25,9 @@ FEW = 6
 WIDE = 30.0
 """Losses this many times as large as the smallest are shown on a logarithmic scale."""
 
+NARROWEST = 0.01
+"""Of the values: the least that an axis spans, so that rounding does not look like a course."""
+
 
 def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str, str], title: str, path: Path) -> None:
     """One panel per metric, one line per condition: the mean over its runs, with a band from least to most.
@@ -52,7 +55,7 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
         legend_below(figure, handles, labels, 3 * len(panels))
     if title:
         figure.suptitle(title, fontsize=11)
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: str, path: Path) -> None:
@@ -64,12 +67,12 @@ def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: st
             if other != condition:
                 axes.plot(epochs, values, color="#BBBBBB", lw=0.7)
         for run in runs:
-            axes.plot(*_means([run], metric), color=COLOURS[0], lw=0.6, alpha=0.5)
-        axes.plot(*means[condition], color=COLOURS[0], lw=1.8)
+            _plot(axes, _means([run], metric), color=COLOURS[0], lw=0.6, alpha=0.5)
+        _plot(axes, means[condition], color=COLOURS[0], lw=1.8)
         axes.set_title(words(condition), fontsize=9)
         _tidy(axes, metric)
     figure.supylabel(label, fontsize=9)
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def draw_parts(history: History, metric: str, label: str, path: Path, best: int | None = None) -> None:
@@ -83,7 +86,7 @@ def draw_parts(history: History, metric: str, label: str, path: Path, best: int 
     axes.set(xlabel="epoch", ylabel=label)
     _tidy(axes, metric)
     axes.legend(frameon=False)
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def draw_lines(
@@ -119,7 +122,7 @@ def draw_lines(
     elif len(lines) > FEW:
         handles, labels = axes.get_legend_handles_labels()
         legend_below(figure, handles, labels, 4)
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def draw_layers(
@@ -142,7 +145,7 @@ def draw_layers(
     figure, panels = new_grid(len(histories), 4, 2.2, 1.55, "epoch", sharex=True, sharey=True)
     for axes, (condition, runs) in zip(panels, histories.items(), strict=True):
         for number, layer in enumerate(layers[condition]):
-            axes.plot(*_means(runs, prefix + layer), color=depth_colour(number, len(longest)), lw=1.3)
+            _plot(axes, _means(runs, prefix + layer), color=depth_colour(number, len(longest)), lw=1.3)
         if guide:
             axes.axhline(guide, color="black", lw=0.8, ls=":")
         axes.set_title(words(condition), fontsize=9)
@@ -165,7 +168,7 @@ def draw_layers(
     shown = range(0, len(longest), -(-len(longest) // 10))
     handles = [Line2D([], [], color=depth_colour(number, len(longest)), lw=1.6) for number in shown]
     legend_below(figure, handles, [longest[number] for number in shown], min(6, max(2, 2 * len(histories))))
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def draw_fans(history: History, prefix: str, label: str, path: Path) -> None:
@@ -186,11 +189,11 @@ def draw_fans(history: History, prefix: str, label: str, path: Path) -> None:
         epochs = at["50"][0]
         for low, high, strength in (("05", "95", 0.2), ("25", "75", 0.35)):
             axes.fill_between(epochs, at[low][1], at[high][1], color=COLOURS[0], alpha=strength, lw=0)
-        axes.plot(*at["50"], color=COLOURS[0], lw=1.5)
+        _plot(axes, at["50"], color=COLOURS[0], lw=1.5)
         axes.set_title(words(layer), fontsize=9)
         _tidy(axes, "")
     figure.supylabel(label, fontsize=9)
-    save_figure(figure, path)
+    _save(figure, path)
 
 
 def layers_of(runs: Sequence[History], prefix: str) -> list[str]:
@@ -223,6 +226,11 @@ def _by_epoch(runs: Sequence[History], metric: str) -> dict[int, list[float]]:
     return dict(sorted(found.items()))
 
 
+def _plot(axes: Any, course: tuple[list[int], list[float]], **look: Any) -> None:
+    """A line; a single epoch, which no line could show, as a point."""
+    axes.plot(*course, marker="o" if len(course[0]) == 1 else "", ms=4, **look)
+
+
 def _draw_band(axes: Any, runs: Sequence[History], metric: str, condition: str, look: Style, alpha: float) -> None:
     by_epoch = _by_epoch(runs, metric)
     epochs, values = list(by_epoch), list(by_epoch.values())
@@ -235,9 +243,29 @@ def _tidy(axes: Any, metric: str) -> None:
     """A light grid, whole epochs, small numbers; and a logarithmic scale for losses that differ much."""
     axes.grid(alpha=0.3)
     axes.tick_params(labelsize=8)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    # An offset above the axis, "1e-8+1.289", is read by nobody.
+    axes.ticklabel_format(useOffset=False)
     if metric.endswith("loss"):
         values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [np.empty(0)])
         values = values[np.isfinite(values)]
         if values.size and values.min() > 0 and values.max() > WIDE * values.min():
             log_scale(axes.yaxis, values)
+
+
+def _save(figure: Any, path: Path) -> None:
+    """Save a figure whose axes are wide enough to say something, also of a single epoch or a value that stands still.
+
+    To be done last: what is drawn after it would not widen the axes any more.
+    """
+    for axes in figure.axes:
+        first, last = axes.get_xlim()
+        if last - first < 1:
+            middle = round((first + last) / 2)
+            axes.set_xlim(middle - 0.5, middle + 0.5)
+        low, high = axes.get_ylim()
+        narrowest = NARROWEST * max(abs(low), abs(high))
+        if axes.get_yscale() == "linear" and high - low < narrowest:
+            middle = (low + high) / 2
+            axes.set_ylim(middle - narrowest / 2, middle + narrowest / 2)
+    save_figure(figure, path)

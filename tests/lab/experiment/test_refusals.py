@@ -162,3 +162,35 @@ def test_a_check_explains_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.M
     assert "  condition b: optimizer=sgd" in rest
     assert "  runs go to runs/exp-digits/" in rest
     assert not Path("runs").exists()
+
+
+RATES = """question: q?
+expected: e
+base: {learning_rate: 0.01, epochs: 3}
+conditions: {plain: {}, slow: {learning_rate: 0.001}, other: {learning_rate: 0.002, optimizer: sgd}}
+compare: {claims: [slow > plain, other > plain]}
+"""
+
+
+def test_what_the_command_line_takes_from_conditions_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "rates.yaml"
+    path.write_text(RATES)
+    assert "replaces" not in ffnn_run(str(path), "--dataset=digits", "--epochs=1", "--check").output
+    told = ffnn_run(str(path), "--dataset=digits", "--learning-rate=0.1", "--check").output.splitlines()
+    assert "  --learning_rate=0.1 replaces what the file gives slow, other" in told
+    assert "  condition other: optimizer=sgd" in told
+    assert "  left out, as both sides are the same runs now: slow > plain" in told
+    assert [line for line in told if "claim:" in line] == ["  claim: other > plain"]
+
+
+def test_layers_replace_layers_however_they_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "deep.yaml"
+    path.write_text(
+        "question: q?\nexpected: e\nbase: {hidden_units: 8}\nconditions: {flat: {num_layers: 1}, deep: {num_layers: 3}}"
+    )
+    assert "--num_layers=2 replaces what the file gives every condition" in ffnn_run(
+        str(path), "--num_layers=2", "--check"
+    ).output  # fmt: skip
+    assert "--hidden_layers=[4] replaces what the file gives every condition" in ffnn_run(
+        str(path), "--hidden_layers=[4]", "--check"
+    ).output  # fmt: skip

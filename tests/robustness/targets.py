@@ -1,0 +1,217 @@
+"""Everything in ffnn that reads what somebody else wrote, each as a function of a file, with whole files to spoil.
+
+Hypothesis (`test_bad_input.py`) and a coverage-guided fuzzer (`fuzz.py`) both feed these.
+"""
+
+import io
+import json
+import pickle
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ffnn.cli import config_of, parse_settings
+from ffnn.data import DATASETS
+from ffnn.data.idx import count_idx, read_idx
+from ffnn.data.unpickle import array_of, unpickle
+from ffnn.errors import FFNNError
+from ffnn.lab.config import make_config, override
+from ffnn.lab.experiment.check import check_files
+from ffnn.lab.sweep.explain import explain
+from ffnn.lab.sweep.plan import make_plan
+from ffnn.lab.sweep.schema import read_sweep
+from ffnn.lab.sweep.session import make_sampler
+from ffnn.report.sources import find_sources
+from ffnn.tracking import find_runs, read_run
+from ffnn.tracking.run_directory import RunDirectory
+from ffnn.training.checkpoints import Checkpoint
+
+ROOT = Path(__file__).parents[2]
+CONFIG = b"""dataset: digits
+hidden_layers: [12, 8]
+optimizer: {name: adam, beta1: 0.8}
+learning_rate: 1e-3
+schedule: {name: step, every: 2}
+augment: [flip, {name: shift, pixels: 2}]
+loss: {name: focal, gamma: 2.0}
+class_weights: balanced
+tags: [a, b]
+notes: "why not"
+epochs: 2
+"""
+SWEEP = b"""method: random
+metric: {name: best/val/accuracy, goal: maximize}
+parameters:
+  learning_rate: {distribution: log_uniform_values, min: 1e-4, max: 0.1}
+  batch_size: {values: [32, 64]}
+  optimizer: {parameters: {name: {value: adam}, beta1: {min: 0.5, max: 0.99}}}
+early_terminate: {type: hyperband, min_iter: 2}
+run_cap: 4
+"""
+EXPERIMENT = b"""question: Is it so?
+expected: Yes.
+base: {dataset: digits, epochs: 2}
+conditions: {a: {optimizer: adam}, b: {optimizer: sgd, learning_rate: 0.1}}
+grid: {width: {narrow: {hidden_units: 4}, wide: {hidden_units: 8}}}
+compare: {against: a, margin: 0.01, claims: [a > b, b > 0.5]}
+datasets: {mnist: {base: {epochs: 1}, claims: [a > b]}}
+"""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader of files.
+
+    Attributes
+    ----------
+    suffix : str
+        What the name of its files ends in.
+    read : callable
+        Takes the path; FFNNError is its only exception.
+    samples : sequence of bytes
+        Files that it accepts.
+    words : sequence of bytes
+        What its files are made of, for a generator to put in.
+    """
+
+    suffix: str
+    read: Callable[[Path], object]
+    samples: Sequence[bytes]
+    words: Sequence[bytes] = ()
+
+
+YAML_WORDS = (
+    b"[", b"]", b"{", b"}", b": ", b"- ", b"\n", b"\n  ", b"&a ", b"*a", b"<<: ", b"? ", b"!!int ", b"!!float ",
+    b"!!set ", b"!!binary ", b"!!timestamp ", b"!!python/name:os.system ", b"2024-13-45", b"1:61", b".nan", b"-.inf",
+    b"1e999", b"null", b"0x" + 5000 * b"f", b"9" * 5000, b"''", b'"\\0"', b'"\\ud800"', b"~", b"true", b"name", b"path",
+    b"learning_rate", b"dataset", b"=", b"|", b">", b"%YAML 1.9\n---\n", b"\t", b"#", b"\xff", b"\xc2\x85", b"0o17",
+    b"0b1", b"1_000", b"-1",
+)  # fmt: skip
+JSON_WORDS = (
+    b"[", b"]", b"{", b"}", b":", b",", b"\n", b"NaN", b"null", b'"epoch"', b'"\\ud800"', b"1e999", b"9" * 5000, b"-1",
+    b'""', b"\xff", b"true", b'"status"', b"[" * 3000,
+)  # fmt: skip
+COMMAND_LINE_WORDS = (
+    b"--", b"\0", b"=", b"epochs", b"optimizer", b".", b"notes", b"dataset", b"[", b"{", b"'", b"(", b"1j", b"b'x'",
+    b"0x" + 5000 * b"f", b"-", b"~", b"None", b"\xff", b"{[]: 1}", b"[2024-13-45]", b"1e999", b"nan", b"[" * 500,
+)  # fmt: skip
+PICKLE_WORDS = (b"cos\nsystem\n", b"(", b"t", b"R", b".", b"\x95", b"}", b"q\x00")
+CSV_WORDS = (
+    b",", b"\n", b"256", b"-1", b"1.5", b'"', b"\xef\xbb\xbf", b"\xff", b"\0", b"9" * 5000, b"\xd9\xa3",
+)  # fmt: skip
+
+
+def read_config(path: Path) -> object:
+    return config_of(path, {}).digest()
+
+
+def read_command_line(path: Path) -> object:
+    return make_config(override({}, parse_settings(path.read_text("utf-8", "surrogateescape").split("\0")))).digest()
+
+
+def read_sweep_file(path: Path) -> object:
+    plan = make_plan(read_sweep(path), {}, None, 3, {})
+    lines, problems = explain(plan, make_sampler(plan))
+    return one_line_each(problems) + lines
+
+
+def read_experiment_file(path: Path) -> object:
+    _, problems = check_files([path], {})
+    return one_line_each(problems)
+
+
+def read_idx_file(path: Path) -> object:
+    count_idx(path, (2, 2), 1 << 16)
+    return read_idx(path, np.empty((3, 2, 2), np.uint8))
+
+
+def read_batch(path: Path) -> object:
+    return array_of(path, unpickle(path, 1 << 20).get(b"data"), (2, 3))
+
+
+def own(kind: str) -> Callable[[Path], object]:
+    return lambda path: DATASETS.create({"name": kind, "path": str(path)}).load(path.parent).digest
+
+
+def in_a_run(name: str) -> Callable[[Path], object]:
+    """Reads a run of which one file is the one given: as `ffnn report`, `ffnn compare` and `--resume` begin."""
+
+    def read(path: Path) -> object:
+        run = path.parent / "run"
+        run.mkdir(exist_ok=True)
+        for file, content in RUN.items():
+            (run / file).write_bytes(content)
+        (run / name).write_bytes(path.read_bytes())
+        record = read_run(run)
+        assert all(isinstance(line, dict) for line in record.history)
+        find_sources([run])
+        RunDirectory(run).cut_history(1)
+        return [record, find_runs(path.parent)]
+
+    return read
+
+
+def one_line_each(problems: list[str]) -> list[str]:
+    for problem in problems:
+        assert "\n" not in problem, problem
+    return problems
+
+
+def zipped(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+def checkpoint() -> bytes:
+    arrays = {"network/linear1.weight": np.ones((2, 2)), "optimizer/steps": np.array(3)}
+    return zipped(meta=np.array(json.dumps({"epoch": 1, "step": 3})), **arrays)
+
+
+def batch() -> bytes:
+    return pickle.dumps({b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [0, 1]}, 2)
+
+
+IDX = bytes((0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2)) + bytes(range(12))
+IMAGES = np.arange(48, dtype=np.uint8).reshape(4, 3, 4)
+RUN = {
+    "config.yaml": CONFIG,
+    "history.jsonl": b'{"epoch": 1, "train/loss": 0.5}\n{"epoch": 2, "train/loss": 0.25}\n',
+    "summary.json": b'{"status": "finished", "epochs": 2, "test/accuracy": 0.5}',
+    "environment.json": b'{"versions": {"numpy": "2"}, "data": {"digest": "0"}, "resumed": []}',
+}
+TARGETS: dict[str, Target] = {
+    "config": Target(".yaml", read_config, [CONFIG, b""], YAML_WORDS),
+    "command_line": Target(
+        "",
+        read_command_line,
+        [b"--epochs=3\0--optimizer.beta1=0.8\0--hidden_layers\0[3, 4]", b"--notes=a"],
+        COMMAND_LINE_WORDS,
+    ),
+    "sweep": Target(".yaml", read_sweep_file, [SWEEP, (ROOT / "sweeps/lr_bayes.yaml").read_bytes()], YAML_WORDS),
+    "experiment": Target(".yaml", read_experiment_file, [EXPERIMENT], YAML_WORDS),
+    "idx": Target("", read_idx_file, [IDX]),
+    "cifar_pickle": Target("", read_batch, [batch()], PICKLE_WORDS),
+    "npz": Target(".npz", own("npz"), [zipped(images=IMAGES, labels=np.array([0, 1, 1, 0]))]),
+    "csv": Target(".csv", own("csv"), [b"label,a,b\ncat,1,2\ndog,3,4\n", b"0,1,2,3,4\n1,5,6,7,8\n"], CSV_WORDS),
+    "checkpoint": Target(".npz", Checkpoint.load, [checkpoint()]),
+    "run_config": Target("", in_a_run("config.yaml"), [CONFIG], YAML_WORDS),
+    "history": Target("", in_a_run("history.jsonl"), [RUN["history.jsonl"]], JSON_WORDS),
+    "summary": Target("", in_a_run("summary.json"), [RUN["summary.json"]], JSON_WORDS),
+    "environment": Target("", in_a_run("environment.json"), [RUN["environment.json"]], JSON_WORDS),
+}
+
+
+def outcome(target: Target, content: bytes, folder: Path) -> str:
+    """What becomes of a file: "accepted" or "refused"; anything but a refusal in one line is an exception."""
+    path = folder / f"input{target.suffix}"
+    path.write_bytes(content)
+    try:
+        target.read(path)
+    except FFNNError as problem:
+        assert str(problem).strip(), "a refusal without words"
+        return "refused"
+    return "accepted"
