@@ -61,6 +61,14 @@ def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: P
     assert len(lines[0]) > 20
 
 
+@pytest.mark.parametrize("command", [[], ["analyze"], ["data"]])
+def test_without_a_command_the_help_is_told_as_it_is(command: list[str], tmp_path: Path) -> None:
+    result = ffnn(*command, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.startswith("Usage: ")
+    assert result.stderr.strip() == ffnn(*command, "--help", cwd=tmp_path).stdout.strip()
+
+
 def test_a_misspelt_command_gets_the_nearest(tmp_path: Path) -> None:
     assert "did you mean 'train'" in ffnn("trian", cwd=tmp_path).stderr
 

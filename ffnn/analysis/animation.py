@@ -15,7 +15,7 @@ from ffnn.analysis.plane import Plane, decide
 from ffnn.nn import Objective
 from ffnn.report.figures import COLOURS, new_figure
 from ffnn.report.figures.canvas import words
-from ffnn.report.figures.plane import class_colours, class_shape, region_colours
+from ffnn.report.figures.plane import EDGE, class_colours, class_shape, region_colours
 from ffnn.training.metrics import loss_and_accuracy
 from ffnn.training.trainer import Callback, Record, Trainer
 
@@ -123,8 +123,8 @@ def animate(
     colours = class_colours(len(class_names))
     for number, name in enumerate(class_names):
         own = plane.points[labels == number]
-        look = {"color": colours[number], "marker": class_shape(number)}
-        left.scatter(own[:, 0], own[:, 1], s=12, lw=0, label=words(name), **look)
+        look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
+        left.scatter(own[:, 0], own[:, 1], s=12, label=words(name), **look)
     left.set(xlabel=plane.labels[0], ylabel=plane.labels[1])
     handles, names = left.get_legend_handles_labels()
     legend = {"ncols": min(10, len(class_names)), "frameon": False, "fontsize": 8, "markerscale": 1.5}

@@ -12,7 +12,7 @@ from ffnn.analysis.noise import GradientNoise
 from ffnn.analysis.signals import Signals
 from ffnn.report.figures import new_figure, new_grid, save_figure
 from ffnn.report.figures.canvas import legend_below, log_scale, style, words
-from ffnn.report.figures.plane import class_colours, class_shape, name_classes
+from ffnn.report.figures.plane import EDGE, class_colours, class_shape, name_classes
 
 FAINTEST = 1e-20
 """Variances below this are drawn on the lower border."""
@@ -25,8 +25,8 @@ def draw_components(layers: Sequence[Components], labels: NDArray[Any], class_na
     for axes, layer in zip(panels, layers, strict=True):
         for number, name in enumerate(class_names):
             own = layer.points[labels == number]
-            look = {"color": colours[number], "marker": class_shape(number)}
-            axes.scatter(own[:, 0], own[:, 1], s=10, alpha=0.7, lw=0, label=words(name), **look)
+            look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
+            axes.scatter(own[:, 0], own[:, 1], s=10, alpha=0.75, label=words(name), **look)
         part = layer.explained[:2].sum()
         axes.set_title(f"{layer.name}: {part:.0%} of its variance is shown", fontsize=9)
         axes.set_ylabel("second component", fontsize=9)

@@ -13,7 +13,9 @@ from ffnn.errors import FFNNError
 @click.option("--by", metavar="NAME[,NAME]", multiple=True, help="Settings to group by [those that differ].")
 @click.option("--where", "conditions", metavar="NAME=VALUE", multiple=True, help="Only such runs; also != < > <= >=.")
 @click.option("--against", metavar="GROUP", help="What to compare with [the group that is best on validation].")
-@click.option("--margin", type=click.FloatRange(min=0), help="What counts as equal [0.003 of fractions, else nothing].")
+@click.option(
+    "--margin", type=click.FloatRange(min=0), help="What counts as equal [0.003 of accuracies, else nothing]."
+)
 def compare(
     paths: tuple[Path, ...],
     metric: str,

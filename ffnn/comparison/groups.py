@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from ffnn.comparison.metrics import counted_as_guessing, curve_name, find_measure, margin_for
+from ffnn.comparison.metrics import counted_as_guessing, curve_name, find_measure, kind_of
 from ffnn.comparison.settings import SEEDS, setting, shown
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import BOOKKEEPING
@@ -155,7 +155,7 @@ def compare_groups(
     against : str, optional
         The name of a group.
     margin : float >= 0, optional
-        Differences shown to be within it count as equal; by default as the metric's unit has it.
+        Differences shown to be within it count as equal; by default 0.003 of accuracies and their like, else none.
 
     Raises
     ------
@@ -168,7 +168,7 @@ def compare_groups(
         raise FFNNError(
             f"--against: expected one of {'; '.join(groups)}; received {against!r}{nearest(against, groups)}"
         )
-    keys, within = varied(groups, by), margin_for(measure, margin)
+    keys, within = varied(groups, by), kind_of(metric).margin if margin is None else margin
     values = {name: _by_seed(members, keys, measure) for name, members in groups.items()}
     step = max(measure.resolution(run) for run in runs)
     reference = against or best_group(groups, measure)

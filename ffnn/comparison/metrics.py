@@ -15,8 +15,8 @@ from ffnn.tracking import RunRecord
 PARTS = ("train/", "val/", "test/")
 """Parts of the data, before the names of what is measured on each."""
 
-MARGINS: Mapping[str, float] = {"points": 0.003}
-"""By unit, the difference that counts as none; a loss or a time has no such difference that would suit every run."""
+MOMENTS = ("best/", "end/", "curve/")
+"""Of the best epoch, of the last one, of all: before the part."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,16 @@ class Kind:
     unit : str
         Of differences, in text; "points" are shown as 100 times the figure.
     better : "larger", "smaller" or None
+    margin : float, optional
+        The difference that counts as none; None where no one difference would suit every run, as of a loss or a time.
     """
 
     unit: str = ""
     better: Literal["larger", "smaller"] | None = None
+    margin: float | None = None
 
 
-SHARE = Kind("points", "larger")
+SHARE = Kind("points", "larger", 0.003)
 ERROR = Kind("points", "smaller")
 COST = Kind("", "smaller")
 SECONDS = Kind("s", "smaller")
@@ -47,7 +50,7 @@ KINDS: Mapping[str, Kind] = {
     "time/compile_seconds": SECONDS, "time/total_seconds": SECONDS,
     "time/examples_per_second": Kind("", "larger"), "time/augment_us_per_image": COST,
 }  # fmt: skip
-"""By name, without "best/", "end/" and the part of the data; a name that ends in a stroke stands for all below it."""
+"""By name, without the moment and the part of the data; a name that ends in a stroke stands for all below it."""
 
 
 def kind_of(metric: str) -> Kind:
@@ -58,7 +61,9 @@ def kind_of(metric: str) -> Kind:
     >>> kind_of("best/val/accuracy").better, kind_of("saturated_fraction/tanh1").better, kind_of("my_accuracy").better
     ('larger', 'smaller', None)
     """
-    name = metric.removeprefix("best/").removeprefix("end/")
+    name = metric
+    for moment in MOMENTS:
+        name = name.removeprefix(moment)
     part = next((part for part in PARTS if name.startswith(part)), "")
     name = name.removeprefix(part)
     return KINDS.get(name) or KINDS.get(name[: name.find("/") + 1], Kind())
@@ -83,11 +88,6 @@ def find_measure(metric: str, runs: Sequence[RunRecord]) -> Measure:
     heading = f"{metric} %" if is_share else metric
     scale, digits = (100.0, 2) if is_share else (1.0, 4)
     return Measure(heading, kind.unit, lambda run: figure_of(run, metric), scale, digits, kind.better)
-
-
-def margin_for(measure: Measure, given: float | None) -> float | None:
-    """The margin that was given, or else that of the unit; None where it has none, and nothing is called equal."""
-    return MARGINS.get(measure.unit) if given is None else given
 
 
 def last_record(run: RunRecord) -> Mapping[str, float]:

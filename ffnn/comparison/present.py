@@ -76,7 +76,9 @@ def _legend(compared: Compared) -> list[str]:
     if others:
         text.append(f"Besides seeds, runs of a group differ in {_listed(others)}.")
     if any(math.isfinite(group.mean.half_width) for group in groups):
-        text.append(f"Mean ± 95 % interval over seeds{', each the mean over those settings' * bool(others)}.")
+        text.append(
+            f"Mean ± 95 % interval over seeds{', each the mean over those settings; n counts runs' * bool(others)}."
+        )
     if any(math.isfinite(group.spread) for group in groups):
         text.append(
             "Spread: the standard deviation of runs with different settings, which says nothing of how certain the "
@@ -102,7 +104,7 @@ def _legend(compared: Compared) -> list[str]:
 
 def _listed(names: Sequence[str]) -> str:
     more = len(names) - MOST_LISTED
-    return " and ".join(names) if more <= 0 else f"{', '.join(names[:MOST_LISTED])} and {more} more settings"
+    return " and ".join(names) if more <= 0 else f"{', '.join(names[:MOST_LISTED])} and {more} more"
 
 
 def _remarks(compared: Compared) -> list[str]:

@@ -1,5 +1,6 @@
 """`ffnn analyze` on real runs: what it prints, what it draws, what it refuses."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from ffnn.analysis.cli import analyze
+from ffnn.lab.build import build
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
 from ffnn.training.trainer import Callback
@@ -81,9 +83,25 @@ def test_animate_makes_a_moving_picture(tmp_path):
     assert durations[-1] == 2000
 
 
+@pytest.mark.parametrize("settings", [["--frames=2"], ["--frames=5", "--patience=1", "--min_delta=9"]])
+def test_the_last_frame_is_of_the_last_weights(settings, tmp_path):
+    """Also where training stops early: then it has one epoch more than the first, which is always an improvement."""
+    shown = run(
+        "animate", "--dataset=circles", "--hidden_layers=[8]", "--epochs=6", "--engine=numpy", *settings,
+        "--out", tmp_path,
+    )  # fmt: skip
+    steps_of_epoch = len(build(make_config({"dataset": "circles"})).train)
+    assert f"after {steps_of_epoch * (2 if '--patience=1' in settings else 6)} steps" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["pca", "DIGITS", "--out=FILE"], "expected a folder for figures"),
+        (["regions", "DIGITS", "--out=FILE/below"], "expected a folder for figures"),
+        (["noise", "DIGITS", "--out=FILE"], "expected a folder for figures"),
+        (["signals", "--out=FILE"], "expected a folder for figures"),
+        (["animate", "--out=FILE"], "expected a folder for figures"),
         (["pcaa", "x"], "did you mean 'pca'?"),
         (["pca", "nowhere"], "nowhere"),
         (["signals", "--activations=rellu"], "did you mean 'relu'?"),
@@ -96,7 +114,9 @@ def test_mistakes_are_one_line(arguments, said, runs, tmp_path, monkeypatch, cap
     from ffnn.cli import main
 
     monkeypatch.chdir(tmp_path)
-    words = [str(runs["normed"]) if word == "NORMED" else word for word in arguments]
+    (tmp_path / "file").write_text("kept")
+    places = {"NORMED": runs["normed"], "DIGITS": runs["digits"], "FILE": tmp_path / "file"}
+    words = [re.sub("NORMED|DIGITS|FILE", lambda found: str(places[found[0]]), word) for word in arguments]
     monkeypatch.setattr("sys.argv", ["ffnn", "analyze", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -104,3 +124,4 @@ def test_mistakes_are_one_line(arguments, said, runs, tmp_path, monkeypatch, cap
     errors = capsys.readouterr().err.splitlines()
     assert len(errors) == 1
     assert said in errors[0]
+    assert (tmp_path / "file").read_text() == "kept"

@@ -194,7 +194,24 @@ def test_more_saturation_is_not_better(tmp_path: Path) -> None:
     assert "better" not in output
 
 
-def test_only_fractions_have_a_margin_of_their_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("metric", "margin"),
+    [
+        ("test/accuracy", 0.003),
+        ("best/val/accuracy", 0.003),
+        ("curve/val/accuracy", 0.003),
+        ("test/macro_f1", 0.003),
+        ("test/ece", None),
+        ("saturated_fraction/tanh1", None),
+        ("time/train_seconds", None),
+        ("parameters", None),
+    ],
+)
+def test_what_is_like_an_accuracy_has_a_margin(metric: str, margin: float | None) -> None:
+    assert kind_of(metric).margin == margin
+
+
+def test_losses_are_equal_within_a_given_margin_only(tmp_path: Path) -> None:
     """Losses of 0.001 and 0.002 are within 0.003, and one is twice the other."""
     for name, loss in (("sgd", 0.001), ("adam", 0.002)):
         for seed in range(5):

@@ -192,8 +192,8 @@ def test_the_seeds_advised_are_the_fewest_that_suffice(difference: float, pairs:
 def test_a_run_tells_all_that_was_asked(trained: Path, tmp_path: Path) -> None:
     document = make_document([read_run(trained)], Pictures(tmp_path))
     assert headings(document.blocks) == [  # type: ignore[arg-type]
-        "Outcome", "Learning", "Inside the network", "Classes", "Calibration", "Most confident mistakes", "Robustness",
-        "First-layer weights", "How to repeat it",
+        "Outcome", "What the doctor says", "Learning", "Inside the network", "Classes", "Calibration",
+        "Most confident mistakes", "Robustness", "First-layer weights", "How to repeat it",
     ]  # fmt: skip
     drawn = {figure.png.stem for figure in figures_of(document.blocks)}
     assert drawn == {

@@ -63,6 +63,7 @@ def test_a_study_runs_from_its_file_to_its_page(tmp_path: Path) -> None:
     assert "&amp; found &lt;0.5" in page
     assert "confirmed" in page
     assert "refuted" in page
+    assert "4 runs, 2 seeds" in page
     assert (folder / "report.pdf").read_bytes().startswith(b"%PDF")
     assert "Published figures and ours" in (folder / "summary.md").read_text()
     (row,) = rows(folder / "figures.csv")
@@ -88,6 +89,13 @@ def test_a_mistake_in_a_file_is_named(old: str, new: str, said: str, tmp_path: P
     with pytest.raises(FFNNError) as problem:
         read_study(path)
     assert said in str(problem.value)
+
+
+def test_an_experiment_is_told_its_command() -> None:
+    path = FOLDER.parent / "exp1-baseline.yaml"
+    with pytest.raises(FFNNError) as problem:
+        read_study(path)
+    assert f"runs by: ffnn run {path}" in str(problem.value)
 
 
 def test_another_data_set_is_refused() -> None:

@@ -213,6 +213,7 @@ def test_importing_the_room_imports_neither_client_nor_other_heavy_packages(envi
 
 def test_leaves_the_interpreter_as_it_was(directory: RunDirectory) -> None:
     signals = {number: signal.getsignal(number) for number in signal.valid_signals()}
+    threads = set(threading.enumerate())
     tracker = OpenedTracker(directory, {}, WandbSettings("offline"), notify=lambda line: None)
     tracker.start()
     assert tracker.opened.wait(20)
@@ -220,7 +221,7 @@ def test_leaves_the_interpreter_as_it_was(directory: RunDirectory) -> None:
     tracker.log_epoch({"epoch": 1, "val/loss": 0.5})
     tracker.finish({}, "finished")
     assert {number: signal.getsignal(number) for number in signal.valid_signals()} == signals
-    assert all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread())
+    assert all(thread.daemon for thread in set(threading.enumerate()) - threads)
     assert "WANDB_DATA_DIR" not in os.environ
     files = [path for path in (directory.path / "wandb").rglob("*") if path.is_file()]
     assert files

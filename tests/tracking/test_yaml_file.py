@@ -109,4 +109,5 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     path.write_bytes(b"name: caf\xe9\n")
     assert "received byte 0xe9 at 9; save it as UTF-8" in refusal(path)
     assert f"there is none of this name; did you mean {path}?" in refusal(tmp_path / "vlaues.yaml")
+    assert refusal(tmp_path / "none.yaml").endswith("there is none of this name")
     assert "there is none of this name" in refusal(tmp_path / "folder" / "values.yaml")

@@ -227,3 +227,17 @@ def test_validation_uses_the_averaged_weights_and_training_goes_on_with_its_own(
     assert [record["train/loss"] for record in first] == [record["train/loss"] for record in second]
     assert first[-1]["val/loss"] != second[-1]["val/loss"]
     np.testing.assert_array_equal(raw.objective.network.parameters.values, averaged.objective.network.parameters.values)
+
+
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_a_rehearsal_leaves_nothing_to_be_built_in_the_first_epoch(
+    engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not for what is measured beside the steps: validation, and the diagnostics of the epoch's last step."""
+    trainer = make_trainer(engine=engine, epochs=1)
+    trainer.rehearse()
+    built, made = [], trainer.objective.network.engine
+    build = type(made)._build
+    monkeypatch.setattr(made, "_build", lambda kind, formula: built.append(formula) or build(made, kind, formula))
+    trainer.fit()
+    assert built == []

@@ -245,7 +245,8 @@ def _tidy(axes: Any, metric: str) -> None:
     axes.tick_params(labelsize=8)
     axes.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     # An offset above the axis, "1e-8+1.289", is read by nobody.
-    axes.ticklabel_format(useOffset=False)
+    if axes.get_yscale() == "linear":
+        axes.ticklabel_format(axis="y", useOffset=False)
     if metric.endswith("loss"):
         values = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines] or [np.empty(0)])
         values = values[np.isfinite(values)]

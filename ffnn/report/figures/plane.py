@@ -26,6 +26,9 @@ normal sight and Machado's simulations of the three kinds of colour blindness, a
 SHAPES = ("o", "s", "^", "D", "v", "P", "X", "*", "<", "h")
 """A shape for each of the ten."""
 
+EDGE = "#00000090"
+"""Around every point: the palest would be lost on white, and each on its own region."""
+
 NAMED = 20
 """Classes up to which there is room for all names in the picture."""
 
@@ -116,8 +119,8 @@ def draw_scatter(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_na
     colours = class_colours(len(class_names))
     for number, name in enumerate(class_names):
         chosen = points[labels == number]
-        look = {"color": colours[number], "marker": class_shape(number)}
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, alpha=0.75, lw=0, label=words(name), **look)
+        look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
+        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, alpha=0.75, label=words(name), **look)
     handles, names = axes.get_legend_handles_labels()
     axes.legend(
         handles[:10], names[:10], frameon=False, fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5)
