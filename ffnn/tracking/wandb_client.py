@@ -5,6 +5,7 @@ checked against one page.
 """
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -123,6 +124,24 @@ def staged_in(folder: Path) -> Iterator[None]:
                 del os.environ["WANDB_DATA_DIR"]
             else:
                 os.environ["WANDB_DATA_DIR"] = before
+
+
+def refusal(folder: Path) -> str:
+    """Why the server takes nothing more of a run, as when somebody has deleted it; empty where it does.
+
+    The client tells this nowhere but in its log, and ends as if all was well.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the run's record.
+    """
+    try:
+        log = (folder / "logs" / "debug-internal.log").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    found = re.search(r"filestream: fatal error.*?failed to upload: (\d+ [A-Za-z ]+?)(?= url=|\")", log)
+    return found[1] if found else ""
 
 
 def part(patience: float = FLUSH_SECONDS) -> None:

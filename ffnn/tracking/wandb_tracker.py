@@ -29,6 +29,7 @@ from ffnn.tracking.wandb_client import (
     part,
     reason,
     record_artifacts,
+    refusal,
     release,
     staged_in,
     use_artifact,
@@ -265,8 +266,15 @@ class WandbTracker:
             self._broken = True
             self._say(f"W&B could not send everything in time; {self._send_later('--include-online ')}")
         else:
-            record = Path(self._run.dir).parent.name
-            self._sessions.ended(record, int(self._last.get("epoch", 0))).save(self.folder)
+            self._note_end(Path(self._run.dir).parent)
+
+    def _note_end(self, record: Path) -> None:
+        why = refusal(record)
+        if why:
+            self._broken = True
+            self._say(f"W&B stopped taking this run ({why}); {self._send_later('--include-online ')}")
+        else:
+            self._sessions.ended(record.name, int(self._last.get("epoch", 0))).save(self.folder)
 
     def _log_artifacts(self, summary: Mapping[str, Any]) -> None:
         wandb, run = client(), self._run

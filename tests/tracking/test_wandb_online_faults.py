@@ -28,6 +28,8 @@ FAULTS: dict[str, tuple[Callable[[WandbServer], None], float]] = {
     "refuses the key": (lambda server: setattr(server, "key", "another"), INIT),
     "stalls 30 s": (lambda server: setattr(server, "stall", 30.0), INIT),
     "answers 500": (lambda server: setattr(server, "status", 500), INIT),
+    "has lost the run": (lambda server: server.statuses.update(file_stream=404), FINISH),
+    "has no room left": (lambda server: server.statuses.update(file_stream=507, CreateArtifact=507), FINISH),
     "vanishes when the run opens": (lambda server: setattr(server, "vanish_at", "UpsertBucket"), INIT),
     "vanishes when the run is open": (lambda server: setattr(server, "vanish_at", "file_stream"), FINISH),
     "vanishes among the artifacts": (lambda server: setattr(server, "vanish_at", "CommitArtifact"), FINISH),

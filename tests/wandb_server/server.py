@@ -48,6 +48,8 @@ class WandbServer(ThreadingHTTPServer):
         The key it takes.
     status : int
         200, or that of an error, with which every request is answered.
+    statuses : dict
+        That with which single requests are answered, by name.
     stall : float, seconds
         How long each answer takes.
     vanish_at : str
@@ -73,6 +75,7 @@ class WandbServer(ThreadingHTTPServer):
         self.to_stop: set[str] = set()
         self.instead: dict[str, Any] = {}
         self.key, self.status, self.stall, self.vanish_at, self.lacks = KEY, 200, 0.0, "", set[str]()
+        self.statuses: dict[str, int] = {}
         self.lock = threading.RLock()
         self._over = threading.Event()
         self._uploads: dict[str, Callable[[bytes], None]] = {}
@@ -184,8 +187,8 @@ class Handler(BaseHTTPRequestHandler):
             server.vanish()
         if not server.wait():
             self.close_connection = True
-        elif server.status != 200:
-            self._answer({"errors": [{"message": "out of order"}]}, server.status)
+        elif (status := server.statuses.get(name, server.status)) != 200:
+            self._answer({"errors": [{"message": "out of order"}]}, status)
         elif not authorized and not self._has_key():
             self._answer({"errors": [{"message": "invalid key"}]}, 401)
         else:
