@@ -59,12 +59,15 @@ def haul(epochs: int, wandb: str, folder: Path) -> dict[str, object]:
         steps = [after - before for before, after in pairwise(clock)]
         ratios[f"{name}_last_quarter_to_second"] = median(steps[-quarter:]) / median(steps[quarter : 2 * quarter])
         ratios[f"{name}_last_quarter_to_first"] = median(steps[-quarter:]) / median(steps[:quarter])
+    after_warm_up = [value / 1e6 for value in watch.rss[warm:]]
+    growth = max(after_warm_up) - after_warm_up[0]
     return {
         "epochs": epochs,
         "wandb": wandb,
         "status": record.summary["status"],
         "rss_mb": [round(value / 1e6, 2) for value in watch.rss[:: max(1, len(watch.rss) // 10)]],
-        "rss_growth_mb": round((max(watch.rss[warm:]) - watch.rss[warm]) / 1e6, 3),
+        "rss_growth_mb": round(growth, 3),
+        "rss_largest_step_mb": round(max(after - before for before, after in pairwise(after_warm_up)), 3),
         "files": [min(watch.files[warm:]), max(watch.files[warm:])],
         "threads": [min(watch.threads[warm:]), max(watch.threads[warm:])],
         "seconds": round(watch.seconds[-1] - watch.seconds[0], 2),

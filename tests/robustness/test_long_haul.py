@@ -1,6 +1,6 @@
 """A run of very many epochs holds no more at its end than at its beginning, and its epochs take no longer.
 
-`python tests/robustness/long_haul.py 10000 offline FOLDER` is the same in full; the README has its figures.
+`python tests/robustness/long_haul.py 10000 offline FOLDER` is the same with W&B; the README has its figures.
 """
 
 import json
@@ -14,8 +14,8 @@ import pytest
 
 from ffnn.training.history import History
 
-EPOCHS = 1000
-GROWTH_AT_10000 = 5.0  # MB, of which a run may take its share
+EPOCHS = 10_000
+GROWTH = 5.0  # MB; one step of the allocator, which takes memory in pieces of about two, is not counted
 SLOWER = 1.3  # processor time of the training thread: what else the machine does is not in it
 
 
@@ -36,7 +36,7 @@ def test_nothing_grows_with_the_epochs(tmp_path: Path) -> None:
     """Without a client of W&B beside it, every kilobyte is ffnn's own."""
     found = hauled("disabled", tmp_path)
     assert found["status"] == "finished"
-    assert found["rss_growth_mb"] < GROWTH_AT_10000 * EPOCHS / 10000, found
+    assert found["rss_growth_mb"] - found["rss_largest_step_mb"] < GROWTH, found
     for name in ("files", "threads"):
         assert found[name][0] == found[name][1], found
     assert found["processor_seconds_last_quarter_to_second"] < SLOWER, found
