@@ -32,6 +32,7 @@ from ffnn.report.pictures import Pictures
 from ffnn.report.run import in_rows
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord
+from ffnn.words import count_of
 
 if TYPE_CHECKING:
     from ffnn.report.figures import Interval
@@ -317,7 +318,8 @@ def _confusions(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
             f"confusion-{number}",
             partial(draw_confusion, matrices[name], classes, shares=True, svg=True),
             f"confusion matrix of {name} on the test images",
-            f"{literal(name)}, {role[name]}: percent of each true class, over {len(folder.records[name])} run(s).",
+            f"{literal(name)}, {role[name]}: percent of each true class, "
+            f"over {count_of(len(folder.records[name]), 'run')}.",
         )
         for number, name in enumerate(role)
     ]
@@ -379,7 +381,11 @@ def _runs(folder: ExperimentFolder) -> list[Block]:
     if told.get("experiment"):
         from ffnn.tracking import plain
 
-        blocks.append(Details("The experiment as it was run", [Code(_as_yaml(plain(told["experiment"])))]))
+        blocks.append(
+            Details(
+                "The experiment's file; what the command sets wins over it", [Code(_as_yaml(plain(told["experiment"])))]
+            )
+        )
     table = Table(columns, rows, sortable=True, alignment="lrrrrrll")
     return [*blocks, Details(f"All {len(rows)} runs", [table])]
 

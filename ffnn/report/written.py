@@ -37,6 +37,7 @@ from ffnn.report.provenance import describe_source
 from ffnn.report.run import flat, in_rows
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord, read_run
+from ffnn.words import count_of
 
 SETTINGS = ("epochs", "batch_size", "hidden_layers", "activation", "optimizer", "learning_rate", "initializer")
 """Of the method's table."""
@@ -66,12 +67,12 @@ def written_report(
     verdicts = [one["verdict"] for folder in folders for one in folder.comparison.get("claims", [])]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
     titles = dict.fromkeys(DATASETS.create(dataset_of(folder)).title for folder in folders)
-    blocks: list[Block] = [*_method(folders, command), *_overview(folders)]
+    blocks: list[Block] = [*_method(chapters, command), *_overview(chapters)]
     for name, own in chapters.items():
         blocks += _chapter(name, own, pictures)
     blocks += [*_surprises(folders), *_models(models), *_limits(folders)]
     return Document(
-        f"{_counted(len(chapters), 'experiment')} on {' and '.join(titles)}",
+        f"{count_of(len(chapters), 'experiment')} on {' and '.join(titles)}",
         blocks,
         abstract=f"{runs} tracked runs stand behind this report. Of {len(verdicts)} tested claims: {counts}.",
     )
@@ -103,10 +104,9 @@ def _runs_of(folder: ExperimentFolder) -> Iterator[RunRecord]:
     return (run for runs in folder.records.values() for run in runs)
 
 
-def _method(folders: Sequence[ExperimentFolder], command: str) -> list[Block]:
-    sources: dict[str, str] = {}
-    for folder in folders:
-        sources.setdefault(dataset_of(folder), describe_source(next(_runs_of(folder))))
+def _method(chapters: Mapping[str, Sequence[ExperimentFolder]], command: str) -> list[Block]:
+    runs = {dataset_of(folder): next(_runs_of(folder)) for own in chapters.values() for folder in own}
+    sources = {name: describe_source(run) for name, run in runs.items()}
     columns = ["experiment", "data", "runs", "seeds", *(name.replace("_", " ") for name in SETTINGS)]
     rows = [
         [
@@ -116,7 +116,7 @@ def _method(folders: Sequence[ExperimentFolder], command: str) -> list[Block]:
             max(row["runs"] for row in folder.comparison["conditions"]),
             *(_common(folder, setting) for setting in SETTINGS),
         ]
-        for name, own in _by_experiment(folders).items()
+        for name, own in chapters.items()
         for folder in own
     ]
     return [
@@ -151,7 +151,7 @@ def _shown(run: RunRecord, setting: str) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _overview(folders: Sequence[ExperimentFolder]) -> list[Block]:
+def _overview(chapters: Mapping[str, Sequence[ExperimentFolder]]) -> list[Block]:
     rows = [
         [
             name,
@@ -159,7 +159,7 @@ def _overview(folders: Sequence[ExperimentFolder]) -> list[Block]:
             folder.comparison["expected"],
             Cell(folder.comparison["certainty"], MOODS.get(folder.comparison["verdict"], "")),
         ]
-        for name, own in _by_experiment(folders).items()
+        for name, own in chapters.items()
         for folder in own
     ]
     return [Heading("Overview"), Table(["experiment", "data", "expected", "certainty"], rows)]
@@ -210,7 +210,7 @@ def _surprises(folders: Sequence[ExperimentFolder]) -> list[Block]:
     return [
         Heading("What was expected and not found"),
         Paragraph(
-            f"{_counted(against, 'claim')} contradicted, {_counted(len(found) - against, 'claim')} undecided. An "
+            f"{count_of(against, 'claim')} contradicted, {count_of(len(found) - against, 'claim')} undecided. An "
             "undecided claim is not a refuted one: the difference is smaller than what these seeds can show, or the "
             "seeds disagree."
         ),
@@ -234,17 +234,6 @@ def _limits(folders: Sequence[ExperimentFolder]) -> list[Block]:
         remarks = [*folder.comparison.get("caveats", []), *folder.comparison.get("notes", [])]
         points += [f"{literal(folder.title)}: {literal(line)}" for line in remarks]
     return [Heading("Limits"), Bullets(list(dict.fromkeys(points)))]
-
-
-def _counted(number: int, noun: str) -> str:
-    """A number and its noun.
-
-    Examples
-    --------
-    >>> _counted(1, "claim"), _counted(2, "claim")
-    ('1 claim', '2 claims')
-    """
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def write_written_report(folders: Sequence[ExperimentFolder], path: Path, command: str) -> list[Path]:

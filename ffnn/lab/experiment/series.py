@@ -95,7 +95,10 @@ def _present_stopped(one: Checked, stopped: Stopped) -> Comparison | str:
     if not any(stopped.records.values()):
         return "stopped before the first run was finished"
     comparison = compare(one.experiment, stopped.records, one.seeds)
-    present_comparison(comparison, one.jobs[0].config.group)
+    if stopped.records.get(comparison.reference):
+        present_comparison(comparison, one.jobs[0].config.group)
+    else:
+        _say(f"none of the finished runs is of {comparison.reference}, to which the others are to be compared")
     return comparison
 
 

@@ -37,7 +37,7 @@ def write_runs(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
 def write_comparison(comparison: Comparison, folder: Path, command: str = "") -> list[Path]:
     """`comparison.csv`, one row a condition, and `comparison.json` with everything else; what is NaN is left out.
 
-    That is the claims, the experiment as it was run, and the command that runs it again.
+    That is the claims, what the experiment's file says, and the command that runs it again.
     """
     rows = [_numbers(comparison, row) for row in comparison.rows]
     _write_csv(rows, folder / "comparison.csv")

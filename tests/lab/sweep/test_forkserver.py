@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -90,9 +91,15 @@ def run(environ: dict[str, str], log: Path, server: ForkServer | None, *settings
     return code, log.read_text()
 
 
-def forked(folder: Path) -> bool:
-    """Whether a trial that runs was forked: its name is its own, its program the server's."""
-    return any((Path("/proc") / str(pid) / "comm").read_text() == "ffnn train\n" for pid in writers(folder))
+def until_forked(folder: Path) -> None:
+    """Wait for a trial that was forked: its name, which it gives itself, is its own, its program the server's."""
+
+    def named() -> bool:
+        with suppress(OSError):  # one has ended meanwhile
+            return any((Path("/proc") / str(pid) / "comm").read_text() == "ffnn train\n" for pid in writers(folder))
+        return False
+
+    until(named, "a forked trial", 30)
 
 
 def test_a_forked_trial_is_the_run_that_a_command_makes(
@@ -159,7 +166,7 @@ def test_interrupt_ends_a_trial_in_order_and_kill_ends_any(
 ) -> None:
     polite = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "polite.log", server)
     deaf = TrialProcess(TRAIN, {**probe, "PROBE": "deaf"}, tmp_path / "deaf.log", server)
-    assert forked(tmp_path)
+    until_forked(tmp_path)
     until(lambda: "deaf" in (tmp_path / "deaf.log").read_text(), "its word")
     until(lambda: any(read_run(path).history for path in find_runs(tmp_path)), "an epoch")
     deaf.interrupt()
@@ -178,7 +185,7 @@ def test_a_killed_server_costs_no_trial_and_is_started_again(probe: dict[str, st
         server.wait()
         (pid,) = set(children(os.getpid())) - set(before)
         trial = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "1.log", server)
-        assert forked(tmp_path)
+        until_forked(tmp_path)
         os.kill(pid, signal.SIGKILL)
         process = TrialProcess(TRAIN, {**probe, "PROBE": "tell"}, tmp_path / "2.log", server)
         assert ended(process) == 0
@@ -187,7 +194,7 @@ def test_a_killed_server_costs_no_trial_and_is_started_again(probe: dict[str, st
         server.wait()
         again = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path / 'again'}"], probe, tmp_path / "3.log", server)
         trial.close()
-        assert forked(tmp_path)
+        until_forked(tmp_path)
         again.close()
 
 
@@ -210,7 +217,7 @@ with ForkServer(environ) as server:
         assert sweep.stdout
         assert sweep.stdout.readline() == "begun\n"
         (server,) = children(sweep.pid)
-        assert len(writers(tmp_path)) == 4
+        until(lambda: len(writers(tmp_path)) == 4, "both trials and their guards", 30)
         sweep.kill()
     until(lambda: not Path(f"/proc/{server}").exists(), "the server's end", 10)
     until(lambda: writers(tmp_path) == [], "the trials' end", 10)
