@@ -4,6 +4,7 @@ Layers, losses and optimizers speak only this interface, so they never know whet
 live in NumPy, in compiled loops or on a GPU.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -34,8 +35,13 @@ class Engine(ABC):
     -----
     Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column
     sums a one-dimensional input beside two-dimensional ones holds one value a column; in row
-    kernels it holds one value a row. Constants are plain numbers. An output may be an input only
-    in `update`, whose targets are both.
+    kernels it holds one value a row. Constants are plain numbers, or cells: arrays of one value,
+    which is read when the kernel runs. An output may be an input only in `update`, whose targets
+    are both.
+
+    Arrays with one more axis in front belong to a stack, N networks that are computed together
+    (`ffnn.backend.stacked`): member n of each goes with member n of the others, and where that
+    axis has length 1 all members share the array.
     """
 
     name: ClassVar[str]
@@ -77,7 +83,7 @@ class Engine(ABC):
 
     @abstractmethod
     def matmul(self, a: Array, b: Array, out: Array) -> None:
-        """out = a @ b for matrices; `a` and `b` may be transposed views."""
+        """out = a @ b for matrices, or for every member of a stack; `a` and `b` may be transposed views."""
 
     @abstractmethod
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
@@ -96,8 +102,18 @@ class Engine(ABC):
         """Column of the largest value of each row; the first one where several are equal."""
 
     @abstractmethod
+    def square_sum(self, array: Array, out: Array) -> None:
+        """out[0] = sum of the squares of all values, accumulated in float64; `out` is a float64 cell."""
+
     def norm(self, array: Array) -> float:
         """Euclidean norm of all values, as a Python float."""
+        squares = self.empty((1,), np.float64)
+        self.square_sum(array, squares)
+        return math.sqrt(self.read(squares))
+
+    @abstractmethod
+    def read(self, cell: Array) -> float:
+        """The value of a cell, as a Python float: the one thing in a step that waits for a device."""
 
     @abstractmethod
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
@@ -105,10 +121,6 @@ class Engine(ABC):
 
         Returns a host array (len(bounds), 3) of float64, in which the sums are accumulated.
         """
-
-    @abstractmethod
-    def total(self, array: Array) -> float:
-        """Sum of all values, as a Python float, accumulated in float64."""
 
     def quiet(self) -> AbstractContextManager[object]:
         """Within it the engine says nothing about overflow; who trains looks at the loss instead."""
@@ -149,6 +161,17 @@ class Engine(ABC):
         """
         return self._kernel("gather", formula)
 
+    def stacked_kernel(self, kind: str, formula: Formula) -> Kernel:
+        """The kernel of one of the five kinds above, for arrays and cells of a stack."""
+        return self._kernel(f"stacked_{kind}", formula)
+
+    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+        """What repeats `step`: kernels and products over the same arrays, that neither allocate nor read.
+
+        On a device this may be a recording, so `step` must have run once before.
+        """
+        return step
+
     def _kernel(self, kind: str, formula: Formula) -> Kernel:
         key = (kind, formula)
         if key not in self._kernels:
@@ -157,4 +180,4 @@ class Engine(ABC):
 
     @abstractmethod
     def _build(self, kind: str, formula: Formula) -> Kernel:
-        """Make the kernel of one of the five kinds above."""
+        """Make the kernel of one of the five kinds above, or of the stacked form of one."""

@@ -4,7 +4,6 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 """
 
 import hashlib
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,6 @@ from ffnn.backend.numpy_engine import NumpyEngine
 SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
 
 
-_total = jit(numba_loops.total, cache=True)
 _total_of_squares = jit(numba_loops.total_of_squares, cache=True)
 _moments = jit(numba_loops.moments, cache=True)
 _one_hot = jit(numba_loops.one_hot, cache=True)
@@ -51,11 +49,8 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
-    def total(self, array: Array) -> float:
-        return float(_total(array.reshape(-1)))
-
-    def norm(self, array: Array) -> float:
-        return math.sqrt(_total_of_squares(array.reshape(-1)))
+    def square_sum(self, array: Array, out: Array) -> None:
+        out[0] = _total_of_squares(array.reshape(-1))
 
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
         out = np.empty((len(bounds), 3))
@@ -69,8 +64,16 @@ class NumbaEngine(NumpyEngine):
         _warp(pool, rows, shape[2], source, out)
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
+        single = kind.removeprefix("stacked_")
+        if kind != single:
+            return self._stacked(kind, single, formula)
         loop = getattr(numba_loops, kind)
         number = self.dtype.type
         bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
         name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}_{SOURCES[:8]}"
         return jit(complete(loop, name, formula=bound), cache=True)  # type: ignore[no-any-return]
+
+    def _stacked(self, kind: str, single: str, formula: Formula) -> Kernel:
+        kernel: Any = self._kernel(single, formula)
+        loop = numba_loops.stacked_gather if single == "gather" else numba_loops.stacked
+        return jit(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel), cache=True)  # type: ignore[no-any-return]

@@ -15,7 +15,8 @@ from numba.extending import models, overload, register_model, typeof_impl
 
 from ffnn.backend.numba_math import FASTMATH, word
 
-formula: Any = None  # given a meaning for each kernel
+formula: Any = None  # both are given a meaning for each kernel
+kernel: Any = None
 
 
 def chosen_by_type(choose: Any) -> Any:
@@ -144,7 +145,9 @@ def collect_all(t: Any, i: Any, j: Any, v: Any) -> Any:
 
 @chosen_by_type
 def narrow(c: Any, number: Any) -> Any:
-    """Python's numbers in the engine's type, as one float64 would widen the whole loop; integers are keys."""
+    """Numbers and cells in the engine's type, as one float64 would widen the whole loop; integers are keys."""
+    if isinstance(c, types.Array):
+        return lambda c, number: narrow(c[0], number)
     if isinstance(c, types.Integer):
         return lambda c, number: np.uint32(c)
     return lambda c, number: number(c)
@@ -164,6 +167,42 @@ def narrowed(t: Any, number: Any) -> Any:
         lambda t, number: (*narrowed(t[:4], number), *narrowed(t[4:], number)),
         lambda t, number: (*narrowed(t[:4], number), *narrowed(t[4:], number)),
     )[len(t)]
+
+
+@chosen_by_type
+def member(a: Any, n: Any) -> Any:
+    """Member n of a stacked array, the only one of a shared array; of a plain number itself."""
+    if not isinstance(a, types.Array):
+        return lambda a, n: a
+    return lambda a, n: a[n if a.shape[0] > 1 else 0]
+
+
+@chosen_by_type
+def members(t: Any, n: Any) -> Any:
+    """`member` of each of a tuple."""
+    return (
+        lambda t, n: (),
+        lambda t, n: (member(t[0], n),),
+        lambda t, n: (member(t[0], n), member(t[1], n)),
+        lambda t, n: (member(t[0], n), member(t[1], n), member(t[2], n)),
+        lambda t, n: (*members(t[:2], n), *members(t[2:], n)),
+        lambda t, n: (*members(t[:2], n), *members(t[2:], n)),
+        lambda t, n: (*members(t[:3], n), *members(t[3:], n)),
+        lambda t, n: (*members(t[:4], n), *members(t[4:], n)),
+        lambda t, n: (*members(t[:4], n), *members(t[4:], n)),
+    )[len(t)]
+
+
+def stacked(outputs: Any, inputs: Any, constants: Any) -> None:
+    """See `Engine.stacked_kernel`."""
+    for n in range(len(outputs[0])):
+        kernel(members(outputs, n), members(inputs, n), members(constants, n))
+
+
+def stacked_gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
+    """See `Engine.stacked_kernel`, of gathering."""
+    for n in range(len(out)):
+        kernel(member(out, n), member(pool, n), member(indices, n), members(inputs, n))
 
 
 def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
@@ -211,14 +250,6 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
         source = pool[indices[i]]
         for j in range(out.shape[1]):
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
-
-
-def total(values: Any) -> Any:
-    """Sum of a one-dimensional array, accumulated in float64."""
-    result = 0.0
-    for value in values:
-        result += value
-    return result
 
 
 def total_of_squares(values: Any) -> Any:

@@ -3,10 +3,11 @@
 Training goes on with the raw weights; evaluation and checkpoints of the best may use the average.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from ffnn.backend.engine import Array
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
@@ -37,22 +38,35 @@ class WeightAverage:
         self.decay = in_range("ema", decay, 0, 1, open_low=True)
         self._parameters = parameters
         self._move = parameters.engine.update(moved_towards)
-        self.values = parameters.engine.array(parameters.engine.host(parameters.values))
+        self.values = copy_of(parameters.values, parameters)
         self.steps = 0
 
     def update(self) -> None:
         """Take the present parameters into the average."""
-        decay = min(self.decay, (1 + self.steps) / (10 + self.steps))
-        self._move((self.values,), (self._parameters.values,), (decay,))
+        self.move(self.numbers(self.steps))
         self.steps += 1
+
+    def numbers(self, steps: int) -> tuple[float]:
+        """What `move` takes after so many earlier steps: d."""
+        return (min(self.decay, (1 + steps) / (10 + steps)),)
+
+    def move(self, numbers: Sequence[float | Array]) -> None:
+        """Take the present parameters in, with the number, or a cell of an engine, that `numbers` gave."""
+        self._move((self.values,), (self._parameters.values,), tuple(numbers))
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Within the block the network computes with the average; afterwards with its own weights again."""
-        engine = self._parameters.engine
-        own = engine.array(engine.host(self._parameters.values))
+        own = copy_of(self._parameters.values, self._parameters)
         self._parameters.values[...] = self.values
         try:
             yield
         finally:
             self._parameters.values[...] = own
+
+
+def copy_of(values: Array, parameters: ParameterStore) -> Array:
+    """An array of its own with the values of all parameters."""
+    copy = parameters.engine.empty((parameters.size,))
+    copy[...] = values
+    return copy

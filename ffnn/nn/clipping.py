@@ -5,8 +5,7 @@ It stands beside every optimizer's rule and changes none of them.
 
 from typing import Any, Protocol
 
-from ffnn.backend.vocabulary import maximum, minimum
-from ffnn.formulas import product
+from ffnn.backend.vocabulary import maximum, minimum, sqrt
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
@@ -14,6 +13,16 @@ from ffnn.ranges import in_range
 def clamped(grad: Any, bound: Any) -> Any:
     """The value within [-bound, bound]."""
     return maximum(minimum(grad, bound), -bound)
+
+
+def root(squares: Any) -> Any:
+    """The square root."""
+    return sqrt(squares)
+
+
+def shortened(grad: Any, bound: Any, norm: Any) -> Any:
+    """The value times what brings the norm of all values to the bound, if it is beyond."""
+    return grad * minimum(1.0, bound / (norm + 1e-6))
 
 
 class Clip(Protocol):
@@ -39,9 +48,10 @@ class ClipNorm:
         self.max_norm = in_range("clip_norm", max_norm, 0, open_low=True)
 
     def apply(self, parameters: ParameterStore) -> None:
-        factor = self.max_norm / (parameters.engine.norm(parameters.grads) + 1e-6)
-        if factor < 1:
-            parameters.engine.update(product)((parameters.grads,), (), (factor,))
+        engine, norm = parameters.engine, parameters.norm
+        engine.square_sum(parameters.grads, norm)
+        engine.update(root)((norm,), (), ())
+        engine.update(shortened)((parameters.grads,), (), (self.max_norm, norm))
 
 
 class ClipValue:

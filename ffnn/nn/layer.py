@@ -6,6 +6,7 @@ parameters, and is connected to an engine that owns its arrays.
 
 import inspect
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import ClassVar
 
 from ffnn.backend.engine import Array, Engine
@@ -56,6 +57,16 @@ class Layer(ABC):
 
         With `needs_input_grad=False` the result is not used and a layer may save its cost.
         """
+
+    def numbers(self, step: int) -> tuple[int, ...]:
+        """What the kernels of training step number `step` take anew, `step` being counted from now; none usually."""
+        return ()
+
+    def take_numbers(self, cells: Sequence[Array]) -> None:
+        """From now on read what `numbers` gives from these cells, which somebody else brings up to date."""
+
+    def skip(self, steps: int) -> None:
+        """Take so many training steps as done elsewhere."""
 
     def state(self) -> dict[str, Array]:
         """Arrays that are not trained but belong to a saved network, by own name."""

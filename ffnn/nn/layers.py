@@ -3,6 +3,7 @@
 Batch normalization is in `ffnn.nn.batch_norm`, activations in `ffnn.nn.activations`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -151,14 +152,18 @@ class Dropout(Layer):
         # Seed and count of steps; on the host, as a step must not wait for a device to tell them.
         self._stream = np.array([seed, 0], np.int64)
         self._active = False
+        self._cell: Array = None
         self._index: Array = engine.empty((0, input_size), np.uint32)
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
         self._active = training and self.rate > 0
         if not self._active:
             return inputs
-        self._key = key_of_step(*map(int, self._stream))
-        self._stream[1] += 1
+        if self._cell is None:
+            (self._key,) = self.numbers(0)
+            self.skip(1)
+        else:
+            self._key = self._cell
         return self._masked("outputs", inputs)
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
@@ -172,6 +177,16 @@ class Dropout(Layer):
         out = self.buffer(name, rows, columns)
         self._thin((out,), (values, self._index[:rows]), (self.rate, 1 / (1 - self.rate), self._key))
         return out
+
+    def numbers(self, step: int) -> tuple[int, ...]:
+        seed, done = map(int, self._stream)
+        return (key_of_step(seed, done + step),) if self.rate else ()
+
+    def take_numbers(self, cells: Sequence[Array]) -> None:
+        (self._cell,) = cells or (None,)
+
+    def skip(self, steps: int) -> None:
+        self._stream[1] += steps if self.rate else 0
 
     def state(self) -> dict[str, Array]:
         return {"stream": self._stream}

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine
-from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum
+from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum, where
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
 from ffnn.formulas import product, value_itself
@@ -28,13 +28,14 @@ class Loss(ABC):
         The loss's own options, in the order in which the formula takes them.
     formula : row formula (outputs, target, grad, scale, *constants) -> loss of the row
         Writes `scale` times the gradient of the row's loss into `grad`.
-    divisor : float
-        What the sum over the rows of the last `forward` was divided by: their number, or their weights.
+    sum, weight : array of one value, and a number or an array of one value
+        Of the last batch: the sum over its rows, and what that is divided by, their number or their weights.
     """
 
     formula: ClassVar[Callable[..., Any]]
     constants: tuple[float, ...] = ()
-    divisor: float
+    sum: Array
+    weight: float | Array
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         """Take the engine and the width of the outputs; called once before the first `forward`."""
@@ -42,10 +43,21 @@ class Loss(ABC):
         self._num_outputs = num_outputs
         self._workspace = Workspace(engine)
         self._kernel = engine.rows(type(self).formula)
-        self._sum = engine.zeros((1,), np.float64)
+        self.sum = engine.zeros((1,), np.float64)
+        self._unused_sum = engine.zeros((1,), np.float64)
 
     def forward(self, outputs: Array, labels: Array) -> float:
-        """The loss of a batch; `backward` then returns its gradient.
+        """The loss of a batch, read from where it was computed; parameters as for `compute`."""
+        self.compute(outputs, labels)
+        return self._engine.read(self.sum) / self.divisor
+
+    @property
+    def divisor(self) -> float:
+        """`weight` as a number."""
+        return self.weight if isinstance(self.weight, float) else self._engine.read(self.weight)
+
+    def compute(self, outputs: Array, labels: Array) -> None:
+        """The loss of a batch, left in `sum` and `weight`; `backward` then returns its gradient.
 
         Parameters
         ----------
@@ -57,13 +69,12 @@ class Loss(ABC):
         rows, columns = outputs.shape
         grad = self._workspace("grad", rows, columns)
         targets = self._targets(labels)
-        self.divisor = self._divisor(labels)
-        self._kernel((grad, self._sum), (outputs, targets), (1 / self.divisor, *self.constants))
+        self.weight, scale = self._weighed(labels)
+        self._kernel((grad, self.sum), (outputs, targets), (scale, *self.constants))
         self._grad = grad
-        return float(self._sum[0]) / self.divisor
 
     def backward(self) -> Array:
-        """dLoss/doutputs of the last `forward`; overwritten by the next one."""
+        """dLoss/doutputs of the last batch; overwritten by the next one."""
         return self._grad
 
     def _targets(self, labels: Array) -> Array:
@@ -73,8 +84,9 @@ class Loss(ABC):
         self._engine.one_hot(labels, 1.0, 0.0, targets)
         return targets
 
-    def _divisor(self, labels: Array) -> float:
-        return float(len(labels))
+    def _weighed(self, labels: Array) -> tuple[float | Array, float | Array]:
+        """What the batch weighs, and 1 over that."""
+        return float(len(labels)), 1 / len(labels)
 
     @abstractmethod
     def probabilities(self, outputs: Array) -> Array:
@@ -126,6 +138,17 @@ def smoothed_targets(targets: Any, out: Any, kept: Any, spread: Any) -> Any:
     return mass
 
 
+def total_weight(weights: Any) -> Any:
+    """The sum of a row."""
+    return row_sum(value_itself, weights)
+
+
+def weight_and_scale(weight: Any, scale: Any) -> Any:
+    """The weight and its inverse; 1 where every label of a batch weighs nothing, as then its loss and gradient do."""
+    weight = where(weight > 0.0, weight, 1.0)
+    return weight, 1.0 / weight
+
+
 @LOSSES.register("cross_entropy")
 class SoftmaxCrossEntropy(Loss):
     """-log softmax(logits)[label], averaged over the batch: takes logits, so the network ends in a linear layer.
@@ -154,6 +177,7 @@ class SoftmaxCrossEntropy(Loss):
     def connect(self, engine: Engine, num_outputs: int) -> None:
         super().connect(engine, num_outputs)
         self._smooth = engine.rows(smoothed_targets)
+        self._weight, self._scale = engine.zeros((1,), np.float64), engine.zeros((1,), np.float64)
         self._weights: Array = None
         if self.class_weights is not None:
             if len(self.class_weights) != num_outputs:
@@ -171,27 +195,28 @@ class SoftmaxCrossEntropy(Loss):
         if labels.ndim == 1:
             self._engine.one_hot(labels, 1 - self.label_smoothing + off, off, targets)
         else:
-            self._smooth((targets, self._sum), (labels,), (1 - self.label_smoothing, off))
+            self._smooth((targets, self._unused_sum), (labels,), (1 - self.label_smoothing, off))
         if self._weights is not None:
             self._weigh((targets,), (self._weights,), ())
         return targets
 
-    def _divisor(self, labels: Array) -> float:
+    def _weighed(self, labels: Array) -> tuple[float | Array, float | Array]:
         if self._weights is None:
-            return float(len(labels))
+            return super()._weighed(labels)
         if labels.ndim == 1:
             weights = self._workspace("label_weights", len(labels), 1)
             self._look_up(weights, self._weights.reshape(-1, 1), labels, ())
         else:
             weights = self._workspace("target_weights", *labels.shape)
             self._engine.elementwise(product)((weights,), (labels, self._weights), ())
-        # Where every label of the batch weighs nothing, so do its loss and gradient.
-        return self._engine.total(weights) or 1.0
+        self._engine.rows(total_weight)((self._weight,), (weights,), ())
+        self._engine.update(weight_and_scale)((self._weight, self._scale), (), ())
+        return self._weight, self._scale
 
     def probabilities(self, outputs: Array) -> Array:
         """softmax(logits)."""
         result = self._workspace("probabilities", *outputs.shape)
-        self._engine.rows(softmax)((result, self._sum), (outputs,), ())
+        self._engine.rows(softmax)((result, self._unused_sum), (outputs,), ())
         return result
 
 

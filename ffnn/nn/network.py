@@ -180,7 +180,7 @@ class Objective:
         """Fill the gradients of what `forward` computed last, penalty included."""
         self.network.backward(self.loss.backward())
         if self.penalty is not None:
-            self.penalty.add_gradient(self.network.parameters, batch_size)
+            self.penalty.add_gradient(self.network.parameters, self.penalty.factor(batch_size))
 
     def penalty_value(self, batch_size: int) -> float:
         """The penalty of the present weights; 0 without one."""

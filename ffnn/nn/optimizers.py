@@ -5,12 +5,13 @@ flat array of all parameters. Each is PyTorch's variant. Decay and clipping stan
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.backend.engine import Array
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
 from ffnn.formulas import product
@@ -55,16 +56,24 @@ class Optimizer(ABC):
         self._targets = (parameters.values, *self._slots.values())
 
     @abstractmethod
-    def constants(self) -> tuple[float, ...]:
-        """What the rule takes after the gradient, for step number `self.steps` (the first is 1)."""
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """What the rule takes after the gradient, in step number `step` (the first is 1) at this learning rate."""
 
     def step(self) -> None:
         """Move every parameter once."""
         self.steps += 1
+        self.move(self.numbers(self.steps, self.learning_rate))
+
+    def numbers(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        """What `move` takes in step number `step`: the factor of weight decay, then the rule's constants."""
+        return (1 - learning_rate * self.weight_decay, *self.constants(step, learning_rate))
+
+    def move(self, numbers: Sequence[float | Array]) -> None:
+        """Move every parameter once, with numbers, or cells of an engine, that `numbers` gave."""
+        factor, *constants = numbers
         if self.weight_decay:
-            factor = 1 - self.learning_rate * self.weight_decay
             self._decay((self._parameters.penalised_values,), (), (factor,))
-        self._update(self._targets, (self._parameters.grads,), self.constants())
+        self._update(self._targets, (self._parameters.grads,), tuple(constants))
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of the slots and the number of steps taken."""
@@ -107,8 +116,8 @@ class SGD(Optimizer):
     def rule(value: Any, grad: Any, learning_rate: Any) -> Any:
         return value - learning_rate * grad
 
-    def constants(self) -> tuple[float, ...]:
-        return (self.learning_rate,)
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate,)
 
 
 @OPTIMIZERS.register("momentum")
@@ -135,8 +144,8 @@ class Momentum(Optimizer):
         velocity = momentum * velocity + grad
         return value - learning_rate * velocity, velocity
 
-    def constants(self) -> tuple[float, ...]:
-        return (self.learning_rate, self.momentum)
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate, self.momentum)
 
 
 @OPTIMIZERS.register("nesterov")
@@ -187,8 +196,8 @@ class AdaGrad(Optimizer):
         total = total + grad * grad
         return value - learning_rate * grad / (sqrt(total) + epsilon), total
 
-    def constants(self) -> tuple[float, ...]:
-        return (self.learning_rate, self.epsilon)
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate, self.epsilon)
 
 
 @OPTIMIZERS.register("rmsprop")
@@ -220,8 +229,8 @@ class RMSProp(Optimizer):
         average = rho * average + (1.0 - rho) * grad * grad
         return value - learning_rate * grad / (sqrt(average) + epsilon), average
 
-    def constants(self) -> tuple[float, ...]:
-        return (self.learning_rate, self.rho, self.epsilon)
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate, self.rho, self.epsilon)
 
 
 @OPTIMIZERS.register("adam")
@@ -281,9 +290,9 @@ class Adam(Optimizer):
         v = beta2 * v + (1.0 - beta2) * grad * grad
         return value - step_size * m / (sqrt(v) * root_correction + epsilon), m, v
 
-    def constants(self) -> tuple[float, ...]:
-        step_size = self.learning_rate / (1 - self.beta1**self.steps)
-        root_correction = (1 - self.beta2**self.steps) ** -0.5
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        step_size = learning_rate / (1 - self.beta1**step)
+        root_correction = (1 - self.beta2**step) ** -0.5
         return (step_size, self.beta1, self.beta2, root_correction, self.epsilon)
 
 

@@ -54,6 +54,11 @@ class ParameterStore:
     specs : list of (layer name, ParameterSpec)
     rng_for : callable from a parameter's qualified name to the generator of its initial draw
         A generator for each name keeps a layer's draw the same when layers around it change.
+
+    Attributes
+    ----------
+    norm : float64 array of one value
+        Room for the norm of the gradients, which whoever clips them computes there.
     """
 
     def __init__(
@@ -68,6 +73,7 @@ class ParameterStore:
         self.penalised_size = sum(size for (_, spec), size in zip(specs, sizes, strict=True) if spec.penalised)
         self.values = engine.zeros((self.size,))
         self.grads = engine.zeros((self.size,))
+        self.norm = engine.zeros((1,), np.float64)
         offsets = {True: 0, False: self.penalised_size}
         self._by_name: dict[str, Parameter] = {}
         for (layer, spec), size in zip(specs, sizes, strict=True):

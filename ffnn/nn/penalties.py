@@ -5,6 +5,7 @@ It is a term of the objective, unlike an optimizer's `weight_decay`, which shrin
 
 from typing import Any
 
+from ffnn.backend.engine import Array
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
@@ -34,13 +35,14 @@ class L2Penalty:
 
     def value(self, parameters: ParameterStore, batch_size: int) -> float:
         """The penalty itself."""
-        return self._factor(batch_size) / 2 * parameters.engine.norm(parameters.penalised_values) ** 2
+        return self.factor(batch_size) / 2 * parameters.engine.norm(parameters.penalised_values) ** 2
 
-    def add_gradient(self, parameters: ParameterStore, batch_size: int) -> None:
-        """Add the penalty's gradient to that of the loss."""
+    def add_gradient(self, parameters: ParameterStore, factor: float | Array) -> None:
+        """Add the penalty's gradient to that of the loss, with the factor, or a cell, that `factor` gave."""
         if self.strength:
             kernel = parameters.engine.update(with_penalty)
-            kernel((parameters.penalised_grads,), (parameters.penalised_values,), (self._factor(batch_size),))
+            kernel((parameters.penalised_grads,), (parameters.penalised_values,), (factor,))
 
-    def _factor(self, batch_size: int) -> float:
+    def factor(self, batch_size: int) -> float:
+        """lambda, or lambda / m."""
         return self.strength / batch_size if self.per_example else self.strength

@@ -140,7 +140,7 @@ def formulas() -> list[Any]:
         optimizer: Any = OPTIMIZERS.create(name)
         optimizer.steps = 1
         arrays = 2 + len(optimizer.slots)
-        found.append(pytest.param("update", type(optimizer).rule, arrays, len(optimizer.constants()), id=name))
+        found.append(pytest.param("update", type(optimizer).rule, arrays, len(optimizer.constants(1, 0.1)), id=name))
     return found
 
 
