@@ -1,0 +1,166 @@
+"""Stacks: N networks of one shape computed together, by the code of a single one.
+
+A small network leaves most of a processor idle; N of them share each call. Layers, losses and optimizers see
+arrays of one network's shape, behind which every member has its own values.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend.engine import Array, Engine, Kernel
+from ffnn.backend.formula import Formula
+
+
+class StackedArray:
+    """An array of one network's shape with the values of N networks, or of one value that all of them share.
+
+    Parameters
+    ----------
+    values : array of an engine
+        With one more axis in front, of length N, or 1 where all members share what it holds.
+
+    Examples
+    --------
+    >>> weights = StackedArray(np.zeros((5, 784, 64)))
+    >>> weights.shape, weights.T.shape, weights[:100].shape
+    ((784, 64), (64, 784), (100, 64))
+    >>> weights.values.shape
+    (5, 784, 64)
+    """
+
+    def __init__(self, values: Array) -> None:
+        self.values = values
+        self.shape: tuple[int, ...] = tuple(values.shape[1:])
+        self.ndim = len(self.shape)
+        self.dtype = values.dtype
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    @property
+    def size(self) -> int:
+        """Values of one member."""
+        return int(np.prod(self.shape))
+
+    @property
+    def T(self) -> "StackedArray":  # noqa: N802 - the name that every array has
+        """The transpose of every member's matrix."""
+        return StackedArray(self.values.swapaxes(1, 2))
+
+    def reshape(self, *shape: Any) -> "StackedArray":
+        """The same values with another shape for every member."""
+        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return StackedArray(self.values.reshape(len(self.values), *wanted))
+
+    def member(self, number: int) -> Array:
+        """The array of one member, as the engine of a single network has it."""
+        return self.values[number if len(self.values) > 1 else 0]
+
+    def __getitem__(self, part: Any) -> "StackedArray":
+        return StackedArray(self.values[(slice(None), *_as_tuple(part))])
+
+    def __setitem__(self, part: Any, values: Any) -> None:
+        self.values[(slice(None), *_as_tuple(part))] = _raw(values)
+
+
+class StackedEngine(Engine):
+    """The engine of N networks that are computed together: every array is a `StackedArray`.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of a single network; it holds the arrays and runs the kernels.
+    size : int >= 1
+        N, the members of the stack.
+
+    Notes
+    -----
+    On a CPU every member computes what it would compute alone, to the bit. `read` and `norm` tell about single
+    networks and are not defined here: look at the members.
+    """
+
+    name = "stacked"
+
+    def __init__(self, engine: Engine, size: int) -> None:
+        super().__init__(engine.dtype.name)
+        self.single, self.size = engine, size
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> StackedArray:
+        return StackedArray(self.single.empty((self.size, *shape), dtype))
+
+    def array(self, values: Any, dtype: Any = None) -> StackedArray:
+        """Host values that all members share."""
+        return self.each([values], dtype)
+
+    def each(self, values: Sequence[Any], dtype: Any = None) -> StackedArray:
+        """Host values of every member, or of one alone, which is then every member's."""
+        return StackedArray(self.single.array(np.asarray(values), dtype))
+
+    def share(self, values: np.ndarray[Any, Any]) -> StackedArray:
+        return StackedArray(self.single.share(values)[None])
+
+    def host(self, array: StackedArray) -> np.ndarray[Any, Any]:
+        """The values of all members, which are the first axis."""
+        return self.single.host(array.values)
+
+    def matmul(self, a: StackedArray, b: StackedArray, out: StackedArray) -> None:
+        self.single.matmul(a.values, b.values, out.values)
+
+    def one_hot(self, labels: StackedArray, on: float, off: float, out: StackedArray) -> None:
+        for number in range(self.size):
+            self.single.one_hot(labels.member(number), on, off, out.member(number))
+
+    def warp(
+        self, pool: StackedArray, rows: StackedArray, shape: tuple[int, int, int], source: StackedArray,
+        out: StackedArray,
+    ) -> None:  # fmt: skip
+        for number in range(self.size):
+            member = (array.member(number) for array in (pool, rows, source, out))
+            images, chosen, places, moved = member
+            self.single.warp(images, chosen, shape, places, moved)
+
+    def argmax(self, matrix: StackedArray) -> StackedArray:
+        rows, columns = matrix.shape
+        return StackedArray(self.single.argmax(matrix.values.reshape(-1, columns)).reshape(-1, rows))
+
+    def square_sum(self, array: StackedArray, out: StackedArray) -> None:
+        for number in range(self.size):
+            self.single.square_sum(array.member(number), out.member(number))
+
+    def read(self, cell: StackedArray) -> float:
+        raise TypeError("a stack has no single value to read; ask for that of a member")
+
+    def moments(self, array: StackedArray, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        """Of every member, which are the first axis."""
+        return np.stack([self.single.moments(array.member(number), bounds) for number in range(self.size)])
+
+    def capture(self, step: Any) -> Any:
+        return self.single.capture(step)
+
+    def _build(self, kind: str, formula: Formula) -> Kernel:
+        kernel = self.single.stacked_kernel(kind, formula)
+        if kind == "gather":
+
+            def gather(out: StackedArray, pool: StackedArray, indices: StackedArray, inputs: Any) -> None:
+                kernel(out.values, pool.values, indices.values, _all_raw(inputs))
+
+            return gather
+
+        def stacked(outputs: Any, inputs: Any, constants: Any) -> None:
+            kernel(_all_raw(outputs), _all_raw(inputs), _all_raw(constants))
+
+        return stacked
+
+
+def _raw(value: Any) -> Any:
+    return value.values if isinstance(value, StackedArray) else value
+
+
+def _all_raw(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(map(_raw, values))
+
+
+def _as_tuple(part: Any) -> tuple[Any, ...]:
+    return part if isinstance(part, tuple) else (part,)
