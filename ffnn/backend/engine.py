@@ -87,7 +87,10 @@ class Engine(ABC):
 
     @abstractmethod
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        """out[i, labels[i]] = on, and `off` everywhere else; IndexError for a label that is no column of `out`."""
+        """out[i, labels[i]] = on, and `off` everywhere else, also for every member of a stack.
+
+        IndexError for a label that is no column of `out`, on engines that look.
+        """
 
     @abstractmethod
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
@@ -103,12 +106,15 @@ class Engine(ABC):
 
     @abstractmethod
     def square_sum(self, array: Array, out: Array) -> None:
-        """out[0] = sum of the squares of all values, accumulated in float64; `out` is a float64 cell."""
+        """out[0] = sum of the squares of all values, accumulated in float64, also for every member of a stack.
+
+        `array` has one dimension, and `out` is a float64 cell.
+        """
 
     def norm(self, array: Array) -> float:
         """Euclidean norm of all values, as a Python float."""
         squares = self.empty((1,), np.float64)
-        self.square_sum(array, squares)
+        self.square_sum(array.reshape(-1), squares)
         return math.sqrt(self.read(squares))
 
     @abstractmethod

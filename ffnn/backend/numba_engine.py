@@ -21,9 +21,11 @@ from ffnn.backend.numpy_engine import NumpyEngine
 SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
 
 
-_total_of_squares = jit(numba_loops.total_of_squares, cache=True)
+_square_sum = jit(numba_loops.square_sum, cache=True)
+_square_sums = jit(complete(numba_loops.square_sums, "square_sums", kernel=_square_sum), cache=True)
 _moments = jit(numba_loops.moments, cache=True)
 _one_hot = jit(numba_loops.one_hot, cache=True)
+_one_hots = jit(complete(numba_loops.one_hots, "one_hots", kernel=_one_hot), cache=True)
 # Without the interpreter's lock: batches are prepared in a thread of their own.
 _warp = jit(numba_loops.warp, cache=True, nogil=True)
 
@@ -50,7 +52,7 @@ class NumbaEngine(NumpyEngine):
     name = "numba"
 
     def square_sum(self, array: Array, out: Array) -> None:
-        out[0] = _total_of_squares(array.reshape(-1))
+        (_square_sum if array.ndim == 1 else _square_sums)(array, out)
 
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
         out = np.empty((len(bounds), 3))
@@ -58,7 +60,7 @@ class NumbaEngine(NumpyEngine):
         return out
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        _one_hot(labels, on, off, out)
+        (_one_hot if out.ndim == 2 else _one_hots)(labels, on, off, out)
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
         _warp(pool, rows, shape[2], source, out)

@@ -252,12 +252,18 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
 
 
-def total_of_squares(values: Any) -> Any:
-    """Sum of the squares of a one-dimensional array, accumulated in float64."""
+def square_sum(values: Any, out: Any) -> None:
+    """See `Engine.square_sum`."""
     result = 0.0
     for value in values:
         result += np.float64(value) * np.float64(value)
-    return result
+    out[0] = result
+
+
+def square_sums(values: Any, out: Any) -> None:
+    """See `Engine.square_sum`, of a stack."""
+    for n in range(len(out)):
+        kernel(values[n], out[n])
 
 
 def moments(values: Any, bounds: Any, out: Any) -> None:
@@ -281,6 +287,12 @@ def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
         if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
             raise IndexError("a label lies outside [0, number of outputs)")
         out[i, labels[i]] = on
+
+
+def one_hots(labels: Any, on: Any, off: Any, out: Any) -> None:
+    """See `Engine.one_hot`, of a stack."""
+    for n in range(len(out)):
+        kernel(member(labels, n), on, off, out[n])
 
 
 def warp(pool: Any, rows: Any, channels: Any, source: Any, out: Any) -> None:

@@ -45,10 +45,10 @@ class NumpyEngine(Engine):
         (np.dot if a.ndim == 2 else np.matmul)(a, b, out=out)
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        if np.any((labels < 0) | (labels >= out.shape[1])):
+        if np.any((labels < 0) | (labels >= out.shape[-1])):
             raise IndexError("a label lies outside [0, number of outputs)")
         out.fill(off)
-        np.put_along_axis(out, labels[:, None], on, axis=1)
+        np.put_along_axis(out, labels[..., None], on, axis=-1)
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
         height, width, channels = shape
@@ -71,7 +71,8 @@ class NumpyEngine(Engine):
 
     def square_sum(self, array: Array, out: Array) -> None:
         with np.errstate(all="ignore"):
-            out[0] = np.sum(np.square(array, dtype=np.float64))
+            for values, cell in ((array, out),) if array.ndim == 1 else zip(array, out, strict=True):
+                cell[0] = np.sum(np.square(values, dtype=np.float64))
 
     def read(self, cell: Array) -> float:
         return float(cell[0])

@@ -13,6 +13,9 @@ from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula
 
 
+NOT_OF_A_STACK = "a stack only computes; ask its members' engine"
+
+
 class StackedArray:
     """An array of one network's shape with the values of N networks, or of one value that all of them share.
 
@@ -77,8 +80,8 @@ class StackedEngine(Engine):
 
     Notes
     -----
-    On a CPU every member computes what it would compute alone, to the bit. `read` and `norm` tell about single
-    networks and are not defined here: look at the members.
+    On a CPU every member computes what it would compute alone, to the bit. What a step does not need is left to
+    the members, whose arrays `StackedArray.member` gives: images are not warped here, and nothing is measured.
     """
 
     name = "stacked"
@@ -94,8 +97,8 @@ class StackedEngine(Engine):
         """Host values that all members share."""
         return self.each([values], dtype)
 
-    def each(self, values: Sequence[Any], dtype: Any = None) -> StackedArray:
-        """Host values of every member, or of one alone, which is then every member's."""
+    def each(self, values: Any, dtype: Any = None) -> StackedArray:
+        """Host values of every member along the first axis, or of one alone, which is then every member's."""
         return StackedArray(self.single.array(np.asarray(values), dtype))
 
     def share(self, values: np.ndarray[Any, Any]) -> StackedArray:
@@ -109,32 +112,22 @@ class StackedEngine(Engine):
         self.single.matmul(a.values, b.values, out.values)
 
     def one_hot(self, labels: StackedArray, on: float, off: float, out: StackedArray) -> None:
-        for number in range(self.size):
-            self.single.one_hot(labels.member(number), on, off, out.member(number))
-
-    def warp(
-        self, pool: StackedArray, rows: StackedArray, shape: tuple[int, int, int], source: StackedArray,
-        out: StackedArray,
-    ) -> None:  # fmt: skip
-        for number in range(self.size):
-            member = (array.member(number) for array in (pool, rows, source, out))
-            images, chosen, places, moved = member
-            self.single.warp(images, chosen, shape, places, moved)
-
-    def argmax(self, matrix: StackedArray) -> StackedArray:
-        rows, columns = matrix.shape
-        return StackedArray(self.single.argmax(matrix.values.reshape(-1, columns)).reshape(-1, rows))
+        self.single.one_hot(labels.values, on, off, out.values)
 
     def square_sum(self, array: StackedArray, out: StackedArray) -> None:
-        for number in range(self.size):
-            self.single.square_sum(array.member(number), out.member(number))
+        self.single.square_sum(array.values, out.values)
+
+    def warp(self, *arguments: Any) -> None:
+        raise TypeError(NOT_OF_A_STACK)
+
+    def argmax(self, matrix: StackedArray) -> Array:
+        raise TypeError(NOT_OF_A_STACK)
 
     def read(self, cell: StackedArray) -> float:
-        raise TypeError("a stack has no single value to read; ask for that of a member")
+        raise TypeError(NOT_OF_A_STACK)
 
     def moments(self, array: StackedArray, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
-        """Of every member, which are the first axis."""
-        return np.stack([self.single.moments(array.member(number), bounds) for number in range(self.size)])
+        raise TypeError(NOT_OF_A_STACK)
 
     def capture(self, step: Any) -> Any:
         return self.single.capture(step)

@@ -91,8 +91,8 @@ class AugmentedBatches(Batches):
         self.preparing, self.waiting = Stopwatch(), Stopwatch()
         self._mix, self._reorder = pool.engine.update(mixed), pool.engine.gather(value_itself)
 
-    def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
-        """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch but one.
+    def epoch(self, number: int = 0, place: int = 0) -> Iterator[tuple[Array, Array]]:
+        """(inputs, labels) of every batch of epoch `number`, from a place on; the next but one overwrites inputs.
 
         Where images are mixed, labels are targets (batch_size, num_classes).
         """
@@ -104,7 +104,7 @@ class AugmentedBatches(Batches):
             with preparing:
                 return self._prepare(chosen, np.random.default_rng([self._seed, number, place]), place % 2)
 
-        yield from one_ahead(prepare, len(self), waiting)
+        yield from one_ahead(prepare, range(place, len(self)), waiting)
 
     def _prepare(self, rows: NDArray[np.int64], rng: np.random.Generator, side: int) -> tuple[Array, Array]:
         """A batch in the buffers of one of two sides: while one is computed with, the other is filled."""
@@ -151,26 +151,27 @@ class AugmentedBatches(Batches):
         return targets
 
 
-def one_ahead(prepare: Callable[[int], T], count: int, waiting: Stopwatch) -> Iterator[T]:
-    """prepare(0), prepare(1), ...: each made by another thread while the one before is in use.
+def one_ahead(prepare: Callable[[int], T], places: Sequence[int], waiting: Stopwatch) -> Iterator[T]:
+    """`prepare` of one place after the other: each made by another thread while the one before is in use.
 
     Parameters
     ----------
     prepare : function of int
-    count : int >= 1
+    places : sequence of int
+        At least one.
     waiting : Stopwatch
         Runs while the next one is wanted and not there.
 
     Examples
     --------
-    >>> list(one_ahead(lambda number: number * number, 4, Stopwatch()))
+    >>> list(one_ahead(lambda number: number * number, range(4), Stopwatch()))
     [0, 1, 4, 9]
     """
     with ThreadPoolExecutor(1, thread_name_prefix="batches") as thread:
-        coming = thread.submit(prepare, 0)
-        for number in range(1, count + 1):
+        coming = thread.submit(prepare, places[0])
+        for following in (*places[1:], None):
             with waiting:
                 ready = coming.result()
-            if number < count:
-                coming = thread.submit(prepare, number)
+            if following is not None:
+                coming = thread.submit(prepare, following)
             yield ready

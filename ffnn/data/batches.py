@@ -6,12 +6,14 @@ of seed and epoch, so a resumed run sees the batches of the uninterrupted one.
 
 import math
 from collections.abc import Callable, Iterator
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.backend.workspace import Workspace
 from ffnn.formulas import value_itself
 from ffnn.registry import Registry
@@ -77,14 +79,25 @@ class Pool:
         scale: NDArray[np.float64],
         shift: NDArray[np.float64],
     ) -> None:
-        self.engine = engine
         self.labels = labels
         self.features = images.shape[1]
         self._images = engine.share(images)
-        self._vectors = (engine.array(scale), engine.array(shift))
+        self._vectors: tuple[Array, ...] = (engine.array(scale), engine.array(shift))
+        self._take_engine(engine)
+
+    def _take_engine(self, engine: Engine) -> None:
+        self.engine = engine
         self._gather = engine.gather(normalized_pixel)
         self._gather_pixels = engine.gather(value_itself)
         self._normalize = engine.update(normalized_pixel)
+
+    def stacked(self, engine: StackedEngine) -> "Pool":
+        """The same images, shared by all members of a stack."""
+        pool = copy(self)
+        pool._images = StackedArray(self._images[None])
+        pool._vectors = tuple(StackedArray(vector[None]) for vector in self._vectors)
+        pool._take_engine(engine)
+        return pool
 
     def gather(self, rows: Array, out: Array) -> None:
         """out[i] = the scaled image of pool row rows[i]."""
@@ -139,12 +152,12 @@ class Batches:
         """Batches in an epoch."""
         return math.ceil(self.size / self.batch_size)
 
-    def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
-        """(inputs, labels) of every batch of epoch `number`; inputs are overwritten by the next batch."""
+    def epoch(self, number: int = 0, place: int = 0) -> Iterator[tuple[Array, Array]]:
+        """(inputs, labels) of every batch of epoch `number`, from a place on; the next one overwrites inputs."""
         rows = self.order(number)
         labels = self.engine.array(self.pool.labels[rows], np.int64)
         rows = self.engine.array(rows, np.int64)
-        for start in range(0, self.size, self.batch_size):
+        for start in range(place * self.batch_size, self.size, self.batch_size):
             chosen = rows[start : start + self.batch_size]
             inputs = self._workspace("inputs", len(chosen), self.pool.features)
             self.pool.gather(chosen, inputs)

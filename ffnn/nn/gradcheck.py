@@ -143,9 +143,7 @@ class _Probe:
         self._forward(np.zeros(len(self.start) + self.inputs.size))
         grad_inputs = self.objective.network.backward(self.objective.loss.backward(), needs_input_grad=True)
         if self.objective.penalty:
-            self.objective.penalty.add_gradient(
-                self.parameters, self.objective.penalty.factor(len(self.inputs))
-            )
+            self.objective.penalty.add_gradient(self.parameters, self.objective.penalty.factor(len(self.inputs)))
         parts = [self.engine.host(self.parameters.grads), self.engine.host(grad_inputs).reshape(-1)]
         return np.concatenate(parts)
 

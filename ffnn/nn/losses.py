@@ -49,7 +49,12 @@ class Loss(ABC):
     def forward(self, outputs: Array, labels: Array) -> float:
         """The loss of a batch, read from where it was computed; parameters as for `compute`."""
         self.compute(outputs, labels)
-        return self._engine.read(self.sum) / self.divisor
+        return self.total / self.divisor
+
+    @property
+    def total(self) -> float:
+        """`sum` as a number."""
+        return self._engine.read(self.sum)
 
     @property
     def divisor(self) -> float:

@@ -75,6 +75,11 @@ class Optimizer(ABC):
             self._decay((self._parameters.penalised_values,), (), (factor,))
         self._update(self._targets, (self._parameters.grads,), tuple(constants))
 
+    @property
+    def slots_now(self) -> tuple[Array, ...]:
+        """The arrays behind `slots`."""
+        return self._targets[1:]
+
     def state_dict(self) -> dict[str, NDArray[Any]]:
         """Copies of the slots and the number of steps taken."""
         host = self._parameters.engine.host

@@ -57,5 +57,5 @@ class ReferenceTrainer(Trainer):
         self.step += 1
         if self.step % len(self.train) == 0:
             self.reference.copy_into(network)
-        self._means.add(done.loss, done.divisor, network.engine.array(done.outputs), labels)
+        self.means.add(done.loss * done.divisor, done.divisor, network.engine.array(done.outputs), labels)
         return done.loss

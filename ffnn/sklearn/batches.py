@@ -57,11 +57,11 @@ class WeightedBatches(Batches):
         self._weigh = self.engine.rows(weighted_target)
         self._sum = self.engine.zeros((1,), np.float64)
 
-    def epoch(self, number: int = 0) -> Iterator[tuple[Array, Array]]:
-        """(inputs, targets) of every batch of epoch `number`; both are overwritten by the next batch."""
+    def epoch(self, number: int = 0, place: int = 0) -> Iterator[tuple[Array, Array]]:
+        """(inputs, targets) of every batch of epoch `number`, from a place on; the next one overwrites both."""
         weights = self.engine.array(self._weights[self.order(number)])
-        start = 0
-        for inputs, labels in super().epoch(number):
+        start = place * self.batch_size
+        for inputs, labels in super().epoch(number, place):
             one_hot = self._workspace("one_hot", len(labels), self._num_classes)
             targets = self._workspace("targets", len(labels), self._num_classes)
             self.engine.one_hot(labels, 1.0, 0.0, one_hot)

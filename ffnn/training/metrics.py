@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import row_argmax, where
+from ffnn.nn.losses import Loss
 from ffnn.nn.network import Objective
 
 
@@ -38,7 +39,7 @@ class RunningMeans:
         self.rows, self._loss, self._weight, self._hits = 0, 0.0, 0.0, 0.0
 
     def add(self, loss: float, weight: float, outputs: Array, labels: Array) -> None:
-        """Take in a batch: its mean loss, the weight that mean has (`Loss.divisor`), and its outputs and labels.
+        """Take in a batch: the sum of its losses, what they weigh (`Loss.divisor`), and its outputs and labels.
 
         Where labels are targets, the largest one counts.
         """
@@ -47,9 +48,9 @@ class RunningMeans:
             labels = self._engine.argmax(labels)
         self._hit((self._sum,), (outputs, labels), ())
         self.rows += rows
-        self._loss += loss * weight
+        self._loss += loss
         self._weight += weight
-        self._hits += float(self._sum[0])
+        self._hits += self._engine.read(self._sum)
 
     def state_dict(self) -> list[float]:
         """The sums so far."""
@@ -76,8 +77,14 @@ def loss_and_accuracy(objective: Objective, batches: Iterable[tuple[Array, Array
     means = RunningMeans(objective.network.engine)
     for inputs, labels in batches:
         outputs = objective.network.forward(inputs)
-        means.add(objective.loss.forward(outputs, labels), objective.loss.divisor, outputs, labels)
+        add_batch(means, objective.loss, outputs, labels)
     return means.loss, means.accuracy
+
+
+def add_batch(means: RunningMeans, loss: Loss, outputs: Array, labels: Array) -> None:
+    """Measure a batch and take it in."""
+    loss.forward(outputs, labels)
+    means.add(loss.total, loss.divisor, outputs, labels)
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def evaluate(objective: Objective, batches: Iterable[tuple[Array, Array]], class
     with engine.quiet():
         for inputs, batch_labels in batches:
             outputs = objective.network.forward(inputs)
-            means.add(objective.loss.forward(outputs, batch_labels), objective.loss.divisor, outputs, batch_labels)
+            add_batch(means, objective.loss, outputs, batch_labels)
             probabilities.append(np.array(engine.host(objective.loss.probabilities(outputs)), np.float64))
             labels.append(np.array(engine.host(batch_labels)))
     return score(np.concatenate(probabilities), np.concatenate(labels), class_names, means.loss)

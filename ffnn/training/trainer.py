@@ -5,8 +5,8 @@ Everything that is not the loop (stopping, saving, printing, sending) is a callb
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, ClassVar
@@ -30,7 +30,7 @@ class DivergedError(FFNNError):
     """The loss is no longer finite; the message says at which step and in which layer it began."""
 
 
-class _InterruptedError(Exception):
+class InterruptedTrainingError(Exception):
     """Leaves an epoch between two steps."""
 
 
@@ -103,6 +103,12 @@ class Trainer:
         Why it ended early, in words.
     step, epoch : int
         Updates and epochs done.
+    place : int
+        Steps done of the epoch under way.
+    means : RunningMeans
+        Over the steps of this epoch.
+    interrupted : bool
+        Whether somebody wants training to end.
     whole : bool
         Whether the state is that between two steps, so that training can go on from it to the bit.
     can_resume : bool
@@ -129,10 +135,11 @@ class Trainer:
         self.status, self.reason = "running", ""
         self.step = self.epoch = 0
         self.whole = True
-        self._place, self._interrupted = 0, False
-        self._start = self._earlier_seconds = 0.0
+        self.place, self.interrupted = 0, False
+        self._start = self._earlier_seconds = self._trained = 0.0
+        self._begun = False
         self._observers: list[Callback] = []
-        self._means = RunningMeans(objective.network.engine)
+        self.means = RunningMeans(objective.network.engine)
         self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
 
     def rehearse(self) -> float:
@@ -162,26 +169,26 @@ class Trainer:
 
     def fit(self) -> History:
         """Train until the plan's epochs are over, a callback calls `stop`, the loss diverges or it is interrupted."""
+        with self.course():
+            while self.goes_on:
+                self.train_epoch(observed=True)
+                self.finish_epoch()
+        return self.history
+
+    @contextmanager
+    def course(self) -> Iterator[None]:
+        """Within it somebody trains epochs and finishes them as `fit` does; it tells callbacks, and how all ended."""
         # Asked at every step, so only those that want to know.
         self._observers = [known for known in self.callbacks if type(known).on_step is not Callback.on_step]
         for callback in self.callbacks:
             callback.on_start(self)
         try:
-            while self.status == "running" and self.epoch < self.plan.epochs and not self._interrupted:
-                self.whole = False
-                with self.objective.network.engine.quiet():
-                    record = self._run_epoch()
-                self.history.append(record)
-                self.whole = True
-                for callback in self.callbacks:
-                    callback.on_epoch(self, record)
-            if self.status == "running" and self.epoch < self.plan.epochs:
-                self._stopped()
-            elif self.status == "running":
-                self.status = "finished"
+            yield
+            if self.status == "running":
+                self._conclude()
         except DivergedError as problem:
             self.status, self.reason = "diverged", str(problem)
-        except _InterruptedError:
+        except InterruptedTrainingError:
             self._stopped()
             self.whole = True
         except KeyboardInterrupt:
@@ -190,33 +197,48 @@ class Trainer:
         finally:
             for callback in reversed(self.callbacks):
                 callback.on_end(self)
-        return self.history
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether another epoch is to be trained."""
+        return self.status == "running" and self.epoch < self.plan.epochs and not self.interrupted
+
+    @property
+    def observed_steps(self) -> bool:
+        """Whether somebody wants to be told of every step."""
+        return bool(self._observers)
+
+    def _conclude(self) -> None:
+        if self.epoch < self.plan.epochs:
+            self._stopped()
+        else:
+            self.status = "finished"
 
     def interrupt(self) -> None:
         """End training as "stopped" after this step, with a whole state; a signal's handler may call it."""
-        self._interrupted = True
+        self.interrupted = True
 
     def state_dict(self) -> dict[str, Any]:
         """Where training is, as plain values; what network, optimizer, average and callbacks hold is theirs."""
         return {
             "epoch": self.epoch,
             "step": self.step,
-            "place": self._place,
-            "means": self._means.state_dict(),
-            "seconds": self._seconds() if self._place else 0.0,
+            "place": self.place,
+            "means": self.means.state_dict(),
+            "seconds": self._seconds() if self.place else 0.0,
             "ended": self.reason if self.status == "finished" else "",
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave; `fit` then goes on from there."""
-        self.epoch, self.step, self._place = state["epoch"], state["step"], state["place"]
-        self._means.load_state_dict(state["means"])
+        self.epoch, self.step, self.place = state["epoch"], state["step"], state["place"]
+        self.means.load_state_dict(state["means"])
         self._earlier_seconds = state["seconds"]
         if state["ended"]:
             self.stop(state["ended"])
 
     def _stopped(self) -> None:
-        where = f"in epoch {self.epoch + 1}" if self._place else f"after epoch {self.epoch}"
+        where = f"in epoch {self.epoch + 1}" if self.place else f"after epoch {self.epoch}"
         self.status, self.reason = "stopped", f"interrupted {where}, after step {self.step}"
 
     def _seconds(self) -> float:
@@ -262,7 +284,7 @@ class Trainer:
         if plan.average:
             plan.average.update()
         self.step += 1
-        self._means.add(loss, objective.loss.divisor, objective.outputs, labels)
+        self.means.add(objective.loss.total, objective.loss.divisor, objective.outputs, labels)
         return loss
 
     def train_epoch(self, observed: bool = False) -> float:
@@ -282,27 +304,58 @@ class Trainer:
         ------
         DivergedError
         """
-        if not self._place:
-            self._means.reset()
-        steps = len(self.train)
-        for inputs, labels in islice(self.train.epoch(self.epoch), self._place, None):
-            self.take_step(inputs, labels, observed and self._place == steps - 1)
-            self._place += 1
-            if self._place < steps:
-                for observer in self._observers:
-                    observer.on_step(self)
-                if self._interrupted:
-                    raise _InterruptedError
-        if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
-            raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
+        self.begin_epoch()
+        with self.objective.network.engine.quiet():
+            steps = len(self.train)
+            for inputs, labels in self.train.epoch(self.epoch, self.place):
+                self.take_step(inputs, labels, observed and self.place == steps - 1)
+                self.place += 1
+                if self.place < steps:
+                    for observer in self._observers:
+                        observer.on_step(self)
+                    if self.interrupted:
+                        raise InterruptedTrainingError
+            if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
+                raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
+        self._trained = self._seconds()
         self.epoch += 1
-        self._place = 0
-        return self._means.loss
+        self.place, self._begun = 0, False
+        return self.means.loss
 
-    def _run_epoch(self) -> Record:
+    def begin_epoch(self) -> None:
+        """Start an epoch's clock and sums, or go on with those of the epoch under way; more than once does no harm."""
+        if self._begun:
+            return
+        self._begun, self.whole = True, False
         self._start = time.perf_counter()
-        self.train_epoch(observed=True)
-        trained = self._seconds()
+        if not self.place:
+            self.means.reset()
+
+    def catch_up(self, steps: int, loss: float, weight: float, hits: float) -> None:
+        """Take so many steps of this epoch as done elsewhere: losses, weights and hits are the epoch's sums after them.
+
+        What the steps have made of network states, slots and averages has been copied here already.
+        """
+        self.optimizer.steps += steps
+        self.optimizer.learning_rate = self.plan.schedule.at(self.step + steps - 1, self.base_learning_rate, self.clock)
+        if self.plan.average:
+            self.plan.average.steps += steps
+        for layer in self.objective.network.layers.values():
+            layer.skip(steps)
+        self.step += steps
+        self.place += steps
+        self.means.load_state_dict([self.place * self.train.batch_size, loss, weight, hits])
+
+    def finish_epoch(self) -> None:
+        """Validate after `train_epoch`, and tell callbacks."""
+        with self.objective.network.engine.quiet():
+            record = self._measure()
+        self.history.append(record)
+        self.whole = True
+        for callback in self.callbacks:
+            callback.on_epoch(self, record)
+
+    def _measure(self) -> Record:
         with self.plan.average.in_place() if self.plan.average else nullcontext():
             val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
         if not math.isfinite(val_loss):
@@ -311,15 +364,15 @@ class Trainer:
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": self.optimizer.learning_rate,
-            "train/loss": self._means.loss,
-            "train/accuracy": self._means.accuracy,
+            "train/loss": self.means.loss,
+            "train/accuracy": self.means.accuracy,
             "train/l2_penalty": self.objective.penalty_value(self.train.batch_size),
             "val/loss": val_loss,
             "val/accuracy": val_accuracy,
             **self._diagnostics.measure(),
-            "time/train_seconds": trained,
+            "time/train_seconds": self._trained,
             "time/epoch_seconds": self._seconds(),
-            "time/examples_per_second": self._means.rows / trained,
+            "time/examples_per_second": self.means.rows / self._trained,
         }
         self._earlier_seconds = 0.0
         return record

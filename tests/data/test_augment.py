@@ -261,14 +261,14 @@ def test_an_error_in_the_other_thread_reaches_the_reader_and_the_thread_ends() -
 
     seen = []
     with pytest.raises(ValueError, match="no such image"):
-        for value in one_ahead(prepare, 5, Stopwatch()):
+        for value in one_ahead(prepare, range(5), Stopwatch()):
             seen.append(value)
     assert seen == [0, 1]
     assert not any(thread.name.startswith("batches") for thread in threading.enumerate())
 
 
 def test_a_reader_that_leaves_early_leaves_no_thread() -> None:
-    reader = one_ahead(lambda number: number, 1000, Stopwatch())
+    reader = one_ahead(lambda number: number, range(1000), Stopwatch())
     assert next(reader) == 0
     reader.close()  # type: ignore[attr-defined]
     assert not any(thread.name.startswith("batches") for thread in threading.enumerate())
@@ -276,7 +276,7 @@ def test_a_reader_that_leaves_early_leaves_no_thread() -> None:
 
 def test_a_reader_that_does_nothing_waits_all_the_time() -> None:
     waiting, start = Stopwatch(), time.perf_counter()
-    assert list(one_ahead(lambda number: time.sleep(0.02), 10, waiting)) == [None] * 10
+    assert list(one_ahead(lambda number: time.sleep(0.02), range(10), waiting)) == [None] * 10
     elapsed = time.perf_counter() - start
     assert 0.5 * elapsed < waiting.seconds <= elapsed
 
@@ -290,7 +290,7 @@ def test_a_reader_that_is_slower_than_the_other_thread_hardly_waits() -> None:
         return number
 
     waiting, start = Stopwatch(), time.perf_counter()
-    for number in one_ahead(prepare, 10, waiting):
+    for number in one_ahead(prepare, range(10), waiting):
         assert ready[min(number + 1, 9)].wait(10)
     assert waiting.seconds < 0.5 * (time.perf_counter() - start)
 

@@ -266,7 +266,9 @@ def create_agent(server: "WandbServer", variables: Variables) -> dict[str, Any]:
 @operation("Heartbeat")
 def heartbeat(server: "WandbServer", variables: Variables) -> dict[str, Any]:
     sweep, running = server.agents[variables["id"]], json.loads(variables["runState"])
-    commands = [{"type": "stop", "run_id": run} for run in running if run in server.to_stop]
+    # A rule that stops runs goes by what they have logged.
+    logged = [run for run in running if run in server.runs and server.runs[run].rows]
+    commands = [{"type": "stop", "run_id": run} for run in logged if run in server.to_stop]
     if not running:
         commands.append(sweep.next_trial() or {"type": "exit"})
     return {"agentHeartbeat": {"agent": {"id": variables["id"]}, "commands": json.dumps(commands)}}

@@ -1,0 +1,231 @@
+"""A stack: the networks of several trainers, trained as one network of a stacked engine.
+
+Everything that a step needs is laid out before an epoch, so its steps are the same kernels over the same arrays,
+without a look from the host; a device can record one and repeat it.
+"""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend.engine import Array
+from ffnn.backend.stacked import StackedArray, StackedEngine
+from ffnn.formulas import value_itself
+from ffnn.nn.network import Objective
+from ffnn.nn.optimizers import Optimizer
+from ffnn.nn.penalties import L2Penalty
+from ffnn.training.metrics import hit
+from ffnn.training.trainer import Plan, Trainer
+
+Blueprint = Callable[[StackedEngine], tuple[Objective, Optimizer, Plan]]
+"""Makes the network, the optimizer and the plan that all members have in common, on the engine of a stack."""
+
+
+def one_more(place: Any, step: Any) -> Any:
+    """place + step."""
+    return place + step
+
+
+def summed(loss: Any, weight: Any, hits: Any, own_loss: Any, own_hits: Any, own_weight: Any) -> Any:
+    """A batch's sums added to those of the batches before it."""
+    return loss + own_loss, weight + own_weight, hits + own_hits
+
+
+class Stack:
+    """Takes the steps of several trainers together.
+
+    Parameters
+    ----------
+    trainers : sequence of Trainer
+        Of networks of one shape, on the same pool of images, with batches of one size; seeds, initial weights,
+        learning rates, schedules, penalties, decay and the options of one kind of optimizer are their own.
+    blueprint : Blueprint
+
+    Notes
+    -----
+    A stack takes all steps of an epoch but the last one, which every trainer then takes itself, as it does whatever
+    else comes after an epoch. A member whose loss is not finite is left as it was before the epoch, for its trainer to
+    find the very step. On a CPU every member's numbers are those it would have alone, to the bit.
+    """
+
+    def __init__(self, trainers: Sequence[Trainer], blueprint: Blueprint) -> None:
+        self.trainers = list(trainers)
+        first = self.trainers[0]
+        self.engine = engine = StackedEngine(first.objective.network.engine, len(self.trainers))
+        self._objective, self._optimizer, self._plan = blueprint(engine)
+        self._network = self._objective.network
+        self._optimizer.weight_decay = max(trainer.optimizer.weight_decay for trainer in self.trainers)
+        strength = max(t.objective.penalty.strength if t.objective.penalty else 0.0 for t in self.trainers)
+        self._objective.penalty = L2Penalty(strength) if strength else None
+        self._optimizer.connect(self._network.parameters)
+        self._pool = first.train.pool.stacked(engine)
+        self._batch = first.train.batch_size
+        self._rows = self._labels = self._table = self._keys = StackedArray(np.zeros((1, 0, 1)))
+        self._place = engine.each([[0]], np.int64)
+        self._sums = tuple(engine.zeros((1,), np.float64) for _ in range(3))
+        self._hits = engine.zeros((1,), np.float64)
+        self._step: Callable[[], None] | None = None
+        self._laid_out: tuple[int, ...] = ()
+
+    def rehearse(self) -> None:
+        """Have the kernels compiled or loaded; no trainer is changed."""
+        self._load()
+        self._lay_out(0, 1)
+        with self.engine.single.quiet():
+            self._compute()
+
+    def train_epoch(self) -> None:
+        """Take the steps of one epoch, from the common place on, except the last one.
+
+        It ends early, between two steps, when somebody wants one of the trainers to end.
+        """
+        for trainer in self.trainers:
+            trainer.begin_epoch()
+        start, stop = self.trainers[0].place, len(self.trainers[0].train) - 1
+        if start >= stop:
+            return
+        self._load()
+        self._lay_out(start, stop)
+        done = start
+        with self.engine.single.quiet():
+            while done < stop and not any(trainer.interrupted for trainer in self.trainers):
+                self._advance()
+                done += 1
+        if done > start:
+            self._store(done - start)
+
+    # -- between members and stack --------------------------------------------------------------
+
+    def _pairs(self, trainer: Trainer) -> Iterator[tuple[Array, StackedArray]]:
+        """A member's arrays and the stack's."""
+        yield trainer.objective.network.parameters.values, self._network.parameters.values
+        yield from zip(trainer.optimizer.slots_now, self._optimizer.slots_now, strict=True)
+        if trainer.plan.average and self._plan.average:
+            yield trainer.plan.average.values, self._plan.average.values
+        ours = self._network.states()
+        for name, theirs in trainer.objective.network.states().items():
+            if isinstance(ours[name], StackedArray):  # counters stay on the host, with the member
+                yield theirs, ours[name]
+
+    def _load(self) -> None:
+        for number, trainer in enumerate(self.trainers):
+            for theirs, ours in self._pairs(trainer):
+                ours.member(number)[...] = theirs
+            _, *sums = trainer.means.state_dict()
+            for cell, value in zip(self._sums, sums, strict=True):
+                cell.member(number)[...] = value
+
+    def _store(self, steps: int) -> None:
+        """Give the members what is now theirs; those that are not finite any more stay where they were."""
+        sums = [self.engine.host(cell)[:, 0] for cell in self._sums]
+        for number, (trainer, loss, weight, hits) in enumerate(zip(self.trainers, *sums, strict=True)):
+            if not math.isfinite(loss):
+                continue
+            for theirs, ours in self._pairs(trainer):
+                theirs[...] = ours.member(number)
+            trainer.catch_up(steps, float(loss), float(weight), float(hits))
+
+    # -- an epoch's script ----------------------------------------------------------------------
+
+    def _lay_out(self, start: int, stop: int) -> None:
+        """All rows, labels and numbers of the steps from `start` to `stop`, where kernels find them by their place."""
+        orders = [trainer.train.order(trainer.epoch) for trainer in self.trainers]
+        if all(np.array_equal(one, other) for one, other in pairwise(orders)):
+            orders = orders[:1]
+        part = slice(start * self._batch, stop * self._batch)
+        rows = np.stack([order[part].reshape(stop - start, self._batch) for order in orders])
+        tables = [list(self._numbers(trainer, range(stop - start))) for trainer in self.trainers]
+        floats = np.array([[row for row, _ in table] for table in tables], np.float64)
+        count = len(tables[0][0][1])
+        keys = np.array([[row for _, row in table] for table in tables], np.int64).reshape(*floats.shape[:2], count)
+        laid_out = (*rows.shape, *floats.shape, *keys.shape)
+        if laid_out != self._laid_out:
+            self._allocate(rows.shape, floats.shape, keys.shape)
+            self._laid_out = laid_out
+        for array, values in (
+            (self._rows, rows),
+            (self._labels, self._pool.labels[rows]),
+            (self._table, floats),
+            (self._keys, keys),
+        ):
+            array[...] = self.engine.each(values, values.dtype)
+        self._place[...] = 0
+
+    def _allocate(self, rows: tuple[int, ...], floats: tuple[int, ...], keys: tuple[int, ...]) -> None:
+        """Arrays for a script of this size, and what reads them; a recorded step is of no use any more."""
+        empty = self.engine.single.empty
+
+        def table_and_now(shape: tuple[int, ...], kind: Any) -> tuple[StackedArray, StackedArray]:
+            return StackedArray(empty(shape, kind)), StackedArray(empty((shape[0], 1, shape[2]), kind))
+
+        self._rows, self._rows_now = table_and_now(rows, np.int64)
+        self._labels, self._labels_now = table_and_now(rows, np.int64)
+        self._table, self._table_now = table_and_now(floats, np.float64)
+        self._keys, self._keys_now = table_and_now(keys, np.int64)
+        self._inputs = StackedArray(empty((rows[0], rows[2], self._pool.features)))
+        self._take_numbers()
+        self._step = None
+
+    def _numbers(self, trainer: Trainer, steps: range) -> Iterator[tuple[list[float], list[int]]]:
+        """Of each step: what penalty, average and optimizer take, and the keys of random layers."""
+        average, penalty, optimizer = trainer.plan.average, trainer.objective.penalty, trainer.optimizer
+        layers = list(trainer.objective.network.layers.values())
+        factor = penalty.factor(self._batch) if penalty else 0.0
+        for step in steps:
+            rate = trainer.plan.schedule.at(trainer.step + step, trainer.base_learning_rate, trainer.clock)
+            (decay,) = average.numbers(average.steps + step) if average else (0.0,)
+            floats = [factor, decay, *optimizer.numbers(optimizer.steps + step + 1, rate)]
+            yield floats, [key for layer in layers for key in layer.numbers(step)]
+
+    def _take_numbers(self) -> None:
+        """Cells for the numbers of the present step, in the order of `_numbers`."""
+        count = self._table_now.shape[1]
+        self._factor, self._decay, *self._constants = (self._cell(self._table_now, place) for place in range(count))
+        keys = (self._cell(self._keys_now, place) for place in range(self._keys_now.shape[1]))
+        for layer in self._network.layers.values():
+            layer.take_numbers([next(keys) for _ in layer.numbers(0)])
+
+    @staticmethod
+    def _cell(now: StackedArray, place: int) -> StackedArray:
+        return StackedArray(now.values[:, 0, place : place + 1])
+
+    # -- a step ---------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Take a step; a device records the second one and repeats it from then on."""
+        if self._step is None:
+            self._compute()
+            self._step = self.engine.capture(self._compute)
+        else:
+            self._step()
+
+    def _compute(self) -> None:
+        """The step at the present place, and the place after it."""
+        engine, objective, network = self.engine, self._objective, self._network
+        copy = engine.gather(value_itself)
+        for now, table in (
+            (self._rows_now, self._rows),
+            (self._labels_now, self._labels),
+            (self._table_now, self._table),
+            (self._keys_now, self._keys),
+        ):
+            if now.size:
+                copy(now, table, self._place, ())
+        engine.update(one_more)((self._place,), (), (1,))
+        self._pool.gather(self._rows_now.reshape(-1), self._inputs)
+        labels = self._labels_now.reshape(-1)
+        outputs = network.forward(self._inputs, training=True)
+        objective.loss.compute(outputs, labels)
+        network.backward(objective.loss.backward())
+        if objective.penalty:
+            objective.penalty.add_gradient(network.parameters, self._factor)
+        for clip in self._plan.clips:
+            clip.apply(network.parameters)
+        self._optimizer.move(self._constants)
+        if self._plan.average:
+            self._plan.average.move([self._decay])
+        engine.rows(hit)((self._hits,), (outputs, labels), ())
+        engine.update(summed)(self._sums, (objective.loss.sum, self._hits), (objective.loss.weight,))
