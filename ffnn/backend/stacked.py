@@ -12,7 +12,6 @@ import numpy as np
 from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula
 
-
 NOT_OF_A_STACK = "a stack only computes; ask its members' engine"
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn.backend import create_engine
+from ffnn.backend import Engine, create_engine
 from ffnn.data import AUGMENTATIONS, SAMPLERS, Dataset, Split, fit_normalization, load, make_split
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
@@ -67,8 +67,24 @@ class Parts:
     reference: Reference | None = None
 
 
-def build(config: Config) -> Parts:
-    """All parts of the run that `config` describes, with initial weights."""
+@dataclass(frozen=True)
+class Source:
+    """Images where an engine has them, which runs on the same data can share.
+
+    Attributes
+    ----------
+    dataset, split
+        As in `Parts`.
+    pool : Pool
+    """
+
+    dataset: Dataset
+    split: Split
+    pool: Pool
+
+
+def load_source(config: Config) -> Source:
+    """The images that `config` names, split, normalized and on its engine."""
     dataset = load(config.dataset, Path(config.data_dir) if config.data_dir else None)
     split = make_split(
         dataset,
@@ -80,15 +96,20 @@ def build(config: Config) -> Parts:
     engine = create_engine(config.engine, config.dtype)
     normalization = fit_normalization(config.normalize, dataset, split.train)
     pool = Pool(engine, dataset.images, dataset.labels, normalization.scale, normalization.shift)
+    return Source(dataset, split, pool)
+
+
+def build(config: Config, source: Source | None = None) -> Parts:
+    """All parts of the run that `config` describes, with initial weights; images are loaded unless they are given."""
+    source = source or load_source(config)
+    dataset, split, pool = source.dataset, source.split, source.pool
     batch_size = len(split.train) if config.batch_size == "full" else config.batch_size
     if config.batch_norm and len(split.train) % batch_size == 1:
         raise FFNNError(
             f"batch_size: {len(split.train)} training images in batches of {batch_size} leave a last one of a single "
             "image, which batch_norm cannot normalize; choose another"
         )
-    network = Network(build_layers(config, len(dataset.class_names)), dataset.images.shape[1], engine, config.seed)
-    penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
-    objective = Objective(network, build_loss(config, dataset, split), penalty)
+    objective = build_objective(config, source, pool.engine)
     return Parts(
         dataset,
         split,
@@ -97,8 +118,16 @@ def build(config: Config) -> Parts:
         Batches(pool, split.test, EVALUATION_BATCH),
         objective,
         build_optimizer(config),
-        build_plan(config, network),
+        build_plan(config, objective.network),
     )
+
+
+def build_objective(config: Config, source: Source, engine: Engine) -> Objective:
+    """The network on an engine, with its loss and penalty."""
+    dataset = source.dataset
+    network = Network(build_layers(config, len(dataset.class_names)), dataset.features, engine, config.seed)
+    penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
+    return Objective(network, build_loss(config, dataset, source.split), penalty)
 
 
 def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:

@@ -5,11 +5,14 @@ Data and network are built before the directory is made, so a wrong setting leav
 
 import sys
 import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ffnn.backend import resolve_engine
 from ffnn.backend.threads import suitable_threads, thread_warning, usable_cores
-from ffnn.lab.build import Parts, build, with_framework
+from ffnn.lab.build import Parts, Source, build, with_framework
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
@@ -52,24 +55,40 @@ def train(
     start = time.perf_counter()
     with Interruption() as interruption:
         parts, resolved = prepare(config, notify, max_threads)
-        directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
-        with directory.lock():
+        with new_run(config) as directory:
             own = {"config_digest": config.digest()}
-            directory.write_environment(
-                {**describe_environment(), "code_digest": resolved.code_digest(), "data": describe_data(parts)}
-            )
-            directory.write_summary({"status": "running", **own})
-            directory.write_config(resolved.resolved())  # last: a directory is a run once it has one
-            session = Session(resolved, parts, directory, own, notify, progress, interruption, start)
-            return carry_out(session)
+            write_beginning(directory, resolved, parts, own, describe_environment())
+            return carry_out(Session(resolved, parts, directory, own, notify, progress, interruption, start))
 
 
-def prepare(config: Config, notify: Notify, max_threads: int | None = None) -> tuple[Parts, Config]:
-    """The parts of a run and its config with all choices made; says what may be wrong with the machine."""
+@contextmanager
+def new_run(config: Config) -> Iterator[RunDirectory]:
+    """A new run directory, locked."""
+    directory = RunDirectory.create(config.runs_dir, config.group, run_id(config))
+    with directory.lock():
+        yield directory
+
+
+def write_beginning(
+    directory: RunDirectory, config: Config, parts: Parts, own: dict[str, Any], environment: Mapping[str, Any]
+) -> None:
+    """Write down what is known of a run before its first step."""
+    directory.write_environment({**environment, "code_digest": config.code_digest(), "data": describe_data(parts)})
+    directory.write_summary({"status": "running", **own})
+    directory.write_config(config.resolved())  # last: a directory is a run once it has one
+
+
+def prepare(
+    config: Config, notify: Notify, max_threads: int | None = None, source: Source | None = None
+) -> tuple[Parts, Config]:
+    """The parts of a run, with their images from `source` if it is given, and its config with all choices made.
+
+    It says what may be wrong with the machine.
+    """
     _, remark = resolve_engine(config.engine)
     for line in filter(None, (remark, speed_warning())):
         notify(line)
-    parts = build(config)
+    parts = build(config, source)
     resolved = resolve(config, parts, max_threads or usable_cores())
     parts = with_framework(resolved, parts)
     held_back = None if config.threads or max_threads else thread_warning(_largest_product(parts))

@@ -6,8 +6,8 @@ It may be the run's first process or one that goes on where another was killed: 
 import shlex
 import sys
 import time
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Timer
@@ -107,6 +107,14 @@ class Session:
 
 def carry_out(session: Session) -> RunRecord:
     """Train and test, or what is left of it, and record it."""
+    with under_way(session) as trainer:
+        trainer.fit()
+    return read_run(session.directory.path)
+
+
+@contextmanager
+def under_way(session: Session) -> Iterator[Trainer]:
+    """Within it the trainer that it gives is trained, as `fit` does; at its end the run is tested and closed."""
     directory, interruption = session.directory, session.interruption
     session.notify(describe_start(session.config, session.parts, directory.path))
     tracker = _tracker(session.config, directory, session.parts, session.notify)
@@ -116,10 +124,11 @@ def carry_out(session: Session) -> RunRecord:
     tracker.start()
     try:
         with limited_threads(session.config.threads or 1):
-            seconds = _rehearse(trainer, session.notify)
+            with patiently(session.notify):
+                seconds = trainer.rehearse()
             session.restore(trainer, best)
             with interruption.told(trainer.interrupt):
-                trainer.fit()
+                yield trainer
             if trainer.reason:
                 session.notify(f"{trainer.status}: {trainer.reason}")
             if best.record and trainer.status != "stopped" and not interruption.received:
@@ -140,7 +149,6 @@ def carry_out(session: Session) -> RunRecord:
         _close(directory, tracker, summary, interruption)
     if status == "stopped":
         session.notify(how_to_resume(directory.path))
-    return read_run(directory.path)
 
 
 def how_to_resume(path: Path) -> str:
@@ -182,12 +190,13 @@ def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], i
         tracker.abandon()
 
 
-def _rehearse(trainer: Trainer, notify: Notify) -> float:
-    """Have the kernels compiled or loaded, and say so while it takes long; returns the seconds."""
+@contextmanager
+def patiently(notify: Notify) -> Iterator[None]:
+    """Say, while it takes long, that kernels are being compiled and not merely loaded."""
     patience = Timer(LOADING_SECONDS, notify, ["compiling for this machine, once: later runs find it on disk"])
     patience.start()
     try:
-        return trainer.rehearse()
+        yield
     finally:
         patience.cancel()
 

@@ -44,18 +44,18 @@ class Interruption:
 
     def __init__(self) -> None:
         self.received = 0
-        self._tell: Callable[[], None] | None = None
+        self._told: list[Callable[[], None]] = []
         self.terminated = False
         self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
     def told(self, tell: Callable[[], None]) -> Iterator[None]:
-        """Within the block the first signal calls `tell`, which must return at once."""
-        self._tell = tell
+        """Within the block the first signal calls `tell`, which must return at once; blocks may overlap."""
+        self._told.append(tell)
         try:
             yield
         finally:
-            self._tell = None
+            self._told.remove(tell)
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
@@ -74,6 +74,7 @@ class Interruption:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received += 1
         self.terminated |= number == signal.SIGTERM
-        if self._tell is None or self.received > 1:
+        if not self._told or self.received > 1:
             raise KeyboardInterrupt
-        self._tell()
+        for tell in self._told:
+            tell()

@@ -62,10 +62,10 @@ class Layer(ABC):
         """What the kernels of training step number `step` take anew, `step` being counted from now; none usually."""
         return ()
 
-    def take_numbers(self, cells: Sequence[Array]) -> None:
+    def take_numbers(self, cells: Sequence[Array]) -> None:  # noqa: B027 - most layers have none
         """From now on read what `numbers` gives from these cells, which somebody else brings up to date."""
 
-    def skip(self, steps: int) -> None:
+    def skip(self, steps: int) -> None:  # noqa: B027
         """Take so many training steps as done elsewhere."""
 
     def state(self) -> dict[str, Array]:

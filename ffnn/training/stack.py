@@ -77,16 +77,22 @@ class Stack:
         with self.engine.single.quiet():
             self._compute()
 
-    def train_epoch(self) -> None:
+    def train_epoch(self) -> list[Trainer]:
         """Take the steps of one epoch, from the common place on, except the last one.
 
         It ends early, between two steps, when somebody wants one of the trainers to end.
+
+        Returns
+        -------
+        list of Trainer
+            Those that now go on by themselves, to the end of the epoch or of training: all of them, unless it ended
+            early, and always those whose loss is not finite, which are still where they were.
         """
         for trainer in self.trainers:
             trainer.begin_epoch()
         start, stop = self.trainers[0].place, len(self.trainers[0].train) - 1
         if start >= stop:
-            return
+            return self.trainers
         self._load()
         self._lay_out(start, stop)
         done = start
@@ -94,8 +100,8 @@ class Stack:
             while done < stop and not any(trainer.interrupted for trainer in self.trainers):
                 self._advance()
                 done += 1
-        if done > start:
-            self._store(done - start)
+        left_behind = self._store(done - start) if done > start else []
+        return [t for t in self.trainers if done == stop or t.interrupted or t in left_behind]
 
     # -- between members and stack --------------------------------------------------------------
 
@@ -118,15 +124,18 @@ class Stack:
             for cell, value in zip(self._sums, sums, strict=True):
                 cell.member(number)[...] = value
 
-    def _store(self, steps: int) -> None:
-        """Give the members what is now theirs; those that are not finite any more stay where they were."""
+    def _store(self, steps: int) -> list[Trainer]:
+        """Give the members what is now theirs; return those whose loss is not finite, which stay where they were."""
+        left_behind = []
         sums = [self.engine.host(cell)[:, 0] for cell in self._sums]
         for number, (trainer, loss, weight, hits) in enumerate(zip(self.trainers, *sums, strict=True)):
             if not math.isfinite(loss):
+                left_behind.append(trainer)
                 continue
             for theirs, ours in self._pairs(trainer):
                 theirs[...] = ours.member(number)
             trainer.catch_up(steps, float(loss), float(weight), float(hits))
+        return left_behind
 
     # -- an epoch's script ----------------------------------------------------------------------
 

@@ -1,0 +1,178 @@
+"""Several runs in one process whose networks are trained as one: each is recorded, tested and stopped by itself.
+
+Small networks leave most of a processor idle. Runs that differ in nothing but numbers can share every step.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ffnn.backend.stacked import StackedEngine
+from ffnn.backend.threads import limited_threads
+from ffnn.errors import FFNNError
+from ffnn.lab.build import Source, build_objective, build_optimizer, build_plan, load_source
+from ffnn.lab.config import BOOKKEEPING, Config, name_of
+from ffnn.lab.run import new_run, prepare, write_beginning
+from ffnn.lab.session import Notify, Session, patiently, under_way
+from ffnn.lab.termination import Interruption
+from ffnn.nn import Objective, Optimizer
+from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
+from ffnn.training.stack import Stack
+from ffnn.training.trainer import Callback, Plan, Trainer
+
+OWN = {
+    "seed", "initializer", "bias_initializer", "l2", "l2_per_example", "learning_rate", "weight_decay", "schedule",
+    "warmup_epochs", "ema", "epochs", "monitor", "patience", "patience_monitor", "min_delta",
+}  # fmt: skip
+"""Settings in which the members of a stack may differ, beside the options of one kind of optimizer."""
+
+
+def stack_key(config: Config) -> str | None:
+    """Equal for configs that can be trained as one stack; None for one that is trained alone.
+
+    Alone are reference frameworks, augmented images, which another thread prepares, and checkpoints within epochs.
+    """
+    if config.framework != "ffnn" or config.augment or config.checkpoint_every:
+        return None
+    common = {name: value for name, value in config.resolved().items() if name not in OWN | BOOKKEEPING}
+    common |= {"optimizer": name_of(config.optimizer), "ema": config.ema is not None}
+    return json.dumps([common, config.threads, config.data_dir], sort_keys=True)
+
+
+@dataclass
+class Member:
+    """One run of a stack.
+
+    Attributes
+    ----------
+    config : Config
+    notify : callable
+        Takes its lines for the user.
+    progress : Callback
+    command : str, optional
+        That the run records as its own, in place of the process's.
+    ended : callable
+        Given the member when its run is over.
+    outcome : RunRecord or FFNNError or None
+        The finished run, or why there is none; None while it is under way.
+    threads : int
+        Of its matrix products.
+    """
+
+    config: Config
+    notify: Notify
+    progress: Callback = field(default_factory=Callback)
+    command: str | None = None
+    ended: Callable[["Member"], None] = lambda member: None
+    outcome: RunRecord | FFNNError | None = None
+    threads: int = 1
+    _contexts: ExitStack = field(default_factory=ExitStack)
+    _directory: RunDirectory | None = None
+    _trainer: Trainer | None = None
+
+    @property
+    def trainer(self) -> Trainer:
+        """What trains it, once it has begun."""
+        assert self._trainer is not None
+        return self._trainer
+
+    def begin(
+        self, source: Source, size: int, environment: dict[str, Any], interruption: Interruption, threads: int | None
+    ) -> None:
+        """Make the run directory and everything else up to the first step."""
+        start = time.perf_counter()
+        with self.held():
+            parts, resolved = prepare(self.config, self.notify, threads, source)
+            self.threads = resolved.threads or 1
+            self._directory = directory = self._contexts.enter_context(new_run(self.config))
+            own = {"config_digest": self.config.digest(), "stack": size}
+            known = {**environment, "command": self.command or environment["command"]}
+            write_beginning(directory, resolved, parts, own, known)
+            session = Session(resolved, parts, directory, own, self.notify, self.progress, interruption, start)
+            self._trainer = self._contexts.enter_context(under_way(session))
+            self._contexts.enter_context(self._trainer.course())
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Whatever goes wrong within it ends this run, and no other."""
+        try:
+            yield
+        except BaseException:
+            self.close(*sys.exc_info())
+
+    def close(self, *problem: Any) -> None:
+        """End the run, test it and write it down; as `__exit__`, with what went wrong, if anything did."""
+        if self.outcome is not None:
+            return
+        try:
+            if problem and problem[0] and not self._contexts.__exit__(*problem):
+                raise problem[1]
+            self._contexts.close()
+            assert self._directory is not None
+            self.outcome = read_run(self._directory.path)
+        except FFNNError as error:
+            self.outcome = error
+        self.ended(self)
+
+
+def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> None:
+    """Train all members, whose configs have one `stack_key`, and leave each with its outcome.
+
+    Every run is the one that `train` would have made: with the same weights, on a CPU to the bit, the same history and
+    the same files, but for times, which are those of the whole stack.
+
+    Parameters
+    ----------
+    members : sequence of Member
+    max_threads : int, optional
+        As for `train`.
+
+    Raises
+    ------
+    FFNNError
+        If the data cannot be had.
+    KeyboardInterrupt
+        After a second Ctrl-C; the first one ends all runs as "stopped".
+    """
+    first = members[0]
+    environment = describe_environment()
+    with Interruption() as interruption, ExitStack() as group:
+        source = load_source(first.config)
+        for member in members:
+            group.push(lambda *problem, member=member: bool(member.close(*problem)))
+            member.begin(source, len(members), environment, interruption, max_threads)
+        begun = [member for member in members if member.outcome is None]
+        if begun:
+            with limited_threads(begun[0].threads):  # the end of one run must not set the others' threads free
+                _train_together(begun, source)
+
+
+def _train_together(members: Sequence[Member], source: Source) -> None:
+    config = members[0].config
+
+    def blueprint(engine: StackedEngine) -> tuple[Objective, Optimizer, Plan]:
+        objective = build_objective(config, source, engine)
+        return objective, build_optimizer(config), build_plan(config, objective.network)
+
+    stack: Stack | None = None
+    while members:
+        trainers = [member.trainer for member in members]
+        if stack is None or stack.trainers != trainers:
+            stack = Stack(trainers, blueprint)
+            with patiently(members[0].notify):
+                stack.rehearse()
+        alone = stack.train_epoch()
+        for finish in (partial(Trainer.train_epoch, observed=True), Trainer.finish_epoch):
+            for member in members:
+                if member.trainer in alone and member.outcome is None:
+                    with member.held():
+                        finish(member.trainer)
+        for member in members:
+            if not member.trainer.goes_on:
+                member.close()
+        members = [member for member in members if member.outcome is None]
