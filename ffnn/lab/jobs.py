@@ -19,6 +19,7 @@ from ffnn.data import load
 from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
 from ffnn.lab.run import Notify, train
+from ffnn.lab.stacked import Member, stack_key, train_stacked
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
@@ -50,59 +51,97 @@ class Once:
             self._notify(line)
 
 
-def run_jobs(jobs: Sequence[Job], workers: int, notify: Notify) -> Iterator[tuple[Job, RunRecord | FFNNError]]:
+def run_jobs(
+    jobs: Sequence[Job], workers: int, notify: Notify, stack: int = 1
+) -> Iterator[tuple[Job, RunRecord | FFNNError]]:
     """Run the jobs, and give each back as it ends with its record, or with the error that it ended in.
 
     Parameters
     ----------
     jobs : sequence of Job
     workers : int >= 1
-        Runs at a time; more than one run in processes of their own, with their share of the cores.
+        Processes at a time; more than one have their share of the cores.
     notify : callable
         Takes lines for the user.
+    stack : int >= 1
+        Networks that a process trains as one, where they have one shape (`ffnn.lab.stacked`).
 
     Raises
     ------
     KeyboardInterrupt
         After Ctrl-C, when the runs under way have ended as "stopped"; no other is begun.
     """
+    batches = in_stacks(jobs, stack)
     if workers == 1:
-        show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
-        for job in jobs:
-            yield job, _run(job, notify, show, None)
+        for batch in batches:
+            show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
+            yield from zip(batch, _run(batch, notify, show, None), strict=True)
         return
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    threads, rest = max(1, usable_cores() // workers), iter(jobs)
+    threads, rest = max(1, usable_cores() // workers), iter(batches)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
         # No more are handed over than run: what waits in the pool could not be called back.
-        under_way: dict[Future[Any], Job] = {}
-        for job in islice(rest, workers):
-            under_way[pool.submit(_run_quietly, job, threads)] = job
+        under_way: dict[Future[Any], list[Job]] = {}
+        for batch in islice(rest, workers):
+            under_way[pool.submit(_run_quietly, batch, threads)] = batch
         while under_way:
             for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                job = under_way.pop(future)
-                outcome, lines = future.result()
+                batch = under_way.pop(future)
+                outcomes, lines = future.result()
                 for following in islice(rest, 1):
                     under_way[pool.submit(_run_quietly, following, threads)] = following
                 for line in lines:
                     notify(line)
-                yield job, outcome
+                yield from zip(batch, outcomes, strict=True)
 
 
-def _run(job: Job, notify: Notify, progress: Callback, threads: int | None) -> RunRecord | FFNNError:
-    try:
-        record = train(job.config, notify, progress, max_threads=threads)
-    except FFNNError as problem:
-        return problem
-    if record.summary["status"] == "stopped":
+def in_stacks(jobs: Sequence[Job], size: int) -> list[list[Job]]:
+    """The jobs in batches, of at most so many that can be trained as one stack, in the order of their first ones.
+
+    Examples
+    --------
+    >>> from ffnn.lab.config import make_config
+    >>> configs = [make_config({"seed": seed, "hidden_layers": [units]}) for seed in (0, 1, 2) for units in (8, 16)]
+    >>> batches = in_stacks([Job("", config) for config in configs], 2)
+    >>> [[(job.config.hidden_layers[0], job.config.seed) for job in batch] for batch in batches]
+    [[(8, 0), (8, 1)], [(16, 0), (16, 1)], [(8, 2)], [(16, 2)]]
+    """
+    batches: list[list[Job]] = []
+    open_ones: dict[str, list[Job]] = {}
+    for job in jobs:
+        key = stack_key(job.config) if size > 1 else None
+        batch = open_ones.get(key) if key else None
+        if batch is None or len(batch) == size:
+            batch = []
+            batches.append(batch)
+            if key:
+                open_ones[key] = batch
+        batch.append(job)
+    return batches
+
+
+def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int | None) -> list[RunRecord | FFNNError]:
+    """Run one job, or several as a stack, of which the first one shows its progress."""
+    outcomes: list[RunRecord | FFNNError] = []
+    if len(jobs) == 1:
+        try:
+            outcomes.append(train(jobs[0].config, notify, progress, max_threads=threads))
+        except FFNNError as problem:
+            outcomes.append(problem)
+    else:
+        shows = [progress, *(Callback() for _ in jobs[1:])]
+        members = [Member(job.config, notify, show) for job, show in zip(jobs, shows, strict=True)]
+        train_stacked(members, threads)
+        outcomes += [member.outcome for member in members if member.outcome is not None]
+    if any(isinstance(outcome, RunRecord) and outcome.summary["status"] == "stopped" for outcome in outcomes):
         raise KeyboardInterrupt
-    return record
+    return outcomes
 
 
-def _run_quietly(job: Job, threads: int) -> tuple[RunRecord | FFNNError, list[str]]:
-    """A run that shows nothing, and the lines it had for the user."""
+def _run_quietly(jobs: Sequence[Job], threads: int) -> tuple[list[RunRecord | FFNNError], list[str]]:
+    """Runs that show nothing, and the lines they had for the user."""
     lines: list[str] = []
-    return _run(job, lines.append, Callback(), threads), lines
+    return _run(jobs, lines.append, Callback(), threads), lines
 
 
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:

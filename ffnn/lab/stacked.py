@@ -97,6 +97,11 @@ class Member:
             self._trainer = self._contexts.enter_context(under_way(session))
             self._contexts.enter_context(self._trainer.course())
 
+    def interrupt(self) -> None:
+        """Have it end as "stopped", between two steps; another thread may call it."""
+        if self._trainer is not None:
+            self._trainer.interrupt()
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Whatever goes wrong within it ends this run, and no other."""

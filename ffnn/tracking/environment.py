@@ -11,7 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -77,8 +77,13 @@ def describe_environment() -> dict[str, Any]:
         },
         "blas": _blas(),
         "thread_variables": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
-        "command": redact(shlex.join(without_secrets(sys.orig_argv))),
+        "command": recorded_command(sys.orig_argv),
     }
+
+
+def recorded_command(argv: Sequence[str]) -> str:
+    """A command line as a run records it, keys blotted out."""
+    return redact(shlex.join(without_secrets(argv)))
 
 
 def speed_warning() -> str | None:

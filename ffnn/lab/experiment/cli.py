@@ -10,11 +10,15 @@ import click
 
 from ffnn.errors import FFNNError
 
+STACK_HELP = "Networks of one shape that each of them trains as one."
+"""Said of `--stack` beside `--workers`."""
+
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("files_and_settings", metavar="EXPERIMENT... [--SETTING=VALUE]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--stack", type=click.IntRange(min=1), default=1, show_default=True, help=STACK_HELP)
 @click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
 @click.option("--check", is_flag=True, help="Explain the files in words, and run nothing.")
 @click.pass_context
@@ -23,6 +27,7 @@ def run(
     files_and_settings: tuple[str, ...],
     seeds: int | None,
     workers: int,
+    stack: int,
     fresh: bool,
     check: bool,
 ) -> None:
@@ -58,7 +63,7 @@ def run(
     from ffnn.lab.experiment.series import run_series
 
     try:
-        complete = run_series(checked, workers, fresh)
+        complete = run_series(checked, workers, fresh, stack)
     except KeyboardInterrupt:
         click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
         raise

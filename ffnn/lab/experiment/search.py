@@ -24,7 +24,13 @@ TRIALS = "trials"
 
 
 def run_searches(
-    experiment: Experiment, folder: Path, jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False
+    experiment: Experiment,
+    folder: Path,
+    jobs: Sequence[Job],
+    workers: int,
+    notify: Notify,
+    fresh: bool = False,
+    stack: int = 1,
 ) -> dict[str, list[RunRecord]]:
     """Search for every condition and seed, and give back the best trials by condition.
 
@@ -39,8 +45,8 @@ def run_searches(
         What the sweep file's path begins from.
     jobs : sequence of Job
         The settings of each search; the sweep's parameters win over them.
-    workers : int >= 1
-        Trials at a time.
+    workers, stack : int >= 1
+        Processes at a time, and the trials that each of them trains as one where it can.
     notify : callable
         Takes lines for the user.
     fresh : bool, default False
@@ -62,7 +68,7 @@ def run_searches(
     for place, job in enumerate(jobs, start=1):
         label = f"[search {place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
         try:
-            record, ends = _search(sweep, job, suffix, experiment.search.trials, workers)
+            record, ends = _search(sweep, job, suffix, experiment.search.trials, workers, stack)
         except KeyboardInterrupt:
             raise Stopped(found) from None
         if record is None:
@@ -79,11 +85,13 @@ def run_searches(
     return found
 
 
-def _search(sweep: Sweep, job: Job, suffix: str, trials: int, workers: int) -> tuple[RunRecord | None, list[str]]:
+def _search(
+    sweep: Sweep, job: Job, suffix: str, trials: int, workers: int, stack: int
+) -> tuple[RunRecord | None, list[str]]:
     """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
     settings = _settings(sweep, job, suffix)
     there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
-    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there)
+    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there, stack=stack)
     plan, ledger = open_sweep(sweep, settings, wish)
     found = run_sweep(plan, ledger, wish, terminal=False)
     leave_files(found, plan, {})

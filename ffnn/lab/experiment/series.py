@@ -33,7 +33,7 @@ class Stopped(KeyboardInterrupt):
         self.records = records
 
 
-def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
+def run_series(checked: Sequence[Checked], workers: int, fresh: bool, stack: int = 1) -> bool:
     """Run experiments one after the other and present each, and several in a table at the end.
 
     Parameters
@@ -41,6 +41,8 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
     checked : sequence of Checked
     workers : int >= 1
     fresh : bool
+    stack : int >= 1
+        As for `run_jobs`.
 
     Returns
     -------
@@ -65,7 +67,7 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
             # What it becomes if anything unforeseen ends the series here.
             outcomes[name] = "broke off"
             try:
-                outcomes[name] = comparison = _run_and_present(one, workers, fresh)
+                outcomes[name] = comparison = _run_and_present(one, workers, fresh, stack)
                 complete = complete and comparison.runs == len(one.jobs)
             except FFNNError as problem:
                 if len(checked) == 1:
@@ -82,8 +84,8 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool) -> bool:
     return complete
 
 
-def _run_and_present(one: Checked, workers: int, fresh: bool) -> Comparison:
-    records = _run(one, workers, fresh)
+def _run_and_present(one: Checked, workers: int, fresh: bool, stack: int) -> Comparison:
+    records = _run(one, workers, fresh, stack)
     comparison = compare(one.experiment, records, one.seeds)
     present_comparison(comparison, one.jobs[0].config.group)
     leave_files(comparison, one.jobs[0].config, records, _command(one))
@@ -108,13 +110,13 @@ def _command(one: Checked) -> str:
     return shlex.join(["ffnn", "run", str(one.path), *(f"--{name}={value}" for name, value in options.items())])
 
 
-def _run(one: Checked, workers: int, fresh: bool) -> dict[str, list[RunRecord]]:
+def _run(one: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
     if one.experiment.search is None:
-        return run_experiment(one.jobs, workers, _say, fresh)
+        return run_experiment(one.jobs, workers, _say, fresh, stack)
     # Searches need Optuna, which takes its time to load.
     from ffnn.lab.experiment.search import run_searches
 
-    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, _say, fresh)
+    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, _say, fresh, stack)
 
 
 def _say(line: str) -> None:
@@ -122,15 +124,15 @@ def _say(line: str) -> None:
 
 
 def run_experiment(
-    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False
+    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False, stack: int = 1
 ) -> dict[str, list[RunRecord]]:
     """Run what has not been run yet, and give back all runs by condition.
 
     Parameters
     ----------
     jobs : sequence of Job
-    workers : int >= 1
-        Runs at a time.
+    workers, stack : int >= 1
+        As for `run_jobs`.
     notify : callable
         Takes lines for the user. A run that fails costs one line and its place in the result.
     fresh : bool, default False
@@ -157,7 +159,7 @@ def run_experiment(
         )
     records = dict(there)
     try:
-        for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify)), start=done + 1):
+        for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify), stack), start=done + 1):
             if isinstance(outcome, RunRecord):
                 records[job.config.digest()] = outcome
             notify(f"[{place}/{len(distinct)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")

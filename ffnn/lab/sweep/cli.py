@@ -7,11 +7,14 @@ from pathlib import Path
 
 import click
 
+from ffnn.lab.experiment.cli import STACK_HELP
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("file", type=Path)
 @click.option("--count", type=click.IntRange(min=1), help="Trials in all, with those that are there already.")
 @click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
+@click.option("--stack", type=click.IntRange(min=1), default=1, show_default=True, help=STACK_HELP)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the search; the same seed tries the same trials. [0]")
 @click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and timed-out trials again, too.")
@@ -24,6 +27,7 @@ def sweep(
     file: Path,
     count: int | None,
     workers: int,
+    stack: int,
     seed: int | None,
     resume: bool,
     retry_failed: bool,
@@ -51,7 +55,7 @@ def sweep(
         from ffnn.lab.sweep.session import Wish, make_sampler, open_sweep, run_sweep
 
         described, settings = read_sweep(file), parse_settings(ctx.args)
-        wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed)
+        wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed, stack)
         begun = None if check else open_sweep(described, settings, wish)
     if begun is None:
         plan = make_plan(described, settings, seed, count, {})

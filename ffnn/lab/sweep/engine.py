@@ -4,21 +4,26 @@ One thread looks after everything a few times a second; the trials are processes
 one of them costs that one.
 """
 
+import itertools
 import json
 import select
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ffnn.backend.threads import usable_cores
 from ffnn.errors import FFNNError
+from ffnn.lab.stacked import stack_key
 from ffnn.lab.sweep import ledger as words
+from ffnn.lab.sweep.command import words_of_train
 from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.hyperband import NOT_AMONG_THE_BEST, bands, stops
-from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial
+from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial, as_if_running
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.process import TrialProcess, environment
 from ffnn.lab.sweep.samplers import Sampler, usable
+from ffnn.lab.sweep.stacks import Request, StackedTrial, start_stack
 from ffnn.lab.sweep.watch import RunWatch, finished_run, mark_unfinished_runs
 from ffnn.tracking import dump_yaml
 
@@ -39,6 +44,8 @@ class Worker:
 
     Attributes
     ----------
+    place : int
+        Of its process among those of this sweep; trials of a stack share theirs.
     ending : Outcome or None
         Why it was asked to end.
     kill_at : float
@@ -46,7 +53,8 @@ class Worker:
     """
 
     trial: Trial
-    process: TrialProcess
+    process: TrialProcess | StackedTrial
+    place: int
     watch: RunWatch
     epochs: int
     began: float = field(default_factory=time.monotonic)
@@ -84,7 +92,7 @@ class Engine:
     ledger : Ledger
     sampler : Sampler
     workers : int >= 1
-        Trials at a time.
+        Processes at a time.
     timeout : float, optional
         Seconds after which a trial counts as hanging.
     redo : collection of str
@@ -95,6 +103,8 @@ class Engine:
         Given a trial when it has ended, and before it its number, from 1, in the order in which trials were begun.
     server : ForkServer, optional
         Starts trials faster.
+    stack : int >= 1
+        Trials that one process trains as one stack, where their networks have one shape.
     """
 
     def __init__(
@@ -108,10 +118,12 @@ class Engine:
         show: Callable[[Situation], None],
         tell: Callable[[int, Trial], None],
         server: ForkServer | None = None,
+        stack: int = 1,
     ) -> None:
         self.plan, self.ledger, self.sampler = plan, ledger, sampler
         self.count, self.timeout, self.show, self.tell = workers, timeout, show, tell
-        self._server = server
+        self._server, self._stack = server, stack
+        self._places = itertools.count()
         self._redo_statuses = tuple(redo)
         self._workers: list[Worker] = []
         self._looked = self._shown = float("-inf")
@@ -152,8 +164,8 @@ class Engine:
                 f"the first {self._failures} trials failed, so the sweep ends here; what they printed is in "
                 f"{self.plan.own_folder / 'trials'}/*.log, the last: {self._last_reason}"
             )
-        while len(self._workers) < self.count and (trial := self._next()):
-            self._workers.append(self._start(trial))
+        while len({worker.place for worker in self._workers}) < self.count and (trials := self._next_together()):
+            self._workers += self._start(trials)
         if time.monotonic() - self._shown >= SHOW_SECONDS:
             self._shown = time.monotonic()
             self.show(Situation(self.ledger.trials(), list(self._workers), self.plan.size))
@@ -161,14 +173,42 @@ class Engine:
 
     # -- what to run -----------------------------------------------------------------------------
 
-    def _next(self) -> Trial | None:
+    def _next_together(self) -> list[Trial]:
+        """The next trial, and others that can be trained together with it; what cannot is left for later."""
+        passed: dict[str, Trial] = {}
+        first = self._next(passed)
+        if first is None:
+            return []
+        together, key = [first], self._stack_key(first.arguments)
+        while key and len(together) < self._stack and len(passed) < self._stack:
+            before = len(passed)
+            following = self._next(passed, key)
+            if following:
+                together.append(following)
+            elif len(passed) == before:
+                break
+        return together
+
+    def _stack_key(self, arguments: Mapping[str, Any]) -> str | None:
+        if self._stack == 1 or words_of_train(self.plan.argv(arguments)) is None:
+            return None
+        try:
+            return stack_key(self.plan.config(arguments))
+        except FFNNError:
+            return None  # it will say so itself, and fail
+
+    def _next(self, passed: dict[str, Trial], key: str | None = None) -> Trial | None:
+        """Claim the next trial; where there is a key, only one of that key: another one is `passed` by."""
         self._look()
         while True:
-            trials = self.ledger.trials()
+            trials = {**self.ledger.trials(), **passed}
             if any(self.plan.metric.reached(trial.best) for trial in usable(trials.values())):
                 return None
             proposal = self._given_back(trials) or self._new(trials)
             if proposal is None:
+                return None
+            if key and self._stack_key(proposal.arguments) != key:
+                passed[proposal.key] = as_if_running(proposal)
                 return None
             if claimed := self.ledger.claim(proposal, self.plan.limit, self._redo):
                 return claimed
@@ -207,21 +247,35 @@ class Engine:
 
     # -- running it ------------------------------------------------------------------------------
 
-    def _start(self, trial: Trial) -> Worker:
-        plan = self.plan
-        file = plan.parameters_file(trial.key)
-        file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
-        with file.with_suffix(".yaml").open("w", encoding="utf-8") as stream:  # as W&B's agent writes it
-            dump_yaml({"wandb_version": 1, **{k: {"value": v} for k, v in trial.arguments.items()}}, stream)
-        argv = plan.argv(trial.arguments, trial.key)
+    def _start(self, trials: Sequence[Trial]) -> list[Worker]:
+        """Start a process for a trial, or one for several."""
+        plan, place = self.plan, next(self._places)
+        files = [plan.parameters_file(trial.key) for trial in trials]
+        argvs = [plan.argv(trial.arguments, trial.key) for trial in trials]
+        for trial, file in zip(trials, files, strict=True):
+            file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
+            with file.with_suffix(".yaml").open("w", encoding="utf-8") as stream:  # as W&B's agent writes it
+                dump_yaml({"wandb_version": 1, **{k: {"value": v} for k, v in trial.arguments.items()}}, stream)
+        watches = [RunWatch(plan.folder, argv, plan.metric.name) for argv in argvs]
+        if len(trials) == 1:
+            environ = environment(self._threads, files[0].with_suffix(".yaml"))
+            processes: Sequence[TrialProcess | StackedTrial] = [
+                TrialProcess(argvs[0], environ, files[0].with_suffix(".log"), self._server)
+            ]
+        else:
+            requests = [Request.beside(file, argv) for file, argv in zip(files, argvs, strict=True)]
+            file = files[0].with_name(f"stack-{trials[0].key}.json")
+            processes = start_stack(requests, environment(self._threads), file)
+        return [
+            Worker(trial, process, place, watch, self._epochs(trial))
+            for trial, process, watch in zip(trials, processes, watches, strict=True)
+        ]
+
+    def _epochs(self, trial: Trial) -> int:
         try:
-            epochs = plan.config(trial.arguments).epochs
+            return self.plan.config(trial.arguments).epochs
         except FFNNError:
-            epochs = 0  # the trial will say the same, and fail
-        watch = RunWatch(plan.folder, argv, plan.metric.name)
-        environ = environment(self._threads, file.with_suffix(".yaml"))
-        process = TrialProcess(argv, environ, file.with_suffix(".log"), self._server)
-        return Worker(trial, process, watch, epochs)
+            return 0  # the trial will say the same, and fail
 
     def _attend(self, worker: Worker) -> None:
         found = worker.watch.path is None and worker.watch.find() is not None

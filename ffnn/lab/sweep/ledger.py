@@ -81,6 +81,15 @@ class Trial:
         return self.status not in (RUNNING, *GIVEN_BACK)
 
 
+def as_if_running(proposal: Proposal) -> Trial:
+    """An attempt at a proposal that nobody has claimed, for a searcher that is to propose something else."""
+    return Trial(
+        id=-1, number=-1, key=proposal.key, latents=dict(proposal.latents), arguments=dict(proposal.arguments),
+        dimensions=dict(proposal.dimensions), status=RUNNING, reason="", owner="", history={}, best=None, latest=None,
+        run=None, seconds=0.0,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Outcome:
     """How an attempt ended."""

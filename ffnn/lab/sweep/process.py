@@ -84,8 +84,13 @@ class TrialProcess:
 
     def last_words(self) -> str:
         """The last line it printed."""
-        lines = self.log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else "no output"
+        return self.last_line(self.log) or "no output"
+
+    @staticmethod
+    def last_line(log: Path) -> str:
+        """The last line of a log; empty where it has none, or is not there."""
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+        return lines[-1].strip() if lines else ""
 
     def _start(self, argv: Sequence[str], environ: Mapping[str, str], log: int) -> Link:
         link = Link()

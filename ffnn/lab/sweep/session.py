@@ -29,7 +29,7 @@ class Wish:
     Attributes
     ----------
     count, seed : int, optional
-    workers : int >= 1
+    workers, stack : int >= 1
     timeout : float, optional
     storage : str, optional
     resume, retry_failed : bool
@@ -42,6 +42,7 @@ class Wish:
     storage: str | None = None
     resume: bool = False
     retry_failed: bool = False
+    stack: int = 1
 
     @property
     def goes_on(self) -> bool:
@@ -105,19 +106,25 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
 
 def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
     sampler = make_sampler(plan)
-    click.echo(f"{plan.group}: {sampler.description}, {wish.workers} at a time; {plan.folder}/", err=True)
+    click.echo(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
     for line in mistaken_exponents(plan):
         click.echo(f"warning: {line}", err=True)
     _fetch_data(plan, sampler)
     import_libraries()
     server.wait()
     with view(plan, terminal) as shown:
-        engine = Engine(plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server)
+        engine = Engine(
+            plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server, wish.stack
+        )
         try:
             engine.run()
         finally:
             trials = ledger.trials()
     return trials
+
+
+def _pace(wish: Wish) -> str:
+    return f"{wish.workers}" if wish.stack == 1 else f"{wish.workers} x {wish.stack} (as stacks)"
 
 
 def _check(plan: Plan) -> None:

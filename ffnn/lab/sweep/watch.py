@@ -5,14 +5,13 @@ Plain files are the truth about a run; nothing else is asked.
 
 import json
 import math
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError
-from ffnn.tracking import RunDirectory, read_run, redact
-from ffnn.tracking.environment import without_secrets
+from ffnn.tracking import RunDirectory, read_run
+from ffnn.tracking.environment import recorded_command
 from ffnn.tracking.run_directory import ENVIRONMENT, HISTORY, SUMMARY
 
 
@@ -107,7 +106,7 @@ def _runs_of(folder: Path, command: Sequence[str]) -> list[Path]:
 
 def _recorded(command: Sequence[str]) -> str:
     """How the run that a command makes records the end of that command."""
-    return redact(shlex.join(without_secrets(command[command.index("train") :])))
+    return recorded_command(command[command.index("train") :])
 
 
 def mark_run(path: Path | None, status: str, reason: str) -> None:
