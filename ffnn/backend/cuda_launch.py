@@ -89,7 +89,7 @@ def shape_of(array: Array, stacked: bool) -> Shape:
         if not array.flags.c_contiguous:
             raise ValueError(f"a kernel takes matrices, or whole arrays; received strides {array.strides}")
     axes, steps = [1] * (2 - len(axes)) + axes, [0] * (2 - len(steps)) + steps
-    if axes[1] > 1 and steps[1] != 1:
+    if axes[1] > 1 and steps[1] != 1 and array.size:
         raise ValueError(f"a kernel needs the values of a row side by side; received strides {array.strides}")
     return Shape(
         C_TYPES[array.dtype.name],

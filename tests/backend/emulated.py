@@ -61,7 +61,7 @@ class Emulator:
         barriers = any(word in source.body for word in WAITING)
 
         def launch(grid: tuple[int, int, int], block: tuple[int, int, int], arguments: bytes) -> None:
-            assert all(grid) and grid[0] < 2**31 and max(grid[1:]) <= 65535 and np.prod(block) <= 1024  # noqa: PT018
+            assert all(grid) and grid[0] < 2**31 and max(grid[1:]) <= 65535 and np.prod(block) <= 1024
             self.launches.append((source.name, grid, block))
             if self.rehearsing:
                 return
