@@ -84,10 +84,10 @@ class Emulator:
             )
         text = "\n".join(parts)
         # Kept for the next run of the tests: the name says all that the result depends on.
-        folder = Path(tempfile.gettempdir()) / f"ffnn-emulated-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+        folder = Path(tempfile.gettempdir()) / "ffnn-emulated" / hashlib.sha256(text.encode()).hexdigest()[:16]
         library = folder / "kernels.so"
         if not library.exists():
-            folder.mkdir(exist_ok=True)
+            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder) as scratch:
                 file = Path(scratch) / "kernels.cpp"
                 file.write_text(text)
