@@ -6,6 +6,7 @@ leading axis, the members of a stack, and a single network is a stack of one.
 
 import hashlib
 import re
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,6 +55,11 @@ class Source:
     body: str
     hot: str
     cold: str
+
+    @property
+    def size(self) -> int:
+        """Bytes of the parameter."""
+        return struct.calcsize(f"<{self.hot}{self.cold}")
 
     @property
     def text(self) -> str:

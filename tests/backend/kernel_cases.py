@@ -110,8 +110,8 @@ def _draw(letter: str, rows: int, columns: int, rng: np.random.Generator, bad: b
     elif bad and letter in "mc":
         places = rng.random(shape)
         values[places < 0.06] = np.nan
-        values[(0.06 < places) & (places < 0.1)] = np.inf
-        values[(0.1 < places) & (places < 0.14)] = -np.inf
+        values[(places > 0.06) & (places < 0.1)] = np.inf
+        values[(places > 0.1) & (places < 0.14)] = -np.inf
     return values, np.float64 if letter in "nq" else None
 
 

@@ -12,7 +12,17 @@ from ffnn.backend.engine import Engine
 from ffnn.backend.vocabulary import row_argmax, row_map, row_max, uniform
 from ffnn.formulas import value_itself
 from ffnn.nn import (
-    GELU, Adam, BatchNorm, ClipNorm, Dropout, L2Penalty, Linear, Network, Objective, SoftmaxCrossEntropy, Tanh,
+    GELU,
+    Adam,
+    BatchNorm,
+    ClipNorm,
+    Dropout,
+    L2Penalty,
+    Linear,
+    Network,
+    Objective,
+    SoftmaxCrossEntropy,
+    Tanh,
 )  # fmt: skip
 
 pytestmark = needs_compiler
