@@ -23,12 +23,17 @@ WORKSPACE = 32 << 20
 """Bytes: what NVIDIA recommends for its newest cards; older ones need 4 MiB."""
 
 
-def load(name: str = "cublas") -> ctypes.CDLL:
-    """The library, as the CUDA packages beside CuPy or the system bring it."""
+def load() -> Any:
+    """The library, as the CUDA packages beside CuPy or the system bring it; FFNNError where there is none."""
     from cuda.pathfinder import load_nvidia_dynamic_lib
 
-    found = load_nvidia_dynamic_lib(name)
-    return ctypes.CDLL(found.abs_path)
+    try:
+        return ctypes.CDLL(load_nvidia_dynamic_lib("cublas").abs_path)
+    except (RuntimeError, OSError) as problem:
+        raise FFNNError(
+            f"engine 'cupy' needs the library cuBLAS; received: {str(problem).partition(chr(10))[0]}; "
+            "install it with `pip install 'ffnn[gpu]'`"
+        ) from problem
 
 
 class Operand:
