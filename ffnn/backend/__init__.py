@@ -10,6 +10,7 @@ __all__ = ["ENGINES", "Array", "Engine", "create_engine", "resolve_engine"]
 ENGINES = {
     "numpy": "ffnn.backend.numpy_engine:NumpyEngine",
     "numba": "ffnn.backend.numba_engine:NumbaEngine",
+    "cupy": "ffnn.backend.cupy_engine:CupyEngine",
 }
 """Engine classes by name; a module is imported when its engine is first asked for."""
 
@@ -43,7 +44,7 @@ def create_engine(name: str = "auto", dtype: str = "float32") -> Engine:
     NumpyEngine('float64')
     >>> create_engine("nunba")
     Traceback (most recent call last):
-    ffnn.errors.FFNNError: unknown engine 'nunba': expected one of auto, numpy, numba; did you mean 'numba'?
+    ffnn.errors.FFNNError: unknown engine 'nunba': expected one of auto, numpy, numba, cupy; did you mean 'numba'?
     """
     module, _, cls = ENGINES[resolve_engine(name)[0]].partition(":")
     try:

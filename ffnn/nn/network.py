@@ -122,7 +122,8 @@ class Network:
             if tuple(np.shape(state[name])) != tuple(own[name].shape):
                 raise FFNNError(f"{name}: expected shape {own[name].shape}; the saved one is {np.shape(state[name])}")
         for name, array in own.items():
-            array[...] = self.engine.array(state[name], array.dtype)
+            # A counter that lives on the host, whatever the engine, takes no array of a device.
+            array[...] = state[name] if isinstance(array, np.ndarray) else self.engine.array(state[name], array.dtype)
 
     def summary(self) -> str:
         """A table of layers: shape of the output, trainable parameters, floating-point operations of one forward."""

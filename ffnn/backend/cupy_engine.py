@@ -1,0 +1,215 @@
+"""The GPU engine: CuPy holds the arrays, kernels are generated from the formulas, products are cuBLAS's.
+
+Everything is done on one stream, in the order in which it was asked for, and nothing waits for the
+device but `read`, `host` and what measures.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+
+from ffnn.backend import cublas
+from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, Launch, OneHot, SquareSum, Warp
+from ffnn.backend.cuda_source import C_TYPES, Source
+from ffnn.backend.engine import Array, Engine, Kernel
+from ffnn.backend.formula import Formula
+from ffnn.errors import FFNNError
+
+try:
+    import cupy
+except ImportError as problem:
+    cupy, MISSING = None, str(problem).strip().partition("\n")[0]
+
+PRECISIONS = ("float32", "tf32")
+
+
+class CupyEngine(Engine):
+    """Arrays on a GPU and one kernel for each formula. Parameters of `Engine`, and:
+
+    Parameters
+    ----------
+    precision : "float32" or "tf32", default "float32"
+        Of matrix products of float32 arrays; tf32 rounds their factors to 10 bits of mantissa, for several times the
+        speed.
+    memory_limit : int, optional
+        Bytes of the device that `share` may fill; by default 80 % of what is free.
+
+    Attributes
+    ----------
+    shared : list of str
+        A line for everything that was handed to `share`, which says where it lies.
+    """
+
+    name = "cupy"
+
+    def __init__(self, dtype: str = "float32", precision: str = "float32", memory_limit: int | None = None) -> None:
+        super().__init__(dtype)
+        if cupy is None:
+            raise FFNNError(
+                f"engine 'cupy' needs the package cupy; received: {MISSING}; "
+                "install it with `pip install 'ffnn[gpu]'`, or choose --engine=auto"
+            )
+        if precision not in PRECISIONS:
+            raise FFNNError(f"precision must be one of {', '.join(PRECISIONS)}; received {precision!r}")
+        try:
+            cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as problem:
+            raise FFNNError(
+                f"engine 'cupy' needs an NVIDIA GPU and its driver; received: {problem}; "
+                "look with `nvidia-smi`, or choose --engine=auto"
+            ) from problem
+        self.precision, self.array_type = precision, cupy.ndarray
+        self.shared: list[str] = []
+        self._stream = _stream_of(cupy.cuda.runtime.getDevice())
+        self._use()
+        free = cupy.cuda.runtime.memGetInfo()[0]
+        self._left = free * 4 // 5 if memory_limit is None else memory_limit
+        self._workspace = self.empty((cublas.WORKSPACE,), np.uint8)
+        library = cublas.load()
+        self._cublas = cublas.Cublas(library, self._stream.ptr, self._workspace.data.ptr, precision)
+        # Plain and stacked form.
+        self._one_hot, self._argmax = (
+            (OneHot(self, False), OneHot(self, True)),
+            (ArgMax(self, False), ArgMax(self, True)),
+        )
+        self._square_sum = (SquareSum(self, False), SquareSum(self, True))
+        self._warp = Warp(self, False)
+        self._launches: dict[str, Launch] = {}
+
+    def _use(self) -> None:
+        # The current stream belongs to a thread; batches are prepared in one of their own.
+        self._stream.use()
+
+    # -- arrays ---------------------------------------------------------------------------------
+
+    def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
+        self._use()
+        try:
+            return cupy.empty(shape, dtype or self.dtype)
+        except cupy.cuda.memory.OutOfMemoryError as problem:
+            raise FFNNError(_too_little(problem)) from problem
+
+    def array(self, values: Any, dtype: Any = None) -> Array:
+        self._use()
+        try:
+            return cupy.array(values, dtype or self.dtype)
+        except cupy.cuda.memory.OutOfMemoryError as problem:
+            raise FFNNError(_too_little(problem)) from problem
+
+    def share(self, values: np.ndarray[Any, Any]) -> Array:
+        """A copy on the device; FFNNError where `memory_limit` does not allow it."""
+        size = f"{values.nbytes / 1e6:.0f} MB of {values.dtype.name} values"
+        if values.nbytes > self._left:
+            raise FFNNError(
+                f"{size} do not fit the {self._left / 1e6:.0f} MB that the device may hold: "
+                "raise --device_memory_limit, take fewer images, or choose --engine=numba"
+            )
+        self._left -= values.nbytes
+        self.shared.append(f"{size} on the device")
+        return self.array(values, values.dtype)
+
+    def host(self, array: Array) -> np.ndarray[Any, Any]:
+        self._use()
+        return np.asarray(array) if isinstance(array, np.ndarray) else array.get()
+
+    def read(self, cell: Array) -> float:
+        self._use()
+        return float(cell.get().reshape(-1)[0])
+
+    # -- fixed operations -----------------------------------------------------------------------
+
+    def matmul(self, a: Array, b: Array, out: Array) -> None:
+        self._cublas.matmul(a, a.data.ptr, b, b.data.ptr, out, out.data.ptr)
+
+    def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        """As `Engine.one_hot`, but a label that is no column makes its row NaN: a device cannot raise an error.
+
+        The loss is then NaN too. Arrays of a stack are taken as well.
+        """
+        self._one_hot[out.ndim == 3](labels, on, off, out)
+
+    def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+        self._warp(pool, rows, shape, source, out)
+
+    def argmax(self, matrix: Array) -> Array:
+        out = self.empty(matrix.shape[:-1], np.int64)
+        self._argmax[matrix.ndim == 3](out, matrix)
+        return out
+
+    def square_sum(self, array: Array, out: Array) -> None:
+        """As `Engine.square_sum`; with a cell of several members, the sum of each one's values."""
+        self._square_sum[out.size > 1](array, out)
+
+    def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        self._use()
+        parts = [array[start:stop].astype(np.float64) for start, stop in bounds]
+        found = [cupy.stack([part.sum(), cupy.square(part).sum(), cupy.abs(part).max()]) for part in parts]
+        return self.host(cupy.stack(found))
+
+    # -- formulas -------------------------------------------------------------------------------
+
+    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+        """`step` as a CUDA graph: one launch repeats all of it, over the same arrays and cells."""
+        self._use()
+        stream = self._stream
+        stream.begin_capture()
+        try:
+            step()
+        except BaseException:
+            # Else the stream would stay in this state, and everything after it would fail with another error.
+            with suppress(cupy.cuda.runtime.CUDARuntimeError):
+                stream.end_capture()
+            raise
+        graph = stream.end_capture()
+        graph.upload(stream)
+
+        def replay(keeps: Any = step) -> None:
+            graph.launch(stream)
+
+        return replay
+
+    def _build(self, kind: str, formula: Formula) -> Kernel:
+        stacked, plain = kind.startswith("stacked_"), kind.removeprefix("stacked_")
+        if plain == "gather":
+            return GatherKernel(self, stacked, formula)
+        return FormulaKernel(self, stacked, plain, formula, C_TYPES[self.dtype.name])
+
+    # -- what launching needs -------------------------------------------------------------------
+
+    def address(self, array: Array) -> int:
+        """Where the first value lies on the device."""
+        return array.data.ptr  # type: ignore[no-any-return]
+
+    def scratch(self, size: int) -> Array:
+        """So many bytes of zeros."""
+        return self.zeros((size,), np.uint8)
+
+    def compile(self, source: Source) -> Launch:
+        """The kernel of this source, from CuPy's cache on disk if it was compiled before."""
+        if source.name not in self._launches:
+            kernel = cupy.RawKernel(source.text, source.name, options=("--std=c++17",)).kernel
+            stream, parameter = self._stream, np.dtype((np.void, source.size))
+
+            def launch(grid: tuple[int, int, int], block: tuple[int, int, int], arguments: bytes) -> None:
+                # CuPy passes an array of one value, here a structure, by value.
+                kernel(grid, block, (np.frombuffer(arguments, parameter),), 0, stream)
+
+            self._launches[source.name] = launch
+        return self._launches[source.name]
+
+
+@functools.cache
+def _stream_of(device: int) -> Any:
+    """The stream of all engines on a device: what one of them has written, another may read."""
+    return cupy.cuda.Stream(non_blocking=True)
+
+
+def _too_little(problem: Exception) -> str:
+    reason = str(problem).strip().splitlines()[0]
+    return (
+        f"the device's memory is full ({reason}): choose a smaller batch_size, fewer networks in --stack, "
+        "or a smaller --device_memory_limit"
+    )
