@@ -228,7 +228,7 @@ def evaluate(run_directory: Path, checkpoint: str, part: str, **perturbations: s
 
 
 @commands.command()
-@click.option("--engine", default="auto", show_default=True, help="auto, numpy or numba")
+@click.option("--engine", default="auto", show_default=True, help="auto, numpy, numba or cupy")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 def gradcheck(engine: str, seed: int) -> None:
     """Compare every hand-derived gradient with differences of the loss, in float64."""

@@ -1,6 +1,7 @@
 """Engines: where arrays live and how formulas run. The only room that imports numba or cupy."""
 
 import importlib
+from typing import Any
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.errors import FFNNError, nearest
@@ -35,8 +36,8 @@ def resolve_engine(name: str) -> tuple[str, str | None]:
     return "numba", None
 
 
-def create_engine(name: str = "auto", dtype: str = "float32") -> Engine:
-    """A new engine.
+def create_engine(name: str = "auto", dtype: str = "float32", **options: Any) -> Engine:
+    """A new engine; options are those of its class.
 
     Examples
     --------
@@ -48,7 +49,7 @@ def create_engine(name: str = "auto", dtype: str = "float32") -> Engine:
     """
     module, _, cls = ENGINES[resolve_engine(name)[0]].partition(":")
     try:
-        engine: Engine = getattr(importlib.import_module(module), cls)(dtype)
+        engine: Engine = getattr(importlib.import_module(module), cls)(dtype, **options)
     except ImportError as problem:
         raise FFNNError(f"engine {name!r} cannot be used: {problem}") from problem
     return engine

@@ -14,7 +14,10 @@ from ffnn.errors import FFNNError
 R_32F, R_64F = 0, 1
 """cudaDataType_t."""
 
-COMPUTE = {("float32", "float32"): 68, ("float32", "tf32"): 77, ("float64", "float32"): 70, ("float64", "tf32"): 70}
+COMPUTE = {
+    "float32": {"float32": 68, "tf32": 77, "bf16": 75},
+    "float64": {"float32": 70, "tf32": 70, "bf16": 70},
+}
 """cublasComputeType_t, by type of the arrays and precision of products."""
 
 DEFAULT_ALGORITHM = -1
@@ -85,7 +88,7 @@ class Cublas:
         Address of the CUDA stream.
     workspace : int
         Address of `WORKSPACE` bytes on the device; the caller keeps them.
-    precision : "float32" or "tf32"
+    precision : "float32", "tf32" or "bf16"
         tf32: float32 arrays are multiplied with 10 bits of mantissa, and summed in float32.
     """
 
@@ -128,7 +131,7 @@ class Cublas:
         if target.transposed or any(x.members not in (1, target.members) for x in (left, right)):
             raise ValueError(f"a product cannot be written to {out.shape} with strides {out.strides}")
         one, zero, kind = self._numbers[out.dtype.name]
-        compute = COMPUTE[out.dtype.name, self._precision]
+        compute = COMPUTE[out.dtype.name][self._precision]
         # Seen with columns first, all three are transposed, and out.T = b.T @ a.T.
         head = (self._handle, right.transposed, left.transposed, n, m, k, ctypes.addressof(one))
         beta = ctypes.addressof(zero)

@@ -23,7 +23,7 @@ try:
 except ImportError as problem:
     cupy, MISSING = None, str(problem).strip().partition("\n")[0]
 
-PRECISIONS = ("float32", "tf32")
+PRECISIONS = ("float32", "tf32", "bf16")
 
 
 class CupyEngine(Engine):
@@ -31,9 +31,10 @@ class CupyEngine(Engine):
 
     Parameters
     ----------
-    precision : "float32" or "tf32", default "float32"
-        Of matrix products of float32 arrays; tf32 rounds their factors to 10 bits of mantissa, for several times the
-        speed.
+    precision : "float32", "tf32" or "bf16", default "float32"
+        Of matrix products of float32 arrays: tf32 rounds their factors to 10 bits of mantissa, bf16 to 7, for many
+        times the speed. Sums, weights and everything else stay float32, and bf16 has float32's range, so that no loss
+        needs scaling, as one would in fp16.
     memory_limit : int, optional
         Bytes of the device that `share` may fill; by default 80 % of what is free.
 
@@ -44,6 +45,7 @@ class CupyEngine(Engine):
     """
 
     name = "cupy"
+    records = True
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", memory_limit: int | None = None) -> None:
         super().__init__(dtype)
@@ -78,6 +80,18 @@ class CupyEngine(Engine):
         self._square_sum = (SquareSum(self, False), SquareSum(self, True))
         self._warp = Warp(self, False)
         self._launches: dict[str, Launch] = {}
+
+    def describe(self) -> dict[str, Any]:
+        properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
+        return {
+            "device": properties["name"].decode(),
+            "memory": int(properties["totalGlobalMem"]),
+            "cupy": cupy.__version__,
+            "cuda": cupy.cuda.runtime.runtimeGetVersion(),
+            "driver": cupy.cuda.runtime.driverGetVersion(),
+            "precision": self.precision,
+            "images": list(self.shared),
+        }
 
     def _use(self) -> None:
         # The current stream belongs to a thread; batches are prepared in one of their own.

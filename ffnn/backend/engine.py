@@ -45,6 +45,8 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
+    records: ClassVar[bool] = False
+    """Whether `capture` pays: to ask for kernels one by one would take longer than they do."""
 
     def __init__(self, dtype: str = "float32") -> None:
         if dtype not in FLOATS:
@@ -54,6 +56,10 @@ class Engine(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.dtype.name!r})"
+
+    def describe(self) -> dict[str, Any]:
+        """What a run should record of the device behind it; nothing where that is the processor."""
+        return {}
 
     # -- arrays ---------------------------------------------------------------------------------
 

@@ -6,10 +6,12 @@ The only file that knows both the settings' names and the constructors.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ffnn.backend import Engine, create_engine
+from ffnn.backend.stacked import StackedEngine
 from ffnn.data import AUGMENTATIONS, SAMPLERS, Dataset, Split, fit_normalization, load, make_split
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
@@ -34,6 +36,8 @@ from ffnn.nn import (
 )
 from ffnn.nn.clipping import Clip
 from ffnn.reference import Reference, make_reference
+from ffnn.training.recorded import RecordedTrainer
+from ffnn.training.stack import Blueprint
 from ffnn.training.trainer import Callback, Plan, Trainer
 
 EVALUATION_BATCH = 1024
@@ -52,6 +56,8 @@ class Parts:
         The network with its loss and penalty.
     optimizer : Optimizer
     plan : Plan
+    blueprint : Blueprint
+        Makes them once more, for a stack.
     reference : Reference, optional
         The network of another framework that is trained in place of ffnn's.
     """
@@ -64,6 +70,7 @@ class Parts:
     objective: Objective
     optimizer: Optimizer
     plan: Plan
+    blueprint: Blueprint
     reference: Reference | None = None
 
 
@@ -93,10 +100,29 @@ def load_source(config: Config) -> Source:
         test_fraction=config.test_fraction,
         seed=config.split_seed,
     )
-    engine = create_engine(config.engine, config.dtype)
+    engine = create_engine(config.engine, config.dtype, **engine_options(config))
     normalization = fit_normalization(config.normalize, dataset, split.train)
     pool = Pool(engine, dataset.images, dataset.labels, normalization.scale, normalization.shift)
     return Source(dataset, split, pool)
+
+
+def engine_options(config: Config) -> dict[str, Any]:
+    """What the config says about a GPU; nothing for engines of the processor."""
+    limit = config.device_memory_limit
+    return {
+        **({"precision": config.precision} if config.precision != "float32" else {}),
+        **({"memory_limit": int(limit * 1e9)} if limit else {}),
+    }
+
+
+def blueprint(config: Config, source: Source) -> Blueprint:
+    """What makes the network that stacked runs have in common, with the optimizer and the plan."""
+
+    def make(engine: StackedEngine) -> tuple[Objective, Optimizer, Plan]:
+        objective = build_objective(config, source, engine)
+        return objective, build_optimizer(config), build_plan(config, objective.network)
+
+    return make
 
 
 def build(config: Config, source: Source | None = None) -> Parts:
@@ -119,6 +145,7 @@ def build(config: Config, source: Source | None = None) -> Parts:
         objective,
         build_optimizer(config),
         build_plan(config, objective.network),
+        blueprint(config, source),
     )
 
 
@@ -198,11 +225,17 @@ def with_framework(config: Config, parts: Parts) -> Parts:
     return replace(parts, reference=reference)
 
 
+def build_member(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
+    """What trains the parts as a member of a stack, which takes the steps."""
+    return Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
+
+
 def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
-    """What trains the parts: ffnn, or their framework."""
+    """What trains the parts: ffnn, with recorded steps where the engine wants them, or their framework."""
     given = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     if parts.reference is None:
-        return Trainer(*given)
+        recorded = parts.objective.network.engine.records and type(parts.train) is Batches
+        return RecordedTrainer(parts.blueprint, *given) if recorded else Trainer(*given)
     from ffnn.reference.trainer import ReferenceTrainer
 
     return ReferenceTrainer(parts.reference, *given)

@@ -69,8 +69,8 @@ Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy",
 
 
 BOOKKEEPING = {
-    "checkpoint_every", "histogram_every", "threads", "data_dir", "runs_dir", "group", "name", "job_type", "tags",
-    "notes", "wandb", "project", "entity",
+    "checkpoint_every", "device_memory_limit", "histogram_every", "threads", "data_dir", "runs_dir", "group", "name",
+    "job_type", "tags", "notes", "wandb", "project", "entity",
 }  # fmt: skip
 """Settings that cannot change what a run finds: where it is stored, who watches it, how many threads it has."""
 
@@ -159,7 +159,15 @@ class Config(BaseModel):
     framework: Annotated[str, _one_of("ffnn", *REFERENCES)] = Field(
         "ffnn", description=f"what takes the steps: ffnn, or for comparison {', '.join(REFERENCES)}"
     )
-    engine: Annotated[str, _one_of("auto", *ENGINES)] = Field("auto", description="auto, numpy or numba")
+    engine: Annotated[str, _one_of("auto", *ENGINES)] = Field(
+        "auto", description="auto, numpy, numba, or cupy for a GPU; auto is numba where it can be had"
+    )
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        "float32", description="of matrix products on a GPU: tf32 and bf16 are faster and coarser"
+    )
+    device_memory_limit: Positive | None = Field(
+        None, description="GB of a GPU's memory for images [80 % of what is free]"
+    )
     threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
 
@@ -238,6 +246,11 @@ class Config(BaseModel):
                 f"double_softmax: expected a loss that applies softmax itself, cross_entropy or focal; "
                 f"received {name_of(self.loss)}, for which output_softmax is meant"
             )
+        if self.engine != "cupy" and (self.precision != "float32" or self.device_memory_limit):
+            name = "precision" if self.precision != "float32" else "device_memory_limit"
+            raise ValueError(f"{name}: expected engine=cupy with it; received engine={self.engine}")
+        if self.engine == "cupy" and self.framework != "ffnn":
+            raise ValueError(f"engine: {self.framework} trains on a CPU here; use engine=auto with it")
         if self.ema and self.framework != "ffnn":
             raise ValueError(f"ema: {self.framework} has no average of this kind; use it with framework=ffnn")
         if not takes_logits and (self.label_smoothing or self.class_weights):

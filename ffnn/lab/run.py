@@ -73,7 +73,9 @@ def write_beginning(
     directory: RunDirectory, config: Config, parts: Parts, own: dict[str, Any], environment: Mapping[str, Any]
 ) -> None:
     """Write down what is known of a run before its first step."""
-    directory.write_environment({**environment, "code_digest": config.code_digest(), "data": describe_data(parts)})
+    device = parts.objective.network.engine.describe()
+    known = {**environment, **({"device": device} if device else {})}
+    directory.write_environment({**known, "code_digest": config.code_digest(), "data": describe_data(parts)})
     directory.write_summary({"status": "running", **own})
     directory.write_config(config.resolved())  # last: a directory is a run once it has one
 

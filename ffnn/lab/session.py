@@ -6,7 +6,7 @@ It may be the run's first process or one that goes on where another was killed: 
 import shlex
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +92,8 @@ class Session:
         When the process began with it, in `time.perf_counter` seconds.
     restore : callable
         Brings a rehearsed trainer and its best epoch where the run was; by default they are at its beginning.
+    make_trainer : callable
+        From the parts and the callbacks.
     """
 
     config: Config
@@ -103,6 +105,7 @@ class Session:
     interruption: Interruption
     start: float
     restore: Callable[[Trainer, Best], None] = lambda trainer, best: None
+    make_trainer: Callable[[Parts, Sequence[Callback]], Trainer] = build_trainer
 
 
 def carry_out(session: Session) -> RunRecord:
@@ -119,7 +122,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
     session.notify(describe_start(session.config, session.parts, directory.path))
     tracker = _tracker(session.config, directory, session.parts, session.notify)
     best = Best(session.config.monitor)
-    trainer = build_trainer(session.parts, _callbacks(session, tracker, best))
+    trainer = session.make_trainer(session.parts, _callbacks(session, tracker, best))
     seconds, evaluation, status = 0.0, None, "failed"
     tracker.start()
     try:

@@ -12,18 +12,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ffnn.backend.stacked import StackedEngine
 from ffnn.backend.threads import limited_threads
 from ffnn.errors import FFNNError
-from ffnn.lab.build import Source, build_objective, build_optimizer, build_plan, load_source
+from ffnn.lab.build import Source, build_member, load_source
 from ffnn.lab.config import BOOKKEEPING, Config, name_of
 from ffnn.lab.run import new_run, prepare, write_beginning
 from ffnn.lab.session import Notify, Session, patiently, under_way
 from ffnn.lab.termination import Interruption
-from ffnn.nn import Objective, Optimizer
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
-from ffnn.training.stack import Stack
-from ffnn.training.trainer import Callback, Plan, Trainer
+from ffnn.training.stack import Blueprint, Stack
+from ffnn.training.trainer import Callback, Trainer
 
 OWN = {
     "seed", "initializer", "bias_initializer", "l2", "l2_per_example", "learning_rate", "weight_decay", "schedule",
@@ -74,6 +72,13 @@ class Member:
     _contexts: ExitStack = field(default_factory=ExitStack)
     _directory: RunDirectory | None = None
     _trainer: Trainer | None = None
+    _blueprint: Blueprint | None = None
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the whole stack can be made from, once it has begun."""
+        assert self._blueprint is not None
+        return self._blueprint
 
     @property
     def trainer(self) -> Trainer:
@@ -93,7 +98,11 @@ class Member:
             own = {"config_digest": self.config.digest(), "stack": size}
             known = {**environment, "command": self.command or environment["command"]}
             write_beginning(directory, resolved, parts, own, known)
-            session = Session(resolved, parts, directory, own, self.notify, self.progress, interruption, start)
+            self._blueprint = parts.blueprint
+            session = Session(
+                resolved, parts, directory, own, self.notify, self.progress, interruption, start,
+                make_trainer=build_member,
+            )  # fmt: skip
             self._trainer = self._contexts.enter_context(under_way(session))
             self._contexts.enter_context(self._trainer.course())
 
@@ -154,21 +163,15 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
         begun = [member for member in members if member.outcome is None]
         if begun:
             with limited_threads(begun[0].threads):  # the end of one run must not set the others' threads free
-                _train_together(begun, source)
+                _train_together(begun)
 
 
-def _train_together(members: Sequence[Member], source: Source) -> None:
-    config = members[0].config
-
-    def blueprint(engine: StackedEngine) -> tuple[Objective, Optimizer, Plan]:
-        objective = build_objective(config, source, engine)
-        return objective, build_optimizer(config), build_plan(config, objective.network)
-
+def _train_together(members: Sequence[Member]) -> None:
     stack: Stack | None = None
     while members:
         trainers = [member.trainer for member in members]
         if stack is None or stack.trainers != trainers:
-            stack = Stack(trainers, blueprint)
+            stack = Stack(trainers, members[0].blueprint)
             with patiently(members[0].notify):
                 stack.rehearse()
         alone = stack.train_epoch()

@@ -20,11 +20,15 @@ def describe_start(config: Config, parts: Parts, path: Path) -> str:
     """What is about to be trained, on what, and where it is recorded, in one line."""
     network, split = parts.objective.network, parts.split
     sizes = "-".join(map(str, [network.input_size, *(config.hidden_layers or []), len(parts.dataset.class_names)]))
+    device = network.engine.describe()
+    where = f"BLAS threads {config.threads}"
+    if device:
+        where = f"{config.precision} products on {device['device']}, {', '.join(device['images'])}"
     trainer = "" if config.framework == "ffnn" else f"{config.framework} from "
     return (
         f"{name_of(config.dataset)}: {len(split.train):,} images to train, {len(split.val):,} to validate, "
         f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)}, "
-        f"{trainer}engine {config.engine} {config.dtype}, BLAS threads {config.threads}; {path}"
+        f"{trainer}engine {config.engine} {config.dtype}, {where}; {path}"
     )
 
 

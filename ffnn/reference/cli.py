@@ -11,7 +11,7 @@ from ffnn.errors import FFNNError
 @click.command()
 @click.option("--framework", "frameworks", multiple=True, help="torch, jax or tensorflow [all that are installed]")
 @click.option("--steps", default="1,10,100", show_default=True, help="Compare parameters after so many steps.")
-@click.option("--engine", default="auto", show_default=True, help="auto, numpy or numba")
+@click.option("--engine", default="auto", show_default=True, help="auto, numpy, numba or cupy")
 def agree(frameworks: tuple[str, ...], steps: str, engine: str) -> None:
     """Train everything beside the same thing in another framework, in float64, and compare.
 

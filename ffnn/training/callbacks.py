@@ -158,8 +158,12 @@ class SaveCheckpoints(Callback):
     def on_start(self, trainer: Trainer) -> None:
         self._saved_at = time.monotonic()
 
+    @property
+    def watches_steps(self) -> bool:
+        return self.every > 0
+
     def on_step(self, trainer: Trainer) -> None:
-        if self.every and trainer.step % self.every == 0 and trainer.can_resume:
+        if trainer.step % self.every == 0 and trainer.can_resume:
             self._save(trainer, trainer.epoch + 1)
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:

@@ -44,6 +44,11 @@ class Callback:
     def on_start(self, trainer: "Trainer") -> None:
         """Before the first step."""
 
+    @property
+    def watches_steps(self) -> bool:
+        """Whether `on_step` is to be called: steps that nobody watches may be taken many at a time."""
+        return type(self).on_step is not Callback.on_step
+
     def on_step(self, trainer: "Trainer") -> None:
         """After each step but the last of an epoch, after which `on_epoch` comes."""
 
@@ -178,8 +183,7 @@ class Trainer:
     @contextmanager
     def course(self) -> Iterator[None]:
         """Within it somebody trains epochs and finishes them as `fit` does; it tells callbacks, and how all ended."""
-        # Asked at every step, so only those that want to know.
-        self._observers = [known for known in self.callbacks if type(known).on_step is not Callback.on_step]
+        self._observers = [known for known in self.callbacks if known.watches_steps]
         for callback in self.callbacks:
             callback.on_start(self)
         try:

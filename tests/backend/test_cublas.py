@@ -168,9 +168,9 @@ def test_the_precision_decides_how_float32_is_multiplied() -> None:
             library = Library()
             values = np.ones((2, 2), dtype)
             product(Cublas(library, 1, 2, precision), values, values, np.empty_like(values))
-            assert library.computes == [COMPUTE[np.dtype(dtype).name, precision]]
-    # CUBLAS_COMPUTE_32F and CUBLAS_COMPUTE_32F_FAST_TF32 of cublas_api.h.
-    assert (COMPUTE["float32", "float32"], COMPUTE["float32", "tf32"]) == (68, 77)
+            assert library.computes == [COMPUTE[np.dtype(dtype).name][precision]]
+    # CUBLAS_COMPUTE_32F, _32F_FAST_TF32 and _32F_FAST_16BF of cublas_api.h.
+    assert COMPUTE["float32"] == {"float32": 68, "tf32": 77, "bf16": 75}
 
 
 def test_what_does_not_fit_is_refused() -> None:

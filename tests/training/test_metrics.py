@@ -75,7 +75,7 @@ def test_calibration_error_is_a_fraction_and_zero_for_certain_truth(rows: int, s
 def test_running_means_weigh_rows_alike_and_ties_go_to_the_lower_class(engine: str) -> None:
     made = create_engine(engine, "float64")
     means = RunningMeans(made)
-    means.add(1.0, 3.0, made.array([[2.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), made.array([0, 1, 0], np.int64))
+    means.add(3.0, 3.0, made.array([[2.0, 1.0], [0.0, 3.0], [5.0, 5.0]]), made.array([0, 1, 0], np.int64))
     means.add(5.0, 1.0, made.array([[5.0, 5.0]]), made.array([1], np.int64))
     assert means.loss == pytest.approx(2.0)
     assert means.accuracy == pytest.approx(0.75)

@@ -1,0 +1,41 @@
+"""A trainer for engines that record a step once and repeat it: between two steps nothing is asked of the host.
+
+A kernel of a small network takes less time than the host needs to ask for it; a recorded step is asked for once.
+"""
+
+from typing import Any
+
+from ffnn.training.stack import Blueprint, Stack
+from ffnn.training.trainer import Trainer
+
+
+class RecordedTrainer(Trainer):
+    """A `Trainer` whose epochs are a stack's, of this one network; parameters as there, after the blueprint.
+
+    The last step of an epoch is asked for one by one, as every step is where a callback wants to be told of each.
+    A loss that is not finite is noticed when the recorded steps are over; the epoch is then taken again, a step at a
+    time, to find where it began.
+
+    Parameters
+    ----------
+    blueprint : Blueprint
+    """
+
+    def __init__(self, blueprint: Blueprint, *given: Any) -> None:
+        super().__init__(*given)
+        self._blueprint = blueprint
+        self._stack: Stack | None = None
+
+    def rehearse(self) -> float:
+        seconds = super().rehearse()
+        self._stack_of_one().rehearse()
+        return seconds
+
+    def train_epoch(self, observed: bool = False) -> float:
+        if not self.observed_steps:
+            self._stack_of_one().train_epoch()
+        return super().train_epoch(observed)
+
+    def _stack_of_one(self) -> Stack:
+        self._stack = self._stack or Stack([self], self._blueprint)
+        return self._stack
