@@ -16,10 +16,12 @@ from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, Launch
 from ffnn.backend.cuda_source import C_TYPES, Source
 from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula
+from ffnn.backend.host_pool import HostPool
 from ffnn.errors import FFNNError
 
 try:
     import cupy
+    import cupyx
 except ImportError as problem:
     cupy, MISSING = None, str(problem).strip().partition("\n")[0]
 
@@ -36,7 +38,8 @@ class CupyEngine(Engine):
         times the speed. Sums, weights and everything else stay float32, and bf16 has float32's range, so that no loss
         needs scaling, as one would in fp16.
     memory_limit : int, optional
-        Bytes of the device that `share` may fill; by default 80 % of what is free.
+        Bytes of the device that `share` may fill; by default 80 % of what is free. What does not fit stays on the
+        host, and its batches are copied ahead.
 
     Attributes
     ----------
@@ -80,6 +83,7 @@ class CupyEngine(Engine):
         self._square_sum = (SquareSum(self, False), SquareSum(self, True))
         self._warp = Warp(self, False)
         self._launches: dict[str, Launch] = {}
+        self._order = self.array([], np.int64)
 
     def describe(self) -> dict[str, Any]:
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())
@@ -114,16 +118,22 @@ class CupyEngine(Engine):
             raise FFNNError(_too_little(problem)) from problem
 
     def share(self, values: np.ndarray[Any, Any]) -> Array:
-        """A copy on the device; FFNNError where `memory_limit` does not allow it."""
-        size = f"{values.nbytes / 1e6:.0f} MB of {values.dtype.name} values"
-        if values.nbytes > self._left:
-            raise FFNNError(
-                f"{size} do not fit the {self._left / 1e6:.0f} MB that the device may hold: "
-                "raise --device_memory_limit, take fewer images, or choose --engine=numba"
-            )
-        self._left -= values.nbytes
-        self.shared.append(f"{size} on the device")
-        return self.array(values, values.dtype)
+        """A copy on the device if `memory_limit` allows it, else a `HostPool`, which only `gather` and `warp` take."""
+        size = f"{values.nbytes / 1e6:.1f} MB of {values.dtype.name} values"
+        if values.nbytes <= self._left:
+            self._left -= values.nbytes
+            self.shared.append(f"{size} on the device")
+            return self.array(values, values.dtype)
+        self.shared.append(f"{size} on the host, batches copied ahead: the device may hold {self._left / 1e6:.1f} MB")
+        return HostPool(values, self, self._stream, cupy.cuda.Stream(non_blocking=True))
+
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
+        """A host array in pinned memory."""
+        return cupyx.empty_pinned(shape, dtype)  # type: ignore[no-any-return]
+
+    def event(self) -> Any:
+        """An event that measures no time."""
+        return cupy.cuda.Event(disable_timing=True)
 
     def host(self, array: Array) -> np.ndarray[Any, Any]:
         self._use()
@@ -146,7 +156,11 @@ class CupyEngine(Engine):
         self._one_hot[out.ndim == 3](labels, on, off, out)
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
-        self._warp(pool, rows, shape, source, out)
+        if isinstance(pool, HostPool):
+            with pool.rows(self.host(rows)) as batch:
+                self._warp(batch, self._in_order(len(batch)), shape, source, out)
+        else:
+            self._warp(pool, rows, shape, source, out)
 
     def argmax(self, matrix: Array) -> Array:
         out = self.empty(matrix.shape[:-1], np.int64)
@@ -188,8 +202,25 @@ class CupyEngine(Engine):
     def _build(self, kind: str, formula: Formula) -> Kernel:
         stacked, plain = kind.startswith("stacked_"), kind.removeprefix("stacked_")
         if plain == "gather":
-            return GatherKernel(self, stacked, formula)
+            return self._gather(GatherKernel(self, stacked, formula), stacked)
         return FormulaKernel(self, stacked, plain, formula, C_TYPES[self.dtype.name])
+
+    def _gather(self, kernel: Kernel, stacked: bool) -> Kernel:
+        def gather(out: Array, pool: Array, indices: Array, inputs: tuple[Array, ...]) -> None:
+            if isinstance(pool, HostPool):
+                # Where the caller has the numbers on the host, nothing waits for the device.
+                with pool.rows(self.host(indices)) as batch:
+                    order = self._in_order(batch.shape[-2])
+                    kernel(out, batch, order[None] if stacked else order, inputs)
+            else:
+                kernel(out, pool, indices, inputs)
+
+        return gather
+
+    def _in_order(self, count: int) -> Array:
+        if len(self._order) < count:
+            self._order = self.array(np.arange(count), np.int64)
+        return self._order[:count]
 
     # -- what launching needs -------------------------------------------------------------------
 

@@ -118,6 +118,12 @@ class DeviceArray:
     def max(self) -> "DeviceArray":
         return self._device.allocate(np.asarray(self._values.max()))
 
+    def set(self, given: np.ndarray, stream: "Stream") -> None:
+        assert given.shape == self.shape
+        assert given.dtype == self.dtype
+        # As late as a copy may happen: the host must not have written anything else there meanwhile.
+        stream.later.append(lambda: self._values.__setitem__(Ellipsis, given))
+
     def get(self) -> np.ndarray:
         assert self._device.recording is None, "the device was read while its stream was recorded"
         self._device.reads += 1
@@ -141,6 +147,12 @@ class Stream:
     def __init__(self, device: Device, non_blocking: bool) -> None:
         assert non_blocking
         self._device, self.ptr = device, 99
+        self.later: list[Callable[[], None]] = []
+        self.waits: list[Event] = []
+
+    def wait_event(self, event: "Event") -> None:
+        self.waits.append(event)
+        event.synchronize()
 
     def use(self) -> None:
         pass
@@ -153,6 +165,20 @@ class Stream:
         assert self._device.recording is not None
         work, self._device.recording = self._device.recording, None
         return Graph(self._device, work)
+
+
+class Event:
+    """A mark in a stream; what was put off there is done when somebody waits for it."""
+
+    def __init__(self) -> None:
+        self.stream: Stream | None = None
+
+    def record(self, stream: Stream) -> None:
+        self.stream = stream
+
+    def synchronize(self) -> None:
+        while self.stream and self.stream.later:
+            self.stream.later.pop(0)()
 
 
 class RecordedLibrary(Library):
@@ -207,6 +233,7 @@ def stand_in(device: Device) -> Any:
             runtime=runtime,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
             Stream=lambda non_blocking: Stream(device, non_blocking),
+            Event=lambda disable_timing: Event(),
         ),
     )
 
@@ -218,6 +245,7 @@ def stand_in_device() -> Iterator[Device]:
     cupy_engine._stream_of.cache_clear()
     with (
         mock.patch.object(cupy_engine, "cupy", stand_in(device)),
+        mock.patch.object(cupy_engine, "cupyx", SimpleNamespace(empty_pinned=np.empty), create=True),
         mock.patch.object(cublas, "load", lambda: RecordedLibrary(device)),
     ):
         yield device

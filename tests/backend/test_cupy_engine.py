@@ -12,7 +12,9 @@ from stand_in import Device, stand_in_device
 
 from ffnn.backend import create_engine, cupy_engine
 from ffnn.backend.engine import Engine
+from ffnn.backend.host_pool import HostPool
 from ffnn.backend.vocabulary import uniform
+from ffnn.data.batches import normalized_pixel
 from ffnn.errors import FFNNError
 from ffnn.formulas import product, value_itself
 from ffnn.nn import (
@@ -208,6 +210,49 @@ def test_weighted_and_focal_losses_stay_on_the_device(device: Device | None) -> 
         Training(create_engine(name, "float64"), FocalLoss(class_weights=weights)).step() for name in ("numpy", "cupy")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-10)
+
+
+# -- images that stay on the host -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+@pytest.mark.parametrize("rows_on_host", [False, True])
+def test_batches_of_a_pool_wherever_it_lies(device: Device | None, on_host: bool, rows_on_host: bool) -> None:
+    images = np.random.default_rng(9).integers(0, 256, (300, 12)).astype(np.uint8)
+    engine = create_engine("cupy", "float64", memory_limit=0 if on_host else 10**6)
+    pool = engine.share(images)
+    assert isinstance(pool, HostPool) == on_host
+    assert engine.shared == [  # type: ignore[attr-defined]
+        "0.0 MB of uint8 values on the host, batches copied ahead: the device may hold 0.0 MB"
+        if on_host
+        else "0.0 MB of uint8 values on the device"
+    ]
+    if rows_on_host and not on_host:
+        return  # rows must be where the pool is
+    scale, shift = engine.array(np.arange(12.0)), engine.array(np.ones(12))
+    batches = [engine.empty((size, 12)) for size in (5, 70, 70, 3, 70, 1)]
+    chosen = [np.random.default_rng(n).integers(0, 300, len(batch)) for n, batch in enumerate(batches)]
+    reads = device.reads if device else 0
+    for rows, batch in zip(chosen, batches, strict=True):
+        engine.gather(normalized_pixel)(
+            batch, pool, rows if rows_on_host else engine.array(rows, np.int64), (scale, shift)
+        )
+    if device and rows_on_host:
+        assert device.reads == reads, "the host waited for the device"
+    for rows, batch in zip(chosen, batches, strict=True):
+        np.testing.assert_array_equal(engine.host(batch), images[rows] * np.arange(12.0) + 1)
+    # A stack, whose members share the pool and choose rows of their own.
+    rows, out = np.array([[0, 299], [7, 7], [1, 2]]), engine.empty((3, 2, 12))
+    given = rows if rows_on_host else engine.array(rows, np.int64)
+    engine.stacked_kernel("gather", value_itself)(out, pool[None], given, ())
+    np.testing.assert_array_equal(engine.host(out), images[rows])
+    # Moved images.
+    places = engine.array(np.random.default_rng(1).uniform(-1, 4, (2, 2, 3, 4)))
+    moved, expected = engine.empty((2, 12)), np.empty((2, 12))
+    given = rows[0] if rows_on_host else engine.array(rows[0], np.int64)
+    engine.warp(pool, given, (3, 4, 1), places, moved)
+    create_engine("numpy", "float64").warp(images, rows[0], (3, 4, 1), engine.host(places), expected)
+    np.testing.assert_allclose(engine.host(moved), expected, atol=1e-9)
 
 
 # -- recording --------------------------------------------------------------------------------------
