@@ -107,8 +107,8 @@ def assemble(
 
 
 def constant_lines(cells: Sequence[str]) -> list[str]:
-    """The constants of member m, from their cells where they have any: in the kernel's type, but keys as they are."""
-    kinds = ["unsigned" if cell == "unsigned" else "T" for cell in cells]
+    """The constants of member m, from their cells where they have any: in the kernel's type, but integers are keys."""
+    kinds = ["T" if cell in FLOATING else "unsigned" for cell in cells]
     return [
         f"const {kind} c{n} = a.c{n}_cell ? {kind}(a.c{n}_cell[m * a.c{n}_member]) : {kind}(a.c{n}_value);"
         for n, kind in enumerate(kinds)
@@ -153,7 +153,7 @@ def elementwise(
             values = [trace.value(f"{name}[i * a.{name}_row + j]") for name in read]
             results = trace_formula(trace, formula, [*values, *constants])
             for n, (output, result) in enumerate(zip(outputs, results, strict=True)):
-                trace.write(f"y{n}[i * a.y{n}_row + j] = {output.kind}({trace.text(result)});")
+                trace.write(f"y{n}[i * a.y{n}_row + j] = ({output.kind})({trace.text(result)});")
     kind = "update" if reads_outputs else "elementwise"
     number = number_type(outputs[0], otherwise)
     sizes = ("members", "rows", "columns")
@@ -189,7 +189,7 @@ def columns(
             results = trace_formula(trace, formula, [*values, *constants])
             for n, (output, result) in enumerate(zip(outputs, results, strict=True)):
                 target = f"sum{n} +=" if n in sums else f"y{n}[i * a.y{n}_row + j] ="
-                trace.write(f"{target} {output.kind}({trace.text(result)});")
+                trace.write(f"{target} ({output.kind})({trace.text(result)});")
         if sums:
             _finish_columns(trace, outputs, sums)
     number = number_type(outputs[0], otherwise)

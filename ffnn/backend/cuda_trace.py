@@ -178,7 +178,7 @@ def _words(trace: Trace) -> dict[str, Any]:
 
     def row_map(function: Formula, out: Row, *values: Any) -> None:
         with trace.block(COLUMNS_OF_LANE):
-            trace.write(f"{out.pointer}[j] = {out.kind}({text(function(*map(element, values)))});")
+            trace.write(f"{out.pointer}[j] = ({out.kind})({text(function(*map(element, values)))});")
         # Other lanes may read the row's first value next.
         trace.write("__syncwarp();")
 
