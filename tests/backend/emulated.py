@@ -117,11 +117,12 @@ class EmulatedEngine(NumpyEngine):
     def __init__(self, dtype: str = "float32", emulator: Emulator = EMULATOR) -> None:
         super().__init__(dtype)
         self.emulator = emulator
-        self._one_hot, self._argmax = OneHot(emulator, False), ArgMax(emulator, False)
-        self._square_sum, self._warp = SquareSum(emulator, False), Warp(emulator, False)
+        self._one_hot = OneHot(emulator, False), OneHot(emulator, True)
+        self._square_sum = SquareSum(emulator, False), SquareSum(emulator, True)
+        self._argmax, self._warp = ArgMax(emulator, False), Warp(emulator, False)
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        self._one_hot(labels, on, off, out)
+        self._one_hot[out.ndim == 3](labels, on, off, out)
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
         self._warp(pool, rows, shape, source, out)
@@ -132,7 +133,7 @@ class EmulatedEngine(NumpyEngine):
         return out
 
     def square_sum(self, array: Array, out: Array) -> None:
-        self._square_sum(array, out)
+        self._square_sum[out.ndim == 2](array, out)
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         stacked, plain = kind.startswith("stacked_"), kind.removeprefix("stacked_")
