@@ -22,6 +22,7 @@ from ffnn.nn.softmax import softmax, softmax_backward
 from ffnn.sklearn.batches import weighted_target
 from ffnn.training.diagnostics import difference
 from ffnn.training.metrics import hit
+from ffnn.training.stack import one_more, summed
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Case:
     ----------
     outputs, inputs : str
         A letter for each array: m matrix, p matrix of positive values, c one value a column, r one value a row,
-        l labels, i counters, n and q numbers of a cell of float64 (the latter positive).
+        l labels, i counters, k a whole number, n and q numbers of a cell of float64 (the latter positive).
     """
 
     name: str
@@ -91,6 +92,8 @@ def _cases() -> Iterator[Case]:
     yield Case("difference", "update", difference, "c", "c")
     yield Case("normalize", "update", normalized_pixel, "m", "cc")
     yield Case("add", "update", added, "m", "m")
+    yield Case("one-more", "update", one_more, "k", "", (1,))
+    yield Case("summed", "update", summed, "nnq", "nn", (2.0,))
     yield Case("mix", "update", mixed, "m", "m", (0.3,))
 
 
@@ -101,6 +104,8 @@ def _draw(letter: str, rows: int, columns: int, rng: np.random.Generator, bad: b
     """Values of one array, and the type it must have where that is not the engine's."""
     if letter == "l":
         return rng.integers(0, columns, rows), np.int64
+    if letter == "k":
+        return rng.integers(2**40, 2**41, 1), np.int64
     if letter == "i":
         return np.arange(rows * columns).reshape(rows, columns) + 2**32 - rows * columns, np.uint32
     shape = {"c": (columns,), "d": (columns,), "r": (rows,), "n": (1,), "q": (1,)}.get(letter, (rows, columns))

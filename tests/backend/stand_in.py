@@ -12,8 +12,8 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
-from emulated import EMULATOR
-from test_cublas import Library
+from backend.emulated import EMULATOR
+from backend.fake_cublas import Library
 
 from ffnn.backend import cublas, cupy_engine
 from ffnn.backend.cuda_source import PRELUDE, Source

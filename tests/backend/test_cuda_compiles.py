@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from emulated import EmulatedEngine, Emulator
-from kernel_cases import CASES, SETTINGS, run_case
+from backend.emulated import EmulatedEngine, Emulator
+from backend.kernel_cases import CASES, SETTINGS, run_case
 
 from ffnn.backend.cuda_source import PRELUDE, Source
 from ffnn.formulas import value_itself

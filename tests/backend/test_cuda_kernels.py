@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated import EMULATOR, EmulatedEngine, Emulator, needs_compiler
-from kernel_cases import CASES, MANY_SETTINGS, SETTINGS, Case, Setting, assert_agree, run_case
+from backend.emulated import EMULATOR, EmulatedEngine, Emulator, needs_compiler
+from backend.kernel_cases import CASES, MANY_SETTINGS, SETTINGS, Case, Setting, assert_agree, run_case
 
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Engine

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated import EMULATOR, needs_compiler
-from kernel_cases import CASES, SETTINGS, Case, assert_agree, run_case
-from stand_in import Device, stand_in_device
+from backend.emulated import EMULATOR, needs_compiler
+from backend.kernel_cases import CASES, SETTINGS, Case, assert_agree, run_case
+from backend.stand_in import Device, stand_in_device
 
 from ffnn.backend import create_engine, cupy_engine
 from ffnn.backend.engine import Engine
@@ -357,5 +357,5 @@ def test_a_full_device_is_one_line_with_a_remedy() -> None:
 
 
 def test_an_unknown_precision_is_refused() -> None:
-    with stand_in_device(), pytest.raises(FFNNError, match="float32, tf32; received 'fp8'"):
+    with stand_in_device(), pytest.raises(FFNNError, match="float32, tf32, bf16; received 'fp8'"):
         cupy_engine.CupyEngine(precision="fp8")

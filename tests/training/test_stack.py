@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from problem import clouds
 from reference import both_engines
+from training.problem import clouds
 
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Kernel
@@ -102,9 +102,13 @@ def fit_together(trainers: Sequence[Trainer], make: Make) -> None:
 
 def everything(trainer: Trainer) -> dict[str, Any]:
     """All that a trainer holds in the end, as bytes and numbers; times apart."""
+    host = trainer.objective.network.engine.host
     arrays = {**trainer.objective.network.state_dict(), **trainer.optimizer.state_dict()}
     if trainer.plan.average:
-        arrays |= {"average": trainer.plan.average.values, "average steps": np.array(trainer.plan.average.steps)}
+        arrays |= {
+            "average": np.array(host(trainer.plan.average.values)),
+            "average steps": np.array(trainer.plan.average.steps),
+        }
     history = [
         {name: value for name, value in record.items() if not name.startswith("time/")} for record in trainer.history
     ]
