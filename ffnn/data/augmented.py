@@ -112,9 +112,9 @@ class AugmentedBatches(Batches):
         inputs = self._workspace(f"inputs{side}", count, self.pool.features)
         places = source_places(self._augmentations, count, (height, width), rng)
         if places is None:
-            self.pool.pixels(engine.array(rows, np.int64), inputs)
+            self.pool.pixels(self.pool.numbers(rows), inputs)
         else:
-            self.pool.warp(engine.array(rows, np.int64), self._shape, engine.array(places), inputs)
+            self.pool.warp(self.pool.numbers(rows), self._shape, engine.array(places), inputs)
         for augmentation in self._augmentations:
             operator = augmentation.operator(self._shape)
             if operator is not None:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.host_pool import HostPool
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.backend.workspace import Workspace
 from ffnn.formulas import value_itself
@@ -91,6 +92,16 @@ class Pool:
         self._gather_pixels = engine.gather(value_itself)
         self._normalize = engine.update(normalized_pixel)
 
+    @property
+    def on_host(self) -> bool:
+        """Whether the images are not where the engine computes, so that every batch has to travel."""
+        images = self._images.values if isinstance(self._images, StackedArray) else self._images
+        return isinstance(images, HostPool)
+
+    def numbers(self, rows: NDArray[np.int64]) -> Array:
+        """Numbers of rows, where `gather` takes them without waiting."""
+        return rows if self.on_host else self.engine.array(rows, np.int64)
+
     def stacked(self, engine: StackedEngine) -> "Pool":
         """The same images, shared by all members of a stack."""
         pool = copy(self)
@@ -156,7 +167,7 @@ class Batches:
         """(inputs, labels) of every batch of epoch `number`, from a place on; the next one overwrites inputs."""
         rows = self.order(number)
         labels = self.engine.array(self.pool.labels[rows], np.int64)
-        rows = self.engine.array(rows, np.int64)
+        rows = self.pool.numbers(rows)
         for start in range(place * self.batch_size, self.size, self.batch_size):
             chosen = rows[start : start + self.batch_size]
             inputs = self._workspace("inputs", len(chosen), self.pool.features)

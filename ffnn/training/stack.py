@@ -64,6 +64,7 @@ class Stack:
         self._pool = first.train.pool.stacked(engine)
         self._batch = first.train.batch_size
         self._rows = self._labels = self._table = self._keys = StackedArray(np.zeros((1, 0, 1)))
+        self._host_rows = np.zeros((1, 0, 1), np.int64)
         self._place = engine.each([[0]], np.int64)
         self._sums = tuple(engine.zeros((1,), np.float64) for _ in range(3))
         self._hits = engine.zeros((1,), np.float64)
@@ -75,7 +76,7 @@ class Stack:
         self._load()
         self._lay_out(0, 1)
         with self.engine.single.quiet():
-            self._compute()
+            self._take(0)
 
     def train_epoch(self) -> list[Trainer]:
         """Take the steps of one epoch, from the common place on, except the last one.
@@ -98,7 +99,7 @@ class Stack:
         done = start
         with self.engine.single.quiet():
             while done < stop and not any(trainer.interrupted for trainer in self.trainers):
-                self._advance()
+                self._advance(done - start)
                 done += 1
         left_behind = self._store(done - start) if done > start else []
         return [t for t in self.trainers if done == stop or t.interrupted or t in left_behind]
@@ -150,6 +151,7 @@ class Stack:
         floats = np.array([[row for row, _ in table] for table in tables], np.float64)
         count = len(tables[0][0][1])
         keys = np.array([[row for _, row in table] for table in tables], np.int64).reshape(*floats.shape[:2], count)
+        self._host_rows = rows
         laid_out = (*rows.shape, *floats.shape, *keys.shape)
         if laid_out != self._laid_out:
             self._allocate(rows.shape, floats.shape, keys.shape)
@@ -203,20 +205,36 @@ class Stack:
 
     # -- a step ---------------------------------------------------------------------------------
 
-    def _advance(self) -> None:
-        """Take a step; a device records the second one and repeats it from then on."""
-        if self._step is None:
-            self._compute()
-            self._step = self.engine.capture(self._compute)
-        else:
+    def _advance(self, place: int) -> None:
+        """Take the step at this place; a device records it once and then repeats it.
+
+        Images that are on the host are brought by the host, a batch ahead of the device, and that is not recorded.
+        """
+        if self._step is not None:
             self._step()
+            return
+        self._take(place)
+        if not self._pool.on_host:
+            self._step = self.engine.capture(self._find_and_compute)
+
+    def _take(self, place: int) -> None:
+        if self._pool.on_host:
+            self._pool.gather(StackedArray(self._host_rows[:, place]), self._inputs)
+            self._compute()
+        else:
+            self._find_and_compute()
+
+    def _find_and_compute(self) -> None:
+        """The step at the place that the device knows."""
+        self.engine.gather(value_itself)(self._rows_now, self._rows, self._place, ())
+        self._pool.gather(self._rows_now.reshape(-1), self._inputs)
+        self._compute()
 
     def _compute(self) -> None:
-        """The step at the present place, and the place after it."""
+        """The step with these inputs, and the place after it."""
         engine, objective, network = self.engine, self._objective, self._network
         copy = engine.gather(value_itself)
         for now, table in (
-            (self._rows_now, self._rows),
             (self._labels_now, self._labels),
             (self._table_now, self._table),
             (self._keys_now, self._keys),
@@ -224,7 +242,6 @@ class Stack:
             if now.size:
                 copy(now, table, self._place, ())
         engine.update(one_more)((self._place,), (), (1,))
-        self._pool.gather(self._rows_now.reshape(-1), self._inputs)
         labels = self._labels_now.reshape(-1)
         outputs = network.forward(self._inputs, training=True)
         objective.loss.compute(outputs, labels)
