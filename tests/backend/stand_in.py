@@ -217,10 +217,14 @@ def stand_in(device: Device) -> Any:
     runtime = SimpleNamespace(
         getDeviceCount=lambda: 1,
         getDevice=lambda: 0,
+        getDeviceProperties=lambda number: {"name": b"stand-in", "totalGlobalMem": device.free},
+        runtimeGetVersion=lambda: 0,
+        driverGetVersion=lambda: 0,
         memGetInfo=lambda: (device.free, device.free),
         CUDARuntimeError=CUDARuntimeError,
     )
     return SimpleNamespace(
+        __version__="0",
         ndarray=DeviceArray,
         # Like a device's, new memory holds anything.
         empty=lambda shape, dtype: device.allocate(np.full(shape, 77, dtype)),

@@ -1,7 +1,5 @@
 """The GPU engine: on a GPU where there is one (marker gpu), and on the stand-in for CuPy everywhere."""
 
-import importlib.util
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -33,30 +31,6 @@ from ffnn.nn import (
 )
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
-
-
-def without_gpu() -> str | None:
-    """Why nothing can run on a GPU here."""
-    if importlib.util.find_spec("cupy") is None:
-        return "CuPy is not installed"
-    try:
-        create_engine("cupy")
-    except FFNNError as problem:
-        return str(problem)
-    return None
-
-
-@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
-def device(request: pytest.FixtureRequest) -> Iterator[Device | None]:
-    """The stand-in, or None for a GPU."""
-    if request.param == "gpu":
-        reason = without_gpu()
-        if reason:
-            pytest.skip(reason)
-        yield None
-    else:
-        with stand_in_device() as made:
-            yield made
 
 
 pytestmark = needs_compiler

@@ -204,3 +204,16 @@ def test_whatever_comes_is_a_config_or_one_line(values: dict[str, Any]) -> None:
 )
 def test_every_best_config_is_valid(file: Path) -> None:
     assert name_of(make_config(load_yaml(file)).dataset) == file.stem.removeprefix("best-")
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"engine": "numba", "precision": "tf32"}, "precision: expected engine=cupy"),
+        ({"engine": "auto", "device_memory_limit": 4.0}, "device_memory_limit: expected engine=cupy"),
+        ({"engine": "cupy", "framework": "torch"}, "engine: torch trains on a CPU here"),
+    ],
+)
+def test_settings_that_need_a_gpu_or_cannot_use_it_are_refused(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(FFNNError, match=message):
+        make_config(settings)

@@ -1,0 +1,20 @@
+"""A GPU for tests: a real one where there is one, under the marker gpu, and the stand-in everywhere."""
+
+from collections.abc import Iterator
+
+import pytest
+from gpu import without_gpu
+from stand_in import Device, stand_in_device
+
+
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[Device | None]:
+    """The stand-in, or None for a GPU."""
+    if request.param == "gpu":
+        reason = without_gpu()
+        if reason:
+            pytest.skip(reason)
+        yield None
+    else:
+        with stand_in_device() as made:
+            yield made
