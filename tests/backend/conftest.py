@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from gpu import without_gpu
-from stand_in import Device, stand_in_device
+from backend.gpu import without_gpu
+from backend.stand_in import Device, stand_in_device
 
 
 @pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from backend.emulated import EMULATOR, needs_compiler
+from backend.gpu import without_gpu
 from backend.kernel_cases import CASES, SETTINGS, Case, assert_agree, run_case
 from backend.stand_in import Device, stand_in_device
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from emulated import EMULATOR, needs_compiler
-from stand_in import Device
+from backend.emulated import EMULATOR, needs_compiler
+from backend.stand_in import Device
 
 from ffnn.lab.config import make_config
 from ffnn.lab.resume import resume
