@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from emulated import EmulatedEngine, needs_compiler
+from backend.emulated import EmulatedEngine, needs_compiler
 
 from ffnn.backend.stacked import StackedEngine
 from ffnn.data.batches import Batches, Pool
