@@ -6,7 +6,7 @@ from typing import Any
 from ffnn.backend.engine import Array, Engine
 from ffnn.errors import FFNNError, nearest
 
-__all__ = ["ENGINES", "Array", "Engine", "create_engine", "resolve_engine"]
+__all__ = ["ENGINES", "Array", "Engine", "create_engine", "engine_class", "resolve_engine"]
 
 ENGINES = {
     "numpy": "ffnn.backend.numpy_engine:NumpyEngine",
@@ -47,9 +47,15 @@ def create_engine(name: str = "auto", dtype: str = "float32", **options: Any) ->
     Traceback (most recent call last):
     ffnn.errors.FFNNError: unknown engine 'nunba': expected one of auto, numpy, numba, cupy; did you mean 'numba'?
     """
+    engine: Engine = engine_class(name)(dtype, **options)
+    return engine
+
+
+def engine_class(name: str) -> type[Engine]:
+    """The class behind a name; its `check` says whether it can be used here."""
     module, _, cls = ENGINES[resolve_engine(name)[0]].partition(":")
     try:
-        engine: Engine = getattr(importlib.import_module(module), cls)(dtype, **options)
+        found: type[Engine] = getattr(importlib.import_module(module), cls)
     except ImportError as problem:
         raise FFNNError(f"engine {name!r} cannot be used: {problem}") from problem
-    return engine
+    return found

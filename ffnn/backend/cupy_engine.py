@@ -52,20 +52,9 @@ class CupyEngine(Engine):
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", memory_limit: int | None = None) -> None:
         super().__init__(dtype)
-        if cupy is None:
-            raise FFNNError(
-                f"engine 'cupy' needs the package cupy; received: {MISSING}; "
-                "install it with `pip install 'ffnn[gpu]'`, or choose --engine=auto"
-            )
+        self.check()
         if precision not in PRECISIONS:
             raise FFNNError(f"precision must be one of {', '.join(PRECISIONS)}; received {precision!r}")
-        try:
-            cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as problem:
-            raise FFNNError(
-                f"engine 'cupy' needs an NVIDIA GPU and its driver; received: {problem}; "
-                "look with `nvidia-smi`, or choose --engine=auto"
-            ) from problem
         self.precision, self.array_type = precision, cupy.ndarray
         self.shared: list[str] = []
         self._stream = _stream_of(cupy.cuda.runtime.getDevice())
@@ -85,6 +74,21 @@ class CupyEngine(Engine):
         self._launches: dict[str, Launch] = {}
         self._order = self.array([], np.int64)
         self._needs_host = False
+
+    @classmethod
+    def check(cls) -> None:
+        if cupy is None:
+            raise FFNNError(
+                f"engine 'cupy' needs the package cupy; received: {MISSING}; install cupy-cuda12x, or cupy-cuda13x, "
+                "whichever CUDA `nvidia-smi` shows, or choose --engine=auto"
+            )
+        try:
+            cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as problem:
+            raise FFNNError(
+                f"engine 'cupy' needs an NVIDIA GPU and its driver; received: {problem}; "
+                "look with `nvidia-smi`, or choose --engine=auto"
+            ) from problem
 
     def describe(self) -> dict[str, Any]:
         properties = cupy.cuda.runtime.getDeviceProperties(cupy.cuda.runtime.getDevice())

@@ -57,6 +57,10 @@ class Engine(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.dtype.name!r})"
 
+    @classmethod
+    def check(cls) -> None:
+        """FFNNError, in one line, where an engine of this kind cannot be had on this machine."""
+
     def describe(self) -> dict[str, Any]:
         """What a run should record of the device behind it; nothing where that is the processor."""
         return {}

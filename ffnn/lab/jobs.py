@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+from ffnn.backend import engine_class
 from ffnn.backend.threads import usable_cores
 from ffnn.data import load
 from ffnn.errors import FFNNError
@@ -145,11 +146,13 @@ def _run_quietly(jobs: Sequence[Job], threads: int) -> tuple[list[RunRecord | FF
 
 
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
-    """The digest of each data set that the jobs use, by `_data`.
+    """The digest of each data set that the jobs use, by `_data`; FFNNError where one, or an engine, cannot be had.
 
     Loading them here, once, downloads what is absent before workers would each do it, and what
     cannot be had is said once and not by every run.
     """
+    for engine in {job.config.engine for job in jobs}:
+        engine_class(engine).check()
     configs = {_data(job.config): job.config for job in jobs}
     return {data: load(config.dataset, config.data_dir).digest for data, config in configs.items()}
 

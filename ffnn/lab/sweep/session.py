@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from ffnn.backend import engine_class
 from ffnn.data import load
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep.analysis import import_libraries
@@ -137,7 +138,7 @@ def _check(plan: Plan) -> None:
 
 
 def _fetch_data(plan: Plan, sampler: Sampler) -> None:
-    """Load the data once, so that what is absent is downloaded once, or said once."""
+    """Load the data once, so that what is absent, an engine too, is downloaded once, or said once."""
     proposal = sampler.propose({})
     if proposal is None:
         raise FFNNError(f"{plan.sweep.path}: there is nothing to try")
@@ -145,4 +146,5 @@ def _fetch_data(plan: Plan, sampler: Sampler) -> None:
         config = plan.config(proposal.arguments)
     except FFNNError:
         return  # the trial itself will say so, and fail
+    engine_class(config.engine).check()
     load(config.dataset, config.data_dir)
