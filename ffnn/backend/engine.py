@@ -57,7 +57,7 @@ class Engine(ABC):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.dtype.name!r})"
 
-    @classmethod
+    @classmethod  # noqa: B027 - most can be had everywhere
     def check(cls) -> None:
         """FFNNError, in one line, where an engine of this kind cannot be had on this machine."""
 
