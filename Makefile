@@ -16,6 +16,7 @@ PARALLEL := --numprocesses=2 --dist=loadfile
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
+STACKS  := $(if $(STACK),--stack=$(STACK))
 
 .PHONY: help setup bench experiments report studies test test-all lint format fuzz audit clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
@@ -26,7 +27,7 @@ help: ## this list
 	  printf '  make %-22s %s\n' "$$name" "$$(sed -n 's/^question: *//p' experiments/$$name.yaml)"; done
 	@for name in $(STUDIES); do \
 	  printf '  make %-22s %s\n' "$$name" "$$(sed -n 's/^title: *//p' experiments/studies/$${name#study-}.yaml | tr -d '"')"; done
-	@echo "Experiments and studies take DATASET= SEEDS= EPOCHS= WORKERS=, and ARGS='--learning_rate=0.01 ...'."
+	@echo "Experiments and studies take DATASET= SEEDS= EPOCHS= WORKERS=, and ARGS='--learning_rate=0.01 ...'; experiments STACK=."
 
 setup: $(VENV)/.ready ## install ffnn into .venv
 
@@ -43,7 +44,7 @@ $(VENV)/.ready-test: $(VENV)/.ready
 	@touch $@
 
 $(EXPERIMENTS): %: experiments/%.yaml $(VENV)/.ready
-	@$(BIN)/ffnn run $< $(OPTIONS)
+	@$(BIN)/ffnn run $< $(OPTIONS) $(STACKS)
 
 $(VENV)/.ready-bench: $(VENV)/.ready
 	@echo "installing the frameworks to race against, once..."
@@ -64,7 +65,7 @@ bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick 
 	@$(BIN)/ffnn bench $(ARGS)
 
 experiments: $(VENV)/.ready ## all experiments, and one table of what they found
-	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS)
+	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS) $(STACKS)
 
 test: $(VENV)/.ready-test ## the test suite, without the longest tests
 	@$(PYTEST) $(PARALLEL) -m 'not slow and not alone' $(ARGS)
