@@ -121,7 +121,9 @@ class DeviceArray:
     def set(self, given: np.ndarray, stream: "Stream") -> None:
         assert given.shape == self.shape
         assert given.dtype == self.dtype
-        # As late as a copy may happen: the host must not have written anything else there meanwhile.
+        # Until the host has waited for it, the copy may still read: nothing else may be written there meanwhile.
+        assert not any(np.shares_memory(given, other) for other in stream.in_flight)
+        stream.in_flight.append(given)
         stream.later.append(lambda: self._values.__setitem__(Ellipsis, given))
 
     def get(self) -> np.ndarray:
@@ -148,11 +150,10 @@ class Stream:
         assert non_blocking
         self._device, self.ptr = device, 99
         self.later: list[Callable[[], None]] = []
-        self.waits: list[Event] = []
+        self.in_flight: list[np.ndarray] = []
 
     def wait_event(self, event: "Event") -> None:
-        self.waits.append(event)
-        event.synchronize()
+        event.reach()
 
     def use(self) -> None:
         pass
@@ -175,13 +176,20 @@ class Event:
 
     def __init__(self) -> None:
         self.stream: Stream | None = None
+        self.before: list[np.ndarray] = []
 
     def record(self, stream: Stream) -> None:
-        self.stream = stream
+        self.stream, self.before = stream, list(stream.in_flight)
 
-    def synchronize(self) -> None:
+    def reach(self) -> None:
         while self.stream and self.stream.later:
             self.stream.later.pop(0)()
+
+    def synchronize(self) -> None:
+        self.reach()
+        if self.stream:
+            done = {id(array) for array in self.before}
+            self.stream.in_flight = [array for array in self.stream.in_flight if id(array) not in done]
 
 
 class RecordedLibrary(Library):

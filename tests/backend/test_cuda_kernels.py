@@ -7,7 +7,7 @@ import pytest
 from backend.emulated import EMULATOR, EmulatedEngine, Emulator, needs_compiler
 from backend.kernel_cases import CASES, MANY_SETTINGS, SETTINGS, Case, Setting, assert_agree, run_case
 
-from ffnn.backend import create_engine
+from ffnn.backend import create_engine, cuda_launch
 from ffnn.backend.engine import Engine
 from ffnn.backend.vocabulary import row_argmax, row_map, row_max, uniform
 from ffnn.formulas import value_itself
@@ -120,8 +120,10 @@ def test_ties_and_nan_in_rows(engines: dict[str, Engine]) -> None:
     for line in lines:
         for formula, reference in ((largest, np.max), (place_of_largest, np.argmax)):
             out, number = engine.empty((1, len(line))), engine.empty((1,), np.float64)
-            engine.rows(formula)((out, number), (engine.array(line[None]),), ())
-            np.testing.assert_array_equal(number, [reference(line)])
+            for EMULATOR.backwards in (True, False):  # the first value is written by one lane and read by all
+                out[...] = 9
+                engine.rows(formula)((out, number), (engine.array(line[None]),), ())
+                np.testing.assert_array_equal(number, [reference(line)])
         np.testing.assert_array_equal(engine.argmax(engine.array(line[None])), [np.argmax(line)])
 
 
@@ -242,6 +244,17 @@ def test_more_members_than_a_grid_has_places(engines: dict[str, Engine]) -> None
     values = np.arange(members * 2, dtype=np.float32).reshape(members, 2)
     engines["float32"].stacked_kernel("update", value_plus_one)((values,), (), ())
     np.testing.assert_array_equal(values, np.arange(members * 2).reshape(members, 2) + 1)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.kind in ("rows", "columns")], ids=str)
+def test_blocks_that_take_several_members_keep_them_apart(
+    case: Case, engines: dict[str, Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cuda_launch, "MOST_ALONG_Y", 2)
+    for setting in (Setting((70, 33), 5), Setting((40, 33), 5)):  # column sums of two parts, and of one
+        expected = run_case(create_engine("numpy", "float64"), case, setting)
+        for EMULATOR.backwards in (True, False):
+            assert_agree(run_case(EmulatedEngine("float64"), case, setting), expected, "float64", setting)
 
 
 def value_plus_one(x: Any) -> Any:
