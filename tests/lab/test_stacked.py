@@ -1,5 +1,7 @@
 """Runs made as a stack are the runs that `train` makes alone: to the bit, on disk, and each with its own end."""
 
+import signal
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -14,6 +16,7 @@ from ffnn.files import StorageError
 from ffnn.lab import session
 from ffnn.lab import stacked as stacked_module
 from ffnn.lab.config import BOOKKEEPING, Config, make_config
+from ffnn.lab.jobs import Job, data_digests, finished_runs, run_jobs
 from ffnn.lab.resume import resume
 from ffnn.lab.run import train
 from ffnn.lab.stacked import OWN, Member, stack_key, train_stacked
@@ -284,15 +287,106 @@ def test_the_end_of_one_run_leaves_the_others_threads_as_they_are(tmp_path: Path
     assert blas_threads() == before == 1
 
 
-def test_every_member_has_a_record_of_its_own_in_wandb(tmp_path: Path) -> None:
-    members = [{"seed": seed, "epochs": 2} for seed in range(3)]
-    common = {"wandb": "offline"}
-    runs, singles = (make(tmp_path / make.__name__, common, members) for make in (stacked, alone))
-    names = set()
-    for run, single in zip(runs, singles, strict=True):
-        check_same(run, single)
-        (record,) = run.path.glob("wandb/offline-run-*/*.wandb")
-        names.add(record.name)
-        (beside,) = single.path.glob("wandb/offline-run-*/*.wandb")
-        assert abs(record.stat().st_size - beside.stat().st_size) < 0.2 * beside.stat().st_size
-    assert len(names) == 3
+# -- experiments --------------------------------------------------------------------------------
+
+FFNN = [sys.executable, "-m", "ffnn"]
+
+
+def jobs_in(folder: Path, settings: Sequence[dict[str, Any]]) -> list[Job]:
+    return [Job(str(place), config) for place, config in enumerate(configs_in(folder, {}, settings))]
+
+
+SHAPES = [
+    {"hidden_layers": layers, "learning_rate": rate, "epochs": 2} for rate in (0.001, 0.01) for layers in ([4], [8, 4])
+]
+"""Two shapes, taken in turn."""
+
+
+@pytest.mark.parametrize("stack", [2, 100])
+def test_batches_of_an_experiment_hold_every_job_once_whatever_their_shapes(tmp_path: Path, stack: int) -> None:
+    jobs = jobs_in(tmp_path / "stacked", [*SHAPES, {"epochs": 2, "checkpoint_every": 3}])
+    found = list(run_jobs(jobs, 1, quiet, stack))
+    assert sorted(job.condition for job, _ in found) == ["0", "1", "2", "3", "4"]
+    singles = alone(tmp_path / "alone", {}, [*SHAPES, {"epochs": 2, "checkpoint_every": 3}])
+    for job, outcome in found:
+        assert isinstance(outcome, RunRecord)
+        check_same(outcome, singles[int(job.condition)])
+    assert [outcome.summary.get("stack") for _, outcome in found if isinstance(outcome, RunRecord)] == [2] * 4 + [None]
+
+
+def test_runs_are_known_whichever_way_they_were_made(tmp_path: Path) -> None:
+    members = [{"seed": 0, "epochs": 1}, {"seed": 1, "epochs": 1}, {"epochs": 1, "learning_rate": 1e20}]
+    jobs = jobs_in(tmp_path, members)
+    made = list(run_jobs(jobs, 1, quiet, 3))
+    there = finished_runs(jobs, data_digests(jobs))
+    assert {job.config.digest(): outcome.path for job, outcome in made if isinstance(outcome, RunRecord)} == {
+        digest: record.path for digest, record in there.items()
+    }
+    assert len(there) == 3
+
+
+def test_a_split_that_cannot_be_made_costs_its_own_runs(tmp_path: Path) -> None:
+    """As without a stack: the others are run, and what is wrong is said of each."""
+    members = [{"epochs": 1}, {"val_fraction": 0.9999}, {"val_fraction": 0.9999, "seed": 1}, {"seed": 1, "epochs": 1}]
+    said = []
+    for stack in (1, 2):
+        jobs = jobs_in(tmp_path / str(stack), members)
+        outcomes = {job.condition: outcome for job, outcome in run_jobs(jobs, 1, quiet, stack)}
+        assert [isinstance(outcomes[name], RunRecord) for name in "0123"] == [True, False, False, True]
+        said.append([str(outcomes[name]) for name in "12"])
+    assert said[0] == said[1]
+
+
+def test_ctrl_c_keeps_the_members_that_were_done(tmp_path: Path) -> None:
+    """Of a stack that is interrupted, those whose epochs were over count as finished in the table."""
+
+    class Interrupting(Callback):
+        def on_epoch(self, trainer: Trainer, record: Record) -> None:
+            if trainer.epoch == 3:
+                signal.raise_signal(signal.SIGINT)
+
+    jobs = jobs_in(tmp_path, [{"epochs": 9}, {"epochs": 2}, {"epochs": 9, "seed": 1}])
+    found = []
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("ffnn.lab.jobs.Callback", Interrupting)
+        found += run_jobs(jobs, 1, quiet, 3)
+    assert sorted(read_run(path).summary["status"] for path in find_runs(tmp_path)) == ["finished"] + ["stopped"] * 2
+    assert [job.condition for job, _ in found] == ["1"]
+
+
+@pytest.mark.parametrize("where", ["rehearse", "build"])
+def test_ctrl_c_before_all_have_begun_ends_all(tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second member is being prepared, or takes its first step on trial."""
+    from ffnn.lab import run
+
+    place, count = ((Trainer, "rehearse") if where == "rehearse" else (run, "build")), 0
+    original = getattr(*place)
+
+    def interrupted(*arguments: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == 2:
+            signal.raise_signal(signal.SIGINT)
+        return original(*arguments)
+
+    monkeypatch.setattr(*place, interrupted)
+    made = [Member(config, quiet) for config in configs_in(tmp_path, {}, [{"seed": seed} for seed in range(3)])]
+    with pytest.raises(KeyboardInterrupt):
+        train_stacked(made)
+    begun = find_runs(tmp_path) if tmp_path.exists() else []
+    assert [read_run(path).summary["status"] for path in begun] == ["stopped"] * len(begun)
+    assert all(read_run(path).history == [] for path in begun)
+    for path in begun:
+        assert resume(path, None, quiet, Callback()).summary["status"] == "finished"
+
+
+def test_ctrl_c_in_the_first_step_on_trial_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(Trainer, "rehearse", interrupted)
+    for make in (stacked, alone):
+        with pytest.raises(KeyboardInterrupt):
+            make(tmp_path / make.__name__, {}, [{}])
+        (path,) = find_runs(tmp_path / make.__name__)
+        assert read_run(path).summary["status"] == "stopped"
