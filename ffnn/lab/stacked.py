@@ -110,11 +110,13 @@ class Member:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Whatever goes wrong within it ends this run, and no other."""
+        """Whatever goes wrong within it ends this run, and no other; only a second Ctrl-C is meant for all."""
         try:
             yield
-        except BaseException:
+        except BaseException as problem:
             self.close(*sys.exc_info())
+            if isinstance(problem, KeyboardInterrupt):
+                raise
 
     def close(self, *problem: Any) -> None:
         """End the run, test it and write it down; as `__exit__`, with what went wrong, if anything did."""

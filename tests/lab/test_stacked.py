@@ -1,8 +1,13 @@
 """Runs made as a stack are the runs that `train` makes alone: to the bit, on disk, and each with its own end."""
 
+import json
+import os
+import re
 import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -390,3 +395,139 @@ def test_ctrl_c_in_the_first_step_on_trial_ends_a_run(tmp_path: Path, monkeypatc
             make(tmp_path / make.__name__, {}, [{}])
         (path,) = find_runs(tmp_path / make.__name__)
         assert read_run(path).summary["status"] == "stopped"
+
+
+def write_experiment(folder: Path, conditions: str, seeds: int = 3, **base: Any) -> Path:
+    """An experiment file for tiny networks."""
+    (folder / "e.yaml").write_text(
+        f"question: Which is better?\nexpected: Nobody knows.\nbase: {json.dumps({**SMALL, **base})}\n"
+        f"seeds: {seeds}\nconditions: {conditions}\n"
+    )
+    return folder / "e.yaml"
+
+
+def start(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """`ffnn run` of the folder's experiment, under way; it leads a process group, as in a terminal."""
+    command = [*FFNN, "run", "e.yaml", *options]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
+    return subprocess.Popen(command, cwd=folder, text=True, **pipes)  # type: ignore[call-overload,no-any-return]
+
+
+def finish(folder: Path, *options: str) -> str:
+    """What `ffnn run` of the folder's experiment says, to its end."""
+    process = start(folder, *options)
+    output, _ = process.communicate(timeout=200)
+    assert process.returncode == 0, output
+    return output
+
+
+def under_way_in(folder: Path) -> list[RunRecord]:
+    runs = folder / "runs"
+    return [read_run(path) for path in (find_runs(runs) if runs.is_dir() else [])]
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def trained_for_epochs(folder: Path, runs: int) -> bool:
+    """Whether so many runs are there, each with three epochs or more."""
+    there = under_way_in(folder)
+    return len(there) == runs and all(len(run.history) > 3 for run in there)
+
+
+def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Path) -> None:
+    write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64)
+    process = start(tmp_path, "--stack=3")
+    until(lambda: trained_for_epochs(tmp_path, 3), "three runs with some epochs")
+    os.killpg(process.pid, signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert output.count("resume with: ffnn train --resume") == 3
+    for run in under_way_in(tmp_path):
+        assert run.summary["status"] == "stopped"
+        last = Checkpoint.load(run.path / "checkpoints/last.npz")
+        assert (last.meta["epoch"], last.meta["step"]) == (run.summary["epochs"], run.summary["steps"])
+        assert not list(run.path.rglob(".*"))
+        config = make_config({**run.config, "epochs": run.summary["epochs"] + 2, "runs_dir": str(tmp_path / "alone")})
+        said: list[str] = []
+        resumed = resume(run.path, config.epochs, said.append, Callback())
+        assert not any("the bits may differ" in line for line in said)
+        check_same(resumed, train(config, quiet, Callback()))
+
+
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
+def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
+    write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64, seeds=4)
+    process = start(tmp_path, "--stack=4", f"--wandb={mode}")
+    until(lambda: trained_for_epochs(tmp_path, 4), "four runs with some epochs")
+    begun = time.monotonic()
+    process.terminate()
+    output, _ = process.communicate(timeout=60)
+    assert time.monotonic() - begun < 5
+    assert process.returncode == -signal.SIGTERM
+    assert "Traceback" not in output
+    assert [run.summary["status"] for run in under_way_in(tmp_path)] == ["stopped"] * 4
+    if mode == "offline":
+        assert len({path.name for path in (tmp_path / "runs").glob("*/*/wandb/offline-run-*/*.wandb")}) == 4
+
+
+def test_a_second_ctrl_c_ends_a_stack_at_once(tmp_path: Path) -> None:
+    """An epoch of one member never ends: the first signal waits for it, the second does not."""
+    script = tmp_path / "slow.py"
+    script.write_text(
+        "import time\n"
+        "from ffnn.lab.config import make_config\n"
+        "from ffnn.lab.stacked import Member, train_stacked\n"
+        "from ffnn.training.trainer import Callback\n"
+        "class Endless(Callback):\n"
+        "    def on_epoch(self, trainer, record):\n"
+        "        if trainer.epoch == 3:\n"
+        "            print('endless', flush=True)\n"
+        "            time.sleep(600)\n"
+        "settings = {'hidden_layers': [8], 'batch_size': 200, 'wandb': 'offline'}\n"
+        "configs = [make_config({**settings, 'seed': seed}) for seed in range(3)]\n"
+        "train_stacked([Member(config, lambda line: None, Endless()) for config in configs])\n"
+    )
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen([sys.executable, str(script)], cwd=tmp_path, text=True, **pipes)  # type: ignore[call-overload]
+    assert process.stdout.readline() == "endless\n"
+    process.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(0.5)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)  # the others' epochs would never end, either
+    process.communicate(timeout=60)
+    assert time.monotonic() - begun < 5
+    assert process.returncode != 0
+    assert [run.summary["status"] for run in under_way_in(tmp_path)] == ["stopped"] * 3
+
+
+def table_of(folder: Path) -> list[dict[str, Any]]:
+    """What the comparison says of each condition, but for times."""
+    told = json.loads((folder / "runs/e-digits/comparison.json").read_text())
+    return [{name: value for name, value in row.items() if "seconds" not in name} for row in told["conditions"]]
+
+
+@pytest.mark.slow
+def test_an_experiments_table_does_not_depend_on_how_its_runs_are_made(tmp_path: Path) -> None:
+    conditions = (
+        "{a: {}, b: {hidden_layers: [8]}, c: {learning_rate: 0.01}, d: {optimizer: sgd}, e: {augment: [shift]}}"
+    )
+    tables = []
+    for name, options in {"one": [], "stack": ["--stack=4"], "both": ["--workers=2", "--stack=2"]}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        write_experiment(folder, f"{{{few}, {rest}}}", epochs=2)
+        output = finish(folder, *options)
+        assert len([line for line in output.splitlines() if re.match(r"\[\d+/15\] ", line)]) == 15, output
+        tables.append(table_of(folder))
+        again = finish(folder, *({"one": ["--stack=8"]}.get(name, [])))
+        assert "15 of 15 runs are already there" in again
+    assert tables[0] == tables[1] == tables[2]
+    stacks = [run.summary.get("stack") for run in under_way_in(tmp_path / "stack")]
+    assert sorted(stacks, key=str) == [2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, None, None, None]
