@@ -515,9 +515,7 @@ def table_of(folder: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.slow
 def test_an_experiments_table_does_not_depend_on_how_its_runs_are_made(tmp_path: Path) -> None:
-    conditions = (
-        "{a: {}, b: {hidden_layers: [8]}, c: {learning_rate: 0.01}, d: {optimizer: sgd}, e: {augment: [shift]}}"
-    )
+    few, rest = "a: {}, b: {hidden_layers: [8]}", "c: {learning_rate: 0.01}, d: {optimizer: sgd}, e: {augment: [shift]}"
     tables = []
     for name, options in {"one": [], "stack": ["--stack=4"], "both": ["--workers=2", "--stack=2"]}.items():
         folder = tmp_path / name
