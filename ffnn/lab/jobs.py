@@ -23,6 +23,7 @@ from ffnn.lab.stacked import Member, stack_key, train_stacked
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
+from ffnn.words import count_of
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,10 @@ def run_jobs(
     KeyboardInterrupt
         After Ctrl-C, when the runs under way have ended as "stopped"; no other is begun.
     """
-    batches = in_stacks(jobs, stack)
+    share = -(-len(jobs) // workers)  # a larger stack would leave a process without work
+    batches = in_stacks(jobs, min(stack, share))
+    if stack > 1 and jobs:
+        notify(_stacks_in_words(batches))
     if workers == 1:
         for batch in batches:
             show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
@@ -93,6 +97,13 @@ def run_jobs(
                 for line in lines:
                     notify(line)
                 yield from _until_stopped(batch, outcomes)
+
+
+def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
+    stacks, runs = [len(batch) for batch in batches if len(batch) > 1], sum(map(len, batches))
+    if not stacks:
+        return f"stacks: none, as no two of {count_of(runs, 'run')} have shape, data and kind of optimizer in common"
+    return f"stacks: {sum(stacks)} of {count_of(runs, 'run')} are trained in {count_of(len(stacks), 'stack')}"
 
 
 def _until_stopped(

@@ -309,8 +309,9 @@ SHAPES = [
 
 @pytest.mark.parametrize("stack", [2, 100])
 def test_batches_of_an_experiment_hold_every_job_once_whatever_their_shapes(tmp_path: Path, stack: int) -> None:
-    jobs = jobs_in(tmp_path / "stacked", [*SHAPES, {"epochs": 2, "checkpoint_every": 3}])
-    found = list(run_jobs(jobs, 1, quiet, stack))
+    jobs, said = jobs_in(tmp_path / "stacked", [*SHAPES, {"epochs": 2, "checkpoint_every": 3}]), list[str]()
+    found = list(run_jobs(jobs, 1, said.append, stack))
+    assert said[0] == "stacks: 4 of 5 runs are trained in 2 stacks"
     assert sorted(job.condition for job, _ in found) == ["0", "1", "2", "3", "4"]
     singles = alone(tmp_path / "alone", {}, [*SHAPES, {"epochs": 2, "checkpoint_every": 3}])
     for job, outcome in found:
