@@ -24,6 +24,7 @@ from ffnn.lab.stacked import Member, stack_key, train_stacked
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
+from ffnn.words import count_of
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,14 @@ def run_jobs(
     KeyboardInterrupt
         After Ctrl-C, when the runs under way have ended as "stopped"; no other is begun.
     """
-    batches = in_stacks(jobs, stack)
+    share = -(-len(jobs) // workers)  # a larger stack would leave a process without work
+    batches = in_stacks(jobs, min(stack, share))
+    if stack > 1 and jobs:
+        notify(_stacks_in_words(batches))
     if workers == 1:
         for batch in batches:
             show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
-            yield from zip(batch, _run(batch, notify, show, None), strict=True)
+            yield from _until_stopped(batch, _run(batch, notify, show, None))
         return
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
     threads, rest = max(1, usable_cores() // workers), iter(batches)
@@ -93,7 +97,28 @@ def run_jobs(
                     under_way[pool.submit(_run_quietly, following, threads)] = following
                 for line in lines:
                     notify(line)
-                yield from zip(batch, outcomes, strict=True)
+                yield from _until_stopped(batch, outcomes)
+
+
+def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
+    stacks, runs = [len(batch) for batch in batches if len(batch) > 1], sum(map(len, batches))
+    if not stacks:
+        return f"stacks: none, as no two of {count_of(runs, 'run')} have shape, data and kind of optimizer in common"
+    return f"stacks: {sum(stacks)} of {count_of(runs, 'run')} are trained in {count_of(len(stacks), 'stack')}"
+
+
+def _until_stopped(
+    jobs: Sequence[Job], outcomes: Sequence[RunRecord | FFNNError]
+) -> Iterator[tuple[Job, RunRecord | FFNNError]]:
+    """Jobs with their outcomes; after them KeyboardInterrupt, if any run was stopped, which is then left out."""
+    stopped = False
+    for job, outcome in zip(jobs, outcomes, strict=True):
+        if isinstance(outcome, RunRecord) and outcome.summary["status"] == "stopped":
+            stopped = True
+        else:
+            yield job, outcome
+    if stopped:
+        raise KeyboardInterrupt
 
 
 def in_stacks(jobs: Sequence[Job], size: int) -> list[list[Job]]:
@@ -123,20 +148,18 @@ def in_stacks(jobs: Sequence[Job], size: int) -> list[list[Job]]:
 
 def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int | None) -> list[RunRecord | FFNNError]:
     """Run one job, or several as a stack, of which the first one shows its progress."""
-    outcomes: list[RunRecord | FFNNError] = []
     if len(jobs) == 1:
         try:
-            outcomes.append(train(jobs[0].config, notify, progress, max_threads=threads))
+            return [train(jobs[0].config, notify, progress, max_threads=threads)]
         except FFNNError as problem:
-            outcomes.append(problem)
-    else:
-        shows = [progress, *(Callback() for _ in jobs[1:])]
-        members = [Member(job.config, notify, show) for job, show in zip(jobs, shows, strict=True)]
+            return [problem]
+    shows = [progress, *(Callback() for _ in jobs[1:])]
+    members = [Member(job.config, notify, show) for job, show in zip(jobs, shows, strict=True)]
+    try:
         train_stacked(members, threads)
-        outcomes += [member.outcome for member in members if member.outcome is not None]
-    if any(isinstance(outcome, RunRecord) and outcome.summary["status"] == "stopped" for outcome in outcomes):
-        raise KeyboardInterrupt
-    return outcomes
+    except FFNNError as problem:
+        return [member.outcome or problem for member in members]
+    return [member.outcome for member in members if member.outcome is not None]
 
 
 def _run_quietly(jobs: Sequence[Job], threads: int) -> tuple[list[RunRecord | FFNNError], list[str]]:

@@ -123,7 +123,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
     tracker = _tracker(session.config, directory, session.parts, session.notify)
     best = Best(session.config.monitor)
     trainer = session.make_trainer(session.parts, _callbacks(session, tracker, best))
-    seconds, evaluation, status = 0.0, None, "failed"
+    seconds, evaluation, status, given = 0.0, None, "failed", False
     tracker.start()
     try:
         with limited_threads(session.config.threads or 1):
@@ -131,6 +131,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
                 seconds = trainer.rehearse()
             session.restore(trainer, best)
             with interruption.told(trainer.interrupt):
+                given = True
                 yield trainer
             if trainer.reason:
                 session.notify(f"{trainer.status}: {trainer.reason}")
@@ -152,6 +153,8 @@ def under_way(session: Session) -> Iterator[Trainer]:
         _close(directory, tracker, summary, interruption)
     if status == "stopped":
         session.notify(how_to_resume(directory.path))
+        if not given:
+            raise KeyboardInterrupt
 
 
 def how_to_resume(path: Path) -> str:

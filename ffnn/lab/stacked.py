@@ -14,7 +14,7 @@ from typing import Any
 
 from ffnn.backend.threads import limited_threads
 from ffnn.errors import FFNNError
-from ffnn.lab.build import Source, build_member, load_source
+from ffnn.lab.build import Parts, Source, build_member, load_source
 from ffnn.lab.config import BOOKKEEPING, Config, name_of
 from ffnn.lab.run import new_run, prepare, write_beginning
 from ffnn.lab.session import Notify, Session, patiently, under_way
@@ -70,15 +70,10 @@ class Member:
     outcome: RunRecord | FFNNError | None = None
     threads: int = 1
     _contexts: ExitStack = field(default_factory=ExitStack)
+    _start: float = 0.0
+    _prepared: tuple[Parts, Config] | None = None
     _directory: RunDirectory | None = None
     _trainer: Trainer | None = None
-    _blueprint: Blueprint | None = None
-
-    @property
-    def blueprint(self) -> Blueprint:
-        """What the whole stack can be made from, once it has begun."""
-        assert self._blueprint is not None
-        return self._blueprint
 
     @property
     def trainer(self) -> Trainer:
@@ -86,21 +81,30 @@ class Member:
         assert self._trainer is not None
         return self._trainer
 
-    def begin(
-        self, source: Source, size: int, environment: dict[str, Any], interruption: Interruption, threads: int | None
-    ) -> None:
-        """Make the run directory and everything else up to the first step."""
-        start = time.perf_counter()
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the whole stack can be made from, once it is prepared."""
+        assert self._prepared is not None
+        return self._prepared[0].blueprint
+
+    def prepare(self, source: Source, threads: int | None) -> None:
+        """Build what the run is made of."""
+        self._start = time.perf_counter()
         with self.held():
-            parts, resolved = prepare(self.config, self.notify, threads, source)
+            self._prepared = _, resolved = prepare(self.config, self.notify, threads, source)
             self.threads = resolved.threads or 1
+
+    def begin(self, size: int, environment: dict[str, Any], interruption: Interruption) -> None:
+        """Make the run directory and everything else up to the first step."""
+        assert self._prepared is not None
+        parts, resolved = self._prepared
+        with self.held():
             self._directory = directory = self._contexts.enter_context(new_run(self.config))
             own = {"config_digest": self.config.digest(), "stack": size}
             known = {**environment, "command": self.command or environment["command"]}
             write_beginning(directory, resolved, parts, own, known)
-            self._blueprint = parts.blueprint
             session = Session(
-                resolved, parts, directory, own, self.notify, self.progress, interruption, start,
+                resolved, parts, directory, own, self.notify, self.progress, interruption, self._start,
                 make_trainer=build_member,
             )  # fmt: skip
             self._trainer = self._contexts.enter_context(under_way(session))
@@ -113,11 +117,13 @@ class Member:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Whatever goes wrong within it ends this run, and no other."""
+        """Whatever goes wrong within it ends this run, and no other; only a second Ctrl-C is meant for all."""
         try:
             yield
-        except BaseException:
+        except BaseException as problem:
             self.close(*sys.exc_info())
+            if isinstance(problem, KeyboardInterrupt):
+                raise
 
     def close(self, *problem: Any) -> None:
         """End the run, test it and write it down; as `__exit__`, with what went wrong, if anything did."""
@@ -153,17 +159,22 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
     KeyboardInterrupt
         After a second Ctrl-C; the first one ends all runs as "stopped".
     """
-    first = members[0]
-    environment = describe_environment()
     with Interruption() as interruption, ExitStack() as group:
-        source = load_source(first.config)
+        source = load_source(members[0].config)
         for member in members:
+            member.prepare(source, max_threads)
+        prepared = [member for member in members if member.outcome is None]
+        if not prepared:
+            return
+        # Around all of them: the end of one run must not set the others' threads free.
+        group.enter_context(limited_threads(prepared[0].threads))
+        environment = describe_environment()  # with all libraries loaded, as a run alone finds it
+        for member in prepared:
             group.push(lambda *problem, member=member: bool(member.close(*problem)))
-            member.begin(source, len(members), environment, interruption, max_threads)
-        begun = [member for member in members if member.outcome is None]
-        if begun:
-            with limited_threads(begun[0].threads):  # the end of one run must not set the others' threads free
-                _train_together(begun)
+            member.begin(len(members), environment, interruption)
+            if interruption.received:  # it was meant for those that have not begun, too
+                raise KeyboardInterrupt
+        _train_together([member for member in prepared if member.outcome is None])
 
 
 def _train_together(members: Sequence[Member]) -> None:

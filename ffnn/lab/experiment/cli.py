@@ -10,7 +10,7 @@ import click
 
 from ffnn.errors import FFNNError
 
-STACK_HELP = "Networks of one shape that each of them trains as one."
+STACK_HELP = "Networks of one shape that each worker trains together, as one; the results are the same."
 """Said of `--stack` beside `--workers`."""
 
 
