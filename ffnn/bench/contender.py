@@ -58,7 +58,7 @@ class Contender(ABC):
 
 
 CONTENDERS: Registry[Contender] = Registry("contender")
-"""All contenders by name, ffnn first and the floor last."""
+"""All contenders by name, ffnn first; those of the CPU, then those of a GPU."""
 
 
 def contender_class(name: str) -> type[Contender]:

@@ -54,7 +54,7 @@ def network_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[
             [
                 [
                     str(result.cell.batch_size),
-                    _microseconds(result.step_microseconds(first)),
+                    shown_microseconds(result.step_microseconds(first)),
                     *(_number(result.ratio(name, first), ".2f") for name in peers),
                     _number(result.ratio(first, bare), ".2f"),
                 ]
@@ -78,11 +78,9 @@ def summary_lines(results: Sequence[CellResult], names: Sequence[str]) -> list[s
     return [*lines, f"{first}: {_spread(floor)} the time of the bare matrix products"] if floor else lines
 
 
-def markdown(results: Sequence[CellResult], names: Sequence[str], facts: Sequence[str]) -> str:
-    """Tables, summary and facts as one Markdown text."""
-    tables = [table.markdown() for table in network_tables(results, names)]
-    lines = [f"- {line}" for line in (*summary_lines(results, names), *facts)]
-    return "\n\n".join([*tables, "\n".join(lines)]) + "\n"
+def markdown(tables: Sequence[TextTable], lines: Sequence[str]) -> str:
+    """Tables, and lines about them, as one Markdown text."""
+    return "\n\n".join([*(table.markdown() for table in tables), "\n".join(f"- {line}" for line in lines)]) + "\n"
 
 
 def network_titles(results: Sequence[CellResult]) -> Mapping[str, list[CellResult]]:
@@ -101,7 +99,7 @@ def _rule(result: CellResult) -> str:
     return description.optimizer + (f" with {' and '.join(extras)}" if extras else "")
 
 
-def _microseconds(value: float | None) -> str:
+def shown_microseconds(value: float | None) -> str:
     """With a tenth where it tells."""
     return _number(value, ".0f" if value is None or value >= 100 else ".1f")
 

@@ -42,7 +42,9 @@ class Worker:
         """Versions, and the BLAS libraries loaded by now."""
         from threadpoolctl import threadpool_info
 
-        packages = self.contender.packages.values()
+        # A module's distribution may have other names: cupy comes with one for each version of CUDA.
+        installed = metadata.packages_distributions()
+        packages = [installed[module][0] for module in self.contender.packages]
         pools = [
             {"library": pool["internal_api"], "core": pool.get("architecture"), "threads": pool["num_threads"]}
             for pool in threadpool_info()

@@ -7,7 +7,7 @@ from ffnn.bench.chart import draw_race
 from ffnn.bench.present import markdown, network_tables, summary_lines
 from ffnn.bench.race import Rules
 from ffnn.bench.results import CellResult, busy, champion, greedy, record, summarize
-from ffnn.bench.work import NETWORKS, Cell, made_up_images, make_cells
+from ffnn.bench.work import NETWORKS, Cell, fitting_cells, made_up_images
 from ffnn.data import load
 from ffnn.errors import FFNNError
 

@@ -12,9 +12,8 @@ from ffnn.bench.work import Task
 from ffnn.data import Dataset, Split
 
 if TYPE_CHECKING:
-    from ffnn.lab.build import Source
+    from ffnn.lab.build import Parts, Source
     from ffnn.lab.config import Config
-    from ffnn.training.trainer import Trainer
 
 SETTINGS = ("activation", "optimizer", "learning_rate", "dropout", "batch_norm")
 """Fields of a description that are settings of the same name."""
@@ -47,14 +46,14 @@ def make_source(task: Task, config: "Config") -> "Source":
     return Source(dataset, Split(rows, few, few), pool)
 
 
-def make_trainer(task: Task, config: "Config", source: "Source") -> "Trainer":
-    """What `ffnn train` would train with these settings, from the task's initial values."""
-    from ffnn.lab.build import build, build_trainer
+def make_parts(task: Task, config: "Config", source: "Source") -> "Parts":
+    """What `ffnn train` makes of these settings, with the task's initial values."""
+    from ffnn.lab.build import build
 
     parts = build(config, source)
     network = parts.objective.network
     network.load_state_dict({**network.state_dict(), **task.state})
-    return build_trainer(parts, [])
+    return parts
 
 
 class FFNNTrainer(Contender):
@@ -63,8 +62,10 @@ class FFNNTrainer(Contender):
     engine: ClassVar[str]
 
     def prepare(self, task: Task, threads: int) -> str:
+        from ffnn.lab.build import build_trainer
+
         config = make_config(task, self.engine, task.seed)
-        self._trainer = make_trainer(task, config, make_source(task, config))
+        self._trainer = build_trainer(make_parts(task, config, make_source(task, config)), [])
         self._trainer.rehearse()
         return ""
 
