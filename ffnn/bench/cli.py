@@ -29,7 +29,7 @@ T = TypeVar("T")
     "--epoch_seconds", type=click.FloatRange(min=0, min_open=True), help="How long an epoch of ffnn shall take [0.2]."
 )
 @click.option("--images", type=click.IntRange(min=1),
-              help="Images of an epoch instead, in whole batches [with cupy those of EMNIST; davies: of MNIST].")  # fmt: skip
+              help="Images of an epoch instead, in whole batches [with cupy as in EMNIST or MNIST].")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True),
               help="Seconds after which a contender without an answer is given up [180; with cupy 900].")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="Real images instead of made-up ones; cells that it does not fit go.")
@@ -115,6 +115,7 @@ def _run(
     """Race, print, write."""
     from rich.console import Console
 
+    from ffnn.bench.contenders import contender_class
     from ffnn.bench.limits import floor_lines, floor_record, floor_table, stack_tables
     from ffnn.bench.present import markdown, network_tables, summary_lines
     from ffnn.bench.progress import follow
@@ -131,6 +132,9 @@ def _run(
     with Race(names, rules, lambda line: messages.print(line, soft_wrap=True), data) as race:
         results = follow(race.run(cells), len(cells), messages)
     left_out |= race.lost
+    for name in names:
+        if name not in left_out and not any(name in result.seconds for result in results):
+            left_out[name] = contender_class(name).unfit(cells[-1].description)
     if not any(result.seconds for result in results):
         raise FFNNError("no contender ended the race: " + "; ".join(f"{n}: {why}" for n, why in left_out.items()))
     tables = [*network_tables(results, names), *stack_tables(results, names)]

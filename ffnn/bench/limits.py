@@ -42,7 +42,7 @@ def floor_record(results: Sequence[CellResult], card: Card) -> list[dict[str, An
 
 
 def stack_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[TextTable]:
-    """For each contender that trains several networks at once: the time of all over that of one, and epochs a second."""
+    """Of contenders that train several networks at once: their time over that of one, and networks a second."""
     stacks = {name: contender for name in names if issubclass(contender := contender_class(name), FFNNStack)}
     tables = []
     for name, contender in stacks.items():
@@ -58,8 +58,8 @@ def stack_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[Te
             for result in results
             if name in result.seconds
         ]
-        headings = ["network", "batch", f"{count} / one", name, alone, rival, f"{rival} / {name}"]
-        title = f"{name}: time of {count} networks over that of one; networks a second, an epoch each"
+        headings = ["network", "batch", "all/one", name, alone, rival, f"/ {rival}"]
+        title = f"{name}: time of {count} networks over that of one; networks a second, for an epoch of each"
         tables += [TextTable(title, headings, rows)] if rows else []
     return tables
 
