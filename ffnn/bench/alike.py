@@ -21,7 +21,8 @@ def differences(first: Sequence[dict[str, Any]], second: Sequence[dict[str, Any]
 
     Examples
     --------
-    >>> [round(d, 3) for d in differences([{"train/loss": 2.0, "val/loss": 1.0}], [{"train/loss": 2.1, "val/loss": 1.0}])]
+    >>> one, other = {"train/loss": 2.0, "val/loss": 1.0}, {"train/loss": 2.1, "val/loss": 1.0}
+    >>> [round(difference, 3) for difference in differences([one], [other])]
     [0.05]
     """
     if len(first) != len(second) or not first:
