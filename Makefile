@@ -18,7 +18,7 @@ OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS))
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 STACKS  := $(if $(STACK),--stack=$(STACK))
 
-.PHONY: help setup bench experiments report studies test test-all lint format fuzz audit clean $(EXPERIMENTS) $(STUDIES)
+.PHONY: help setup bench gpu experiments report studies test test-all lint format fuzz audit clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -63,6 +63,9 @@ report: $(VENV)/.ready ## experiments/REPORT.md and its PDF, from the runs of al
 
 bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick for a first look
 	@$(BIN)/ffnn bench $(ARGS)
+
+gpu: ## everything that wants a GPU: installs, tests, agreement, the race; logs below runs/gpu/
+	@VENV=$(VENV) PYTHON=$(PYTHON) .ci/gpu
 
 experiments: $(VENV)/.ready ## all experiments, and one table of what they found
 	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS) $(STACKS)

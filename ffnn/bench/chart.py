@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ffnn.bench.present import network_titles
-from ffnn.bench.results import FLOOR, CellResult, champion
+from ffnn.bench.results import FLOORS, CellResult, champion
 from ffnn.report.figures import COLOURS
 
 GROUP = 0.86
@@ -29,7 +29,7 @@ def draw_race(results: Sequence[CellResult], names: Sequence[str], path: Path) -
     rows = -(-len(panels) // columns)
     figure = Figure(figsize=(7.5 * columns, 3.6 * rows + 0.9), layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel()
-    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(others)} | {FLOOR: GREY}
+    colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(others)} | dict.fromkeys(FLOORS, GREY)
     width = GROUP / max(1, len(others))
     for axes, (title, cells) in zip(grid, panels.items(), strict=False):
         for number, name in enumerate(others):

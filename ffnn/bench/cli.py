@@ -5,6 +5,7 @@ It does no timing in its own process.
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,36 +15,39 @@ from ffnn.errors import FFNNError, nearest
 
 T = TypeVar("T")
 
-QUICK_NETWORKS = ("784-64-10", "784-128-64-47")
-QUICK_BATCH_SIZES = (32, 128)
-
 
 @click.command()
-@click.option("--quick", is_flag=True, help="A smaller grid: two networks, two batch sizes, 3 short repeats.")
-@click.option("--network", "networks", metavar="NAMES", help="Only these, with commas between [all four].")
+@click.option("--engine", type=click.Choice(["numba", "cupy"]), default="numba", show_default=True,
+              help="The race on the CPU, or that on a GPU.")  # fmt: skip
+@click.option("--quick", is_flag=True, help="A smaller grid: two networks, one or two batch sizes, 3 short repeats.")
+@click.option("--network", "networks", metavar="NAMES", help="Only these, with commas between; also M0, M1g, davies.")
 @click.option("--batch", "batches", metavar="SIZES", help="Batch sizes, with commas between [32,64,128,256,512].")
 @click.option("--contenders", "wanted", metavar="NAMES", help="Only these, with commas between [all that are here].")
-@click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="Of every contender.")
+@click.option("--threads", type=click.IntRange(min=1), help="Of every contender [1; with cupy all cores].")
 @click.option("--repeats", type=click.IntRange(min=1), help="Counted epochs of each contender in each cell [5].")
 @click.option(
     "--epoch_seconds", type=click.FloatRange(min=0, min_open=True), help="How long an epoch of ffnn shall take [0.2]."
 )
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), default=180.0, show_default=True,
-              help="Seconds after which a contender that does not answer is given up.")  # fmt: skip
+@click.option("--images", type=click.IntRange(min=1),
+              help="Images of an epoch instead, in whole batches [with cupy as in EMNIST or MNIST].")  # fmt: skip
+@click.option("--timeout", type=click.FloatRange(min=0, min_open=True),
+              help="Seconds after which a contender without an answer is given up [180; with cupy 900].")  # fmt: skip
 @click.option("--dataset", metavar="NAME", help="Real images instead of made-up ones; cells that it does not fit go.")
 @click.option("--data_dir", type=click.Path(path_type=Path), help="Folder of the data sets [as for ffnn train].")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples here.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write tables here.")
 @click.option("--chart", "chart_file", type=click.Path(path_type=Path, dir_okay=False), help="Draw bars here (.png).")
 def bench(
+    engine: str,
     quick: bool,
     networks: str | None,
     batches: str | None,
     wanted: str | None,
-    threads: int,
+    threads: int | None,
     repeats: int | None,
     epoch_seconds: float | None,
-    timeout: float,
+    images: int | None,
+    timeout: float | None,
     dataset: str | None,
     data_dir: Path | None,
     json_file: Path | None,
@@ -54,28 +58,49 @@ def bench(
 
     Each contender has a process of its own and computes in turn with the others. Times are medians;
     a ratio above 1 means that ffnn is faster. Contenders: ffnn-numba, ffnn-numpy, pytorch,
-    pytorch-compile, jax-step, jax-scan, keras, sklearn, floor.
+    pytorch-compile, jax-step, jax-scan, keras, sklearn, floor; where it is named, ffnn-numba-x8, of
+    which the time of each of 8 networks counts. With --engine=cupy: ffnn-cupy, ffnn-cupy-x100,
+    pytorch-gpu, pytorch-gpu-compile, pytorch-gpu-graph, jax-gpu-scan, gpu-floor, on whole epochs.
 
     \b
     ffnn bench --quick
     ffnn bench --network 784-128-64-47 --batch 32,128 --contenders ffnn-numba,pytorch,floor
+    ffnn bench --engine cupy --network M1g
     """
     from ffnn.backend.threads import usable_cores
+    from ffnn.bench.gpu import REMEDY, look_for_gpu
     from ffnn.bench.race import QUICK, Rules
-    from ffnn.bench.work import BATCH_SIZES, NETWORKS, make_cells
+    from ffnn.bench.races import MNIST_IMAGES, RACES
+    from ffnn.bench.work import NETWORKS, PUBLISHED, fitting_cells
 
-    if threads > usable_cores():
-        raise FFNNError(f"--threads: expected at most {usable_cores()}, the cores that are usable here; got {threads}")
+    defaults = RACES[engine]
+    cores = usable_cores()
+    threads = threads or (1 if defaults.device == "cpu" else cores)
+    if threads > cores:
+        raise FFNNError(f"--threads: expected at most {cores}, the cores that are usable here; got {threads}")
+    if images and epoch_seconds:
+        raise FFNNError("--images: expected this or --epoch_seconds, as each says how long an epoch is; got both")
     for path in filter(None, (json_file, markdown_file, chart_file)):
         if not path.absolute().parent.is_dir():
             raise FFNNError(f"{path}: expected a file in a folder that exists; make {path.parent} first")
-    chosen = _chosen("--network", networks, NETWORKS, str) or list(QUICK_NETWORKS if quick else NETWORKS)
-    sizes = _chosen("--batch", batches, None, int) or list(QUICK_BATCH_SIZES if quick else BATCH_SIZES)
+    named = [PUBLISHED.get(n, n) for n in _chosen("--network", networks, [*NETWORKS, *PUBLISHED], str)]
+    cells = defaults.choose(list(dict.fromkeys(named)), _chosen("--batch", batches, None, int), quick=quick)
+    gpu = look_for_gpu() if defaults.device == "cuda" else None
+    if gpu and not gpu.found:
+        raise FFNNError(f"--engine cupy: expected a GPU; received: {gpu.text}; {REMEDY}")
     usual = QUICK if quick else Rules()
-    rules = Rules(threads, repeats or usual.repeats, epoch_seconds or usual.epoch_seconds, timeout)
+    counts = dict.fromkeys(defaults.images, MNIST_IMAGES) if quick else defaults.images
+    rules = Rules(
+        threads,
+        repeats or usual.repeats,
+        epoch_seconds or usual.epoch_seconds,
+        timeout or defaults.timeout,
+        dict.fromkeys(NETWORKS, images) if images else {} if epoch_seconds else counts,
+    )
     data = _load(dataset, data_dir)
-    names, left_out = _contenders(wanted)
-    _run(make_cells(chosen, sizes, data), names, left_out, rules, data, (json_file, markdown_file, chart_file))
+    names, left_out = _contenders(wanted, defaults.contenders())
+    cells = fitting_cells(cells, data)
+    _run(cells, names, left_out, rules, data, (json_file, markdown_file, chart_file), gpu.text if gpu else None)
 
 
 def _run(
@@ -85,10 +110,13 @@ def _run(
     rules: Any,
     data: Any,
     files: tuple[Path | None, Path | None, Path | None],
+    gpu: str | None,
 ) -> None:
     """Race, print, write."""
     from rich.console import Console
 
+    from ffnn.bench.contenders import contender_class
+    from ffnn.bench.limits import floor_lines, floor_record, floor_table, stack_tables
     from ffnn.bench.present import markdown, network_tables, summary_lines
     from ffnn.bench.progress import follow
     from ffnn.bench.race import Race
@@ -104,20 +132,33 @@ def _run(
     with Race(names, rules, lambda line: messages.print(line, soft_wrap=True), data) as race:
         results = follow(race.run(cells), len(cells), messages)
     left_out |= race.lost
+    for name in names:
+        if name not in left_out and not any(name in result.seconds for result in results):
+            left_out[name] = contender_class(name).unfit(cells[-1].description)
     if not any(result.seconds for result in results):
         raise FFNNError("no contender ended the race: " + "; ".join(f"{n}: {why}" for n, why in left_out.items()))
-    for table in network_tables(results, names):
-        console.print(table.rich())
+    tables = [*network_tables(results, names), *stack_tables(results, names)]
     told = facts(results, rules, race.described, left_out, data.name if data else None)
-    for line in (*summary_lines(results, names), *told):
+    kept = record(results, rules, race.described, left_out, describe_environment())
+    if gpu:
+        told = [f"GPU: {gpu}; float32 products, TF32 off", *told]
+        card = _measured(rules.timeout, messages)
+        if card:
+            tables.append(floor_table(results, names, card))
+            told = [*told, *floor_lines(card)]
+            kept |= {"gpu": gpu, "card": asdict(card), "floors": floor_record(results, card)}
+    for table in tables:
+        console.print(table.rich())
+    lines = [*summary_lines(results, names), *told]
+    for line in lines:
         console.print(line, soft_wrap=True)
     json_file, markdown_file, chart_file = files
     if json_file:
         with replacing(json_file) as file:
-            json.dump(record(results, rules, race.described, left_out, describe_environment()), file, indent=1)
+            json.dump(kept, file, indent=1)
     if markdown_file:
         with replacing(markdown_file) as file:
-            file.write(markdown(results, names, told))
+            file.write(markdown(tables, lines))
     if chart_file:
         from ffnn.bench.chart import draw_race
 
@@ -126,11 +167,22 @@ def _run(
         messages.print(f"written: {path}", soft_wrap=True)
 
 
-def _contenders(wanted: str | None) -> tuple[list[str], dict[str, str]]:
+def _measured(timeout: float, messages: Any) -> Any:
+    """What the card does at best; None, and a line, where that could not be measured."""
+    from ffnn.bench.card import measure_card
+
+    try:
+        return measure_card("cupy", timeout)
+    except FFNNError as problem:
+        messages.print(str(problem), soft_wrap=True)
+        return None
+
+
+def _contenders(wanted: str | None, usual: list[str]) -> tuple[list[str], dict[str, str]]:
     """Those that take part, in the order of the registry, and why others do not."""
     from ffnn.bench.contenders import CONTENDERS, contender_class
 
-    asked = _chosen("--contenders", wanted, CONTENDERS, str) or list(CONTENDERS)
+    asked = _chosen("--contenders", wanted, CONTENDERS, str) or usual
     reasons = {name: contender_class(name).missing() for name in CONTENDERS if name in asked}
     present = [name for name, reason in reasons.items() if not reason]
     if not present:

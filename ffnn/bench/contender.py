@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from ffnn.bench.gpu import look_for_gpu
 from ffnn.bench.work import Task
 from ffnn.reference import Description
 from ffnn.registry import Registry
@@ -23,14 +24,22 @@ class Contender(ABC):
         What it needs: modules to import, and the distributions they come from.
     about : str
         What it does, in a line.
+    device : "cpu" or "cuda", default "cpu"
+        Where it computes; its process is given that device and no other.
+    networks : int, default 1
+        How many networks an epoch of it trains at once; times are then those of each of them.
     """
 
     packages: ClassVar[Mapping[str, str]] = {}
     about: ClassVar[str]
+    device: ClassVar[str] = "cpu"
+    networks: ClassVar[int] = 1
 
     @classmethod
     def missing(cls) -> str:
         """What it lacks on this machine, or nothing."""
+        if cls.device == "cuda" and not (told := look_for_gpu()).found:
+            return told.text
         absent = [name for module, name in cls.packages.items() if importlib.util.find_spec(module) is None]
         return f"{' and '.join(absent)} not installed" if absent else ""
 
@@ -49,7 +58,7 @@ class Contender(ABC):
 
 
 CONTENDERS: Registry[Contender] = Registry("contender")
-"""All contenders by name, ffnn first and the floor last."""
+"""All contenders by name, ffnn first; those of the CPU, then those of a GPU."""
 
 
 def contender_class(name: str) -> type[Contender]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ffnn.bench.results import FLOOR, CellResult, Summary, champion, summarize
+from ffnn.bench.results import CellResult, Summary, champion, floor_of, summarize
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,9 +44,9 @@ class TextTable:
 
 def network_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[TextTable]:
     """A table for each network: a row for each batch size, a column for each contender that took part."""
-    first = champion(results, names)
-    peers = [name for name in names if name not in (first, FLOOR) and any(name in result.seconds for result in results)]
-    headings = ["batch", f"{first} µs", *peers, f"/ {FLOOR}"]
+    first, bare = champion(results, names), floor_of(names)
+    peers = [name for name in names if name not in (first, bare) and any(name in result.seconds for result in results)]
+    headings = ["batch", f"{first} µs", *peers, f"/ {bare}"]
     return [
         TextTable(
             title,
@@ -54,9 +54,9 @@ def network_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[
             [
                 [
                     str(result.cell.batch_size),
-                    _number(result.step_microseconds(first), ".0f"),
+                    shown_microseconds(result.step_microseconds(first)),
                     *(_number(result.ratio(name, first), ".2f") for name in peers),
-                    _number(result.ratio(first, FLOOR), ".2f"),
+                    _number(result.ratio(first, bare), ".2f"),
                 ]
                 for result in rows
             ],
@@ -67,22 +67,20 @@ def network_tables(results: Sequence[CellResult], names: Sequence[str]) -> list[
 
 def summary_lines(results: Sequence[CellResult], names: Sequence[str]) -> list[str]:
     """How to read the tables, a line for each peer, and one for the floor."""
-    first = champion(results, names)
+    first, bare = champion(results, names), floor_of(names)
     legend = (
         f"microseconds of a step of {first}; the time of others divided by it, so above 1 they are slower; "
         f"{first}'s divided by that of the bare matrix products"
     )
-    peers = [summarize(results, name, first) for name in names if name not in (first, FLOOR)]
+    peers = [summarize(results, name, first) for name in names if name not in (first, bare)]
     lines = [legend, *(f"{peer.name}: {_spread(peer)} the time of {first}" for peer in peers if peer)]
-    floor = summarize(results, first, FLOOR)
+    floor = summarize(results, first, bare)
     return [*lines, f"{first}: {_spread(floor)} the time of the bare matrix products"] if floor else lines
 
 
-def markdown(results: Sequence[CellResult], names: Sequence[str], facts: Sequence[str]) -> str:
-    """Tables, summary and facts as one Markdown text."""
-    tables = [table.markdown() for table in network_tables(results, names)]
-    lines = [f"- {line}" for line in (*summary_lines(results, names), *facts)]
-    return "\n\n".join([*tables, "\n".join(lines)]) + "\n"
+def markdown(tables: Sequence[TextTable], lines: Sequence[str]) -> str:
+    """Tables, and lines about them, as one Markdown text."""
+    return "\n\n".join([*(table.markdown() for table in tables), "\n".join(f"- {line}" for line in lines)]) + "\n"
 
 
 def network_titles(results: Sequence[CellResult]) -> Mapping[str, list[CellResult]]:
@@ -99,6 +97,11 @@ def _rule(result: CellResult) -> str:
     extras = [f"dropout {description.dropout:g}"] if description.dropout else []
     extras += ["batch norm"] if description.batch_norm else []
     return description.optimizer + (f" with {' and '.join(extras)}" if extras else "")
+
+
+def shown_microseconds(value: float | None) -> str:
+    """With a tenth where it tells."""
+    return _number(value, ".0f" if value is None or value >= 100 else ".1f")
 
 
 def _number(value: float | None, form: str) -> str:

@@ -16,12 +16,19 @@ from typing import Any
 
 HELD_BACK = re.compile(
     r"(OPENBLAS|GOTO|BLIS|VECLIB|MKL|OMP|GOMP|KMP|NUMBA|XLA|JAX|KERAS|TORCH|TORCHINDUCTOR|PYTORCH|DNNL|ONEDNN|ATEN)_"
-    r"|TF_(CPP|CPU|DISABLE|ENABLE|FORCE|GPU|NUM|USE|XLA)_|NPY_DISABLE_CPU_FEATURES$|NPROC$"
+    r"|TF_(CPP|CPU|DISABLE|ENABLE|FORCE|GPU|NUM|USE|XLA)_|NPY_DISABLE_CPU_FEATURES$|NPROC$|NVIDIA_TF32_OVERRIDE$"
 )
 """Variables that choose a library's code, threads or device; none of them reaches a contender."""
 
 KEPT = {"KMP_DUPLICATE_LIB_OK", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"}
 """Variables that only let a library load, or say where compiled code is kept."""
+
+DEVICES: Mapping[str, Mapping[str, str]] = {
+    "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},
+    # JAX would take three quarters of the memory for itself, of which others want some too.
+    "cuda": {"JAX_PLATFORMS": "cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "false"},
+}
+"""What makes libraries use a device; which of several GPUs is the user's choice, CUDA_VISIBLE_DEVICES."""
 
 LAST_WORDS = 200  # characters
 
@@ -30,8 +37,8 @@ class LostError(Exception):
     """A contender can no longer take part; the message says why, in one line."""
 
 
-def clean_environment(threads: int, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of a contender: nothing that holds a library back, and `threads` threads for all of them.
+def clean_environment(threads: int, environ: Mapping[str, str] = os.environ, device: str = "cpu") -> dict[str, str]:
+    """The environment of a contender: nothing that holds a library back, `threads` threads for all, and one device.
 
     Examples
     --------
@@ -52,8 +59,7 @@ def clean_environment(threads: int, environ: Mapping[str, str] = os.environ) -> 
         "TF_NUM_INTEROP_THREADS": str(threads),
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen}",
         "NPROC": str(threads),
-        "JAX_PLATFORMS": "cpu",
-        "CUDA_VISIBLE_DEVICES": "",
+        **DEVICES[device],
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "TORCHINDUCTOR_COMPILE_THREADS": "1",
@@ -77,9 +83,10 @@ class ContenderProcess:
     ----------
     command : sequence of str
     threads : int
+    device : "cpu" or "cuda", default "cpu"
     """
 
-    def __init__(self, command: Sequence[str], threads: int) -> None:
+    def __init__(self, command: Sequence[str], threads: int, device: str = "cpu") -> None:
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  open as long as the process
         # In a session of its own: Ctrl-C is for the race, which then ends its contenders.
         self._process = subprocess.Popen(
@@ -89,7 +96,7 @@ class ContenderProcess:
             stderr=self._complaints,
             text=True,
             encoding="utf-8",
-            env=clean_environment(threads),
+            env=clean_environment(threads, device=device),
             start_new_session=True,
         )
         self._answers: queue.Queue[str] = queue.Queue()

@@ -3,10 +3,11 @@
 The first round warms up and is not counted.
 """
 
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -37,12 +38,15 @@ class Rules:
         About how long an epoch of the first contender takes.
     timeout : float
         Seconds after which a contender that does not answer is given up.
+    images : mapping of str to int
+        Images of an epoch, by network, instead of its length in seconds; rounded down to whole batches.
     """
 
     threads: int = 1
     repeats: int = 5
     epoch_seconds: float = 0.2
     timeout: float = 180.0
+    images: Mapping[str, int] = field(default_factory=dict)
 
 
 QUICK = Rules(repeats=3, epoch_seconds=0.1)
@@ -88,7 +92,8 @@ class Race:
         self._stack = ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ffnn-bench-")))
         for name in names:
-            self._running[name] = ContenderProcess(command(name, rules.threads), rules.threads)
+            device = contender_class(name).device
+            self._running[name] = ContenderProcess(command(name, rules.threads), rules.threads, device)
 
     def __enter__(self) -> "Race":
         return self
@@ -111,8 +116,9 @@ class Race:
         notes = self._prepare(cell, images, fit)
         rounds = [self._round(fit) for _ in range(self.rules.repeats + 1)][1:]
         whole = [name for name in fit if name in self._running]
-        if not self.described:
-            self.described = {name: answer for name in whole if (answer := self._ask(name, "describe"))}
+        for name in whole:
+            if name not in self.described and (answer := self._ask(name, "describe")):
+                self.described[name] = answer
         return CellResult(
             cell,
             images,
@@ -125,6 +131,8 @@ class Race:
     def _size(self, cell: Cell, names: Sequence[str]) -> int:
         """Images of an epoch that takes the first of `names` that is left about as long as the rules say."""
         available = len(self.dataset) if self.dataset else None
+        if cell.network in self.rules.images:
+            return cell.whole_batches(min(self.rules.images[cell.network], available or sys.maxsize))
         pilot = cell.images(float("inf"), self.rules.epoch_seconds, available)
         for name in names:
             self._prepare(cell, pilot, [name])

@@ -35,6 +35,8 @@ def facts(
         f"NumPy's BLAS: {_blas(described)}",
         "versions: " + ", ".join(f"{name} {number}" for name, number in sorted(numbers.items())),
     ]
+    lines += [f"{name}: {count} networks at once, time of each" for name, count in _stacks(described).items()]
+    lines += _rounded(results, rules)
     if removed:
         lines.append(f"kept from all contenders: {', '.join(removed)}")
     lines += [f"left out: {name}: {reason}" for name, reason in left_out.items()]
@@ -42,6 +44,22 @@ def facts(
         lines.append(f"{name} kept more than {rules.threads} core(s) busy: its figures flatter it")
     if share is not None and share < QUIET:
         lines.append(f"the machine was busy: contenders got {100 * share:.0f} % of a core; repeat when it is quiet")
+    return lines
+
+
+def _stacks(described: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
+    """Contenders that train several networks at once, and how many."""
+    return {name: entry["networks"] for name, entry in described.items() if entry["networks"] > 1}
+
+
+def _rounded(results: Sequence[CellResult], rules: Rules) -> list[str]:
+    """Which epochs are of fewer images than were asked for, because batches are whole."""
+    lines = []
+    for result in results:
+        asked = rules.images.get(result.cell.network, result.images)
+        if asked != result.images:
+            batches = f"batches of {result.cell.batch_size}"
+            lines.append(f"{result.cell.network}: epochs of {result.images} of {asked} images, whole {batches}")
     return lines
 
 

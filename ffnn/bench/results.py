@@ -11,7 +11,8 @@ from typing import Any
 
 from ffnn.bench.work import Cell, as_json
 
-FLOOR = "floor"
+FLOORS = ("floor", "gpu-floor")
+"""Contenders that do nothing but the matrix products."""
 
 MICROSECONDS = 1e6
 
@@ -81,6 +82,11 @@ class Summary:
 def champion(results: Sequence[CellResult], names: Sequence[str]) -> str:
     """The contender that the others are compared with: the first one that took part, ffnn if it did."""
     return next((name for name in names if any(name in result.seconds for result in results)), names[0])
+
+
+def floor_of(names: Sequence[str]) -> str:
+    """The one of `names` that does the bare products; the CPU's where there is none."""
+    return next((name for name in names if name in FLOORS), FLOORS[0])
 
 
 def summarize(results: Sequence[CellResult], name: str, to: str) -> Summary | None:

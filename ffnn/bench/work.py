@@ -1,4 +1,4 @@
-"""What is raced: four networks, five batch sizes, and the images that they are trained on.
+"""What is raced: networks, five batch sizes, and the images that they are trained on.
 
 A task is written to one file that every contender's process reads, so that all get the very same work.
 """
@@ -19,10 +19,14 @@ from ffnn.reference import Description, State
 NETWORKS: Mapping[str, Description] = {
     "784-64-10": Description(784, (64,), 10, "sgd", 0.05),
     "784-128-64-47": Description(784, (128, 64), 47, "adam", 0.001),
+    "784-128-64-47-sgd": Description(784, (128, 64), 47, "sgd", 0.1),
     "784-400-240-120-47": Description(784, (400, 240, 120), 47, "adam", 0.001),
     "3072-512-256-10": Description(3072, (512, 256), 10, "adam", 0.001, dropout=0.3, batch_norm=True),
 }
 """The networks by name."""
+
+PUBLISHED: Mapping[str, str] = {"M0": "784-128-64-47-sgd", "M1g": "784-400-240-120-47", "davies": "784-64-10"}
+"""Networks of published studies (`experiments/studies`): two of Tobio's, and Davies'."""
 
 BATCH_SIZES = (32, 64, 128, 256, 512)
 
@@ -60,6 +64,16 @@ class Cell:
         most = min(POOL_BYTES // self.description.inputs, available or POOL_BYTES) // self.batch_size
         steps = max(FEWEST_STEPS, round(epoch_seconds / step_seconds))
         return max(1, min(most, steps)) * self.batch_size
+
+    def whole_batches(self, count: int) -> int:
+        """As many of `count` images as make whole batches, at least one.
+
+        Examples
+        --------
+        >>> Cell("784-64-10", 512).whole_batches(814_255)
+        814080
+        """
+        return max(1, count // self.batch_size) * self.batch_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,9 +161,8 @@ def check_dataset(dataset: Dataset, cell: Cell) -> str:
     return ""
 
 
-def make_cells(networks: list[str], batch_sizes: list[int], dataset: Dataset | None) -> list[Cell]:
-    """All cells of these networks and batch sizes that the data set, if there is one, fits."""
-    cells = [Cell(network, batch_size) for network in networks for batch_size in batch_sizes]
+def fitting_cells(cells: list[Cell], dataset: Dataset | None) -> list[Cell]:
+    """Those of `cells` that the data set, if there is one, fits; FFNNError where it fits none."""
     if dataset is None:
         return cells
     fitting = [cell for cell in cells if not check_dataset(dataset, cell)]

@@ -31,22 +31,27 @@ class Worker:
         return {"note": self.contender.prepare(Task.load(Path(file)), self.threads)}
 
     def epoch(self) -> Answer:
-        """Train on all images once."""
+        """Train on all images once; seconds are those of one network, where several are trained at once."""
+        networks = self.contender.networks
         wall, cpu = time.perf_counter(), time.process_time()
         loss = self.contender.epoch()
-        return {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu, "loss": loss}
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        return {"seconds": wall / networks, "cpu_seconds": cpu / networks, "loss": loss}
 
     def describe(self) -> Answer:
         """Versions, and the BLAS libraries loaded by now."""
         from threadpoolctl import threadpool_info
 
-        packages = self.contender.packages.values()
+        # A module's distribution may have other names: cupy comes with one for each version of CUDA.
+        installed = metadata.packages_distributions()
+        packages = [installed[module][0] for module in self.contender.packages]
         pools = [
             {"library": pool["internal_api"], "core": pool.get("architecture"), "threads": pool["num_threads"]}
             for pool in threadpool_info()
             if pool["user_api"] == "blas"
         ]
-        return {"versions": {name: metadata.version(name) for name in packages}, "blas": pools}
+        told = {"about": self.contender.about, "networks": self.contender.networks, "device": self.contender.device}
+        return {**told, "versions": {name: metadata.version(name) for name in packages}, "blas": pools}
 
     def serve(self, requests: IO[str], answers: IO[str]) -> None:
         """Answer every line of `requests` until they end."""

@@ -16,7 +16,14 @@ from ffnn.reference import Description
 SLOW = {"pytorch-compile", "jax-step", "jax-scan", "keras"}
 """They take seconds to import or to compile."""
 
-TRAINED = [pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW)) for n in CONTENDERS if n not in ("sklearn", "floor")]
+OTHERS = ("sklearn", "floor", "gpu-floor")
+"""They start from weights of their own, or learn nothing."""
+
+TRAINED = [
+    pytest.param(n, marks=[pytest.mark.slow] * (n in SLOW) + [pytest.mark.gpu] * (contender_class(n).device == "cuda"))
+    for n in CONTENDERS
+    if n not in OTHERS
+]
 
 TASKS = {
     "sgd": make_task(),

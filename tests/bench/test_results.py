@@ -7,7 +7,7 @@ from ffnn.bench.chart import draw_race
 from ffnn.bench.present import markdown, network_tables, summary_lines
 from ffnn.bench.race import Rules
 from ffnn.bench.results import CellResult, busy, champion, greedy, record, summarize
-from ffnn.bench.work import NETWORKS, Cell, made_up_images, make_cells
+from ffnn.bench.work import NETWORKS, Cell, fitting_cells, made_up_images
 from ffnn.data import load
 from ffnn.errors import FFNNError
 
@@ -35,10 +35,10 @@ def test_the_table_holds_ratios_of_medians() -> None:
 
 
 def test_markdown_and_terminal_say_the_same() -> None:
-    text = markdown(RESULTS, NAMES, ["a fact"])
+    (table,) = network_tables(RESULTS, NAMES)
+    text = markdown([table], ["a fact"])
     assert "| 32 | 200 | 2.50 | - | 2.00 |" in text
     assert "- a fact" in text
-    (table,) = network_tables(RESULTS, NAMES)
     assert [list(column.cells) for column in table.rich().columns] == [
         list(cells) for cells in zip(*table.rows, strict=True)
     ]
@@ -106,5 +106,6 @@ def test_made_up_images_can_be_learnt_but_not_wholly() -> None:
 
 def test_cells_that_a_data_set_does_not_fit_are_left_out() -> None:
     with pytest.raises(FFNNError, match="digits has 64 pixels an image, not 784"):
-        make_cells(["784-64-10"], [32], load("digits"))
-    assert len(make_cells(["784-64-10"], [32, 64], None)) == 2
+        fitting_cells([Cell("784-64-10", 32)], load("digits"))
+    cells = [Cell("784-64-10", 32), Cell("784-64-10", 64)]
+    assert fitting_cells(cells, None) == cells

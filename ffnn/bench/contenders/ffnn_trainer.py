@@ -1,15 +1,59 @@
 """ffnn as `ffnn train` runs it: its own builder, batches and trainer, without validation and records.
 
-There is no loop of its own here: an epoch is `Trainer.train_epoch`.
+There is no loop of its own here: an epoch is `train_epoch` of what `ffnn train` makes its trainer.
 """
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.work import Task
 from ffnn.data import Dataset, Split
+
+if TYPE_CHECKING:
+    from ffnn.lab.build import Parts, Source
+    from ffnn.lab.config import Config
+
+SETTINGS = ("activation", "optimizer", "learning_rate", "dropout", "batch_norm")
+"""Fields of a description that are settings of the same name."""
+
+
+def make_config(task: Task, engine: str, seed: int) -> "Config":
+    """The settings that stand for a task, as a user would give them."""
+    from ffnn.lab import config
+
+    described = task.description
+    settings = {name: getattr(described, name) for name in SETTINGS}
+    given = {"engine": engine, "hidden_layers": list(described.hidden), "batch_size": task.batch_size}
+    return config.make_config({**settings, **given, "seed": seed})
+
+
+def make_source(task: Task, config: "Config") -> "Source":
+    """The task's images on the engine, all for training, in place of a data set by name."""
+    from ffnn.backend import create_engine
+    from ffnn.data import fit_normalization
+    from ffnn.data.batches import Pool
+    from ffnn.lab.build import Source
+
+    names = tuple(map(str, range(task.description.classes)))
+    shape = (1, task.description.inputs)
+    dataset = Dataset("race", task.images, task.labels, names, shape, task.top, 0, "memory")
+    rows, few = np.arange(len(dataset)), np.arange(min(2, len(dataset)))
+    unit = fit_normalization(config.normalize, dataset, rows)
+    engine = create_engine(config.engine, config.dtype)
+    pool = Pool(engine, dataset.images, dataset.labels, unit.scale, unit.shift)
+    return Source(dataset, Split(rows, few, few), pool)
+
+
+def make_parts(task: Task, config: "Config", source: "Source") -> "Parts":
+    """What `ffnn train` makes of these settings, with the task's initial values."""
+    from ffnn.lab.build import build
+
+    parts = build(config, source)
+    network = parts.objective.network
+    network.load_state_dict({**network.state_dict(), **task.state})
+    return parts
 
 
 class FFNNTrainer(Contender):
@@ -18,53 +62,17 @@ class FFNNTrainer(Contender):
     engine: ClassVar[str]
 
     def prepare(self, task: Task, threads: int) -> str:
-        from ffnn.training.trainer import Trainer
+        from ffnn.lab.build import build_trainer
 
-        parts = self._build(task)
-        network = parts["objective"].network
-        network.load_state_dict({**network.state_dict(), **task.state})
-        self._trainer = Trainer(**parts)
+        config = make_config(task, self.engine, task.seed)
+        self._trainer = build_trainer(make_parts(task, config, make_source(task, config)), [])
         self._trainer.rehearse()
         return ""
-
-    def _build(self, task: Task) -> dict[str, Any]:
-        """What `ffnn.lab.build.build` makes of a config, on the task's images instead of a data set by name."""
-        from ffnn.backend import create_engine
-        from ffnn.data import fit_normalization
-        from ffnn.data.batches import Batches, Pool
-        from ffnn.lab import build
-        from ffnn.lab.config import make_config
-        from ffnn.nn import Network, Objective
-
-        described = task.description
-        settings = {name: getattr(described, name) for name in SETTINGS}
-        given = {"engine": self.engine, "hidden_layers": list(described.hidden), "batch_size": task.batch_size}
-        config = make_config({**settings, **given, "seed": task.seed})
-        names = tuple(map(str, range(described.classes)))
-        shape = (1, described.inputs)
-        dataset = Dataset("race", task.images, task.labels, names, shape, task.top, 0, "memory")
-        rows, few = np.arange(len(dataset)), np.arange(min(2, len(dataset)))
-        split = Split(rows, few, few)
-        engine = create_engine(config.engine, config.dtype)
-        unit = fit_normalization(config.normalize, dataset, rows)
-        pool = Pool(engine, dataset.images, dataset.labels, unit.scale, unit.shift)
-        network = Network(build.build_layers(config, described.classes), described.inputs, engine, config.seed)
-        return {
-            "objective": Objective(network, build.build_loss(config, dataset, split)),
-            "optimizer": build.build_optimizer(config),
-            "train": build.build_training_batches(config, dataset, pool, split, task.batch_size),
-            "val": Batches(pool, few, len(few)),
-            "plan": build.build_plan(config, network),
-        }
 
     def epoch(self) -> float:
         network = self._trainer.objective.network
         with network.engine.quiet():
             return self._trainer.train_epoch()
-
-
-SETTINGS = ("activation", "optimizer", "learning_rate", "dropout", "batch_norm")
-"""Fields of a description that are settings of the same name."""
 
 
 @CONTENDERS.register("ffnn-numba")

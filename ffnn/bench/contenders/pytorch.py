@@ -5,6 +5,7 @@ Pixels are kept as uint8 or as ready-made float32, whichever PyTorch gathers fas
 
 import os
 import shutil
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 
@@ -25,17 +26,21 @@ class PyTorchEager(Contender):
         from ffnn.reference import TorchReference
 
         torch.set_num_threads(threads)
+        torch.set_float32_matmul_precision("highest")
         self._batch_size, self._count, self._top = task.batch_size, len(task.labels), task.top
-        self._labels = torch.from_numpy(task.labels)
-        pixels = torch.from_numpy(task.images)
-        rows = torch.randperm(self._count)[: task.batch_size]
+        self._steps = task.steps
+        self._labels = torch.from_numpy(task.labels).to(self.device)
+        pixels = torch.from_numpy(task.images).to(self.device)
+        rows = self._order()[: task.batch_size]
         forms = {"uint8": pixels, "float32": pixels.float().div_(task.top)}
-        form = faster({name: partial(self._inputs, pool, rows) for name, pool in forms.items()})
+        form = faster({name: partial(self._gathered, pool, rows) for name, pool in forms.items()})
         self._pool = forms[form]
         described = task.description
         reference = TorchReference(described.objective(task.state), described.make_optimizer(), seed=task.seed)
+        # The parameters stay the objects that the optimizer knows.
+        network = reference.network.to(self.device)
         self._optimizer = reference.torch_optimizer
-        self._network = self._compiled(reference.network)
+        self._network = self._compiled(network)
         return f"pixels kept as {form}"
 
     def _compiled(self, network: Any) -> Any:
@@ -45,20 +50,34 @@ class PyTorchEager(Contender):
         chosen = pool.index_select(0, rows)
         return chosen if chosen.is_floating_point() else chosen.float().div_(self._top)
 
-    def epoch(self) -> float:
+    def _gathered(self, pool: Any, rows: Any) -> float:
+        """One of the inputs, which is there when all of them are."""
+        return float(self._inputs(pool, rows)[0, 0])
+
+    def _order(self) -> Any:
+        """A new order of all rows."""
         import torch
+
+        return torch.randperm(self._count, device=self.device)
+
+    def _take_step(self, rows: Any) -> Any:
+        """One update; returns its loss, which nobody has waited for."""
         from torch.nn.functional import cross_entropy
 
-        total, steps = torch.zeros(()), 0
-        for rows in torch.randperm(self._count).split(self._batch_size):
-            inputs, labels = self._inputs(self._pool, rows), self._labels.index_select(0, rows)
-            self._optimizer.zero_grad()
-            loss = cross_entropy(self._network(inputs), labels)
-            loss.backward()
-            self._optimizer.step()
-            total += loss.detach()
-            steps += 1
-        return float(total) / steps
+        inputs, labels = self._inputs(self._pool, rows), self._labels.index_select(0, rows)
+        self._optimizer.zero_grad()
+        loss = cross_entropy(self._network(inputs), labels)
+        loss.backward()
+        self._optimizer.step()
+        return loss.detach()
+
+    def epoch(self) -> float:
+        import torch
+
+        total = torch.zeros((), device=self.device)
+        for rows in self._order().split(self._batch_size):
+            total += self._take_step(rows)
+        return float(total) / self._steps
 
 
 @CONTENDERS.register("pytorch-compile")
@@ -66,6 +85,7 @@ class PyTorchCompiled(PyTorchEager):
     """PyTorch with forward and backward compiled."""
 
     about = "PyTorch with torch.compile(network)"
+    options: ClassVar[Mapping[str, Any]] = {}
 
     @classmethod
     def missing(cls) -> str:
@@ -76,4 +96,4 @@ class PyTorchCompiled(PyTorchEager):
         import torch
 
         torch.compiler.reset()
-        return torch.compile(network)
+        return torch.compile(network, **self.options)

@@ -1,0 +1,70 @@
+"""ffnn as `ffnn sweep --stack` runs it: several networks trained together, each on an order of its own.
+
+Their times are those of one of them: the race divides by their number.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+
+from ffnn.bench.arithmetic import parameter_count
+from ffnn.bench.contender import CONTENDERS, Contender
+from ffnn.bench.contenders.ffnn_trainer import make_config, make_parts, make_source
+from ffnn.bench.work import Task
+from ffnn.reference import Description
+
+LARGEST = 100_000
+"""Parameters of the largest network raced in a stack: stacks are for networks that leave most of a device idle."""
+
+
+class FFNNStack(Contender):
+    """The product's stack with one of its engines; every network starts from the task's values.
+
+    Attributes
+    ----------
+    engine : str
+    alone : str
+        The contender that trains one such network.
+    rival : str
+        The contender that users of another framework would train one after the other with.
+    """
+
+    engine: ClassVar[str]
+    alone: ClassVar[str]
+    rival: ClassVar[str]
+
+    @classmethod
+    def unfit(cls, description: Description) -> str:
+        count = parameter_count(description)
+        return f"stacks are raced with networks of up to {LARGEST} parameters; this has {count}" * (count > LARGEST)
+
+    def prepare(self, task: Task, threads: int) -> str:
+        from ffnn.lab.build import build_member
+        from ffnn.training.stack import Stack
+
+        configs = [make_config(task, self.engine, task.seed + number) for number in range(self.networks)]
+        source = make_source(task, configs[0])
+        parts = [make_parts(task, config, source) for config in configs]
+        trainers = [build_member(part, []) for part in parts]
+        self._stack = Stack(trainers, parts[0].blueprint)
+        self._stack.rehearse()
+        for trainer in trainers:
+            trainer.rehearse()
+        return f"{self.networks} networks at once, time of each"
+
+    def epoch(self) -> float:
+        """The steps of all together, but for the last of the epoch, which each takes by itself; the mean loss."""
+        with self._stack.engine.single.quiet():
+            alone = self._stack.train_epoch()
+            return float(np.mean([trainer.train_epoch() for trainer in alone]))
+
+
+@CONTENDERS.register("ffnn-numba-x8")
+class FFNNNumbaStack(FFNNStack):
+    """8 networks with the fused loops."""
+
+    about = "ffnn with the numba engine, 8 networks at once, time of each"
+    packages: ClassVar = {"numba": "numba"}
+    engine = "numba"
+    alone, rival = "ffnn-numba", "pytorch"
+    networks = 8

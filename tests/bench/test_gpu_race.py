@@ -1,0 +1,216 @@
+"""The race on a GPU, as far as it can be run without one: who takes part, what is said, and the loops on a CPU."""
+
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from task import PLAIN, make_task
+from test_contenders import DROPPED, TASKS
+from test_race import bench
+
+from ffnn.bench.arithmetic import step_flops
+from ffnn.bench.contender import Contender
+from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
+from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, RecordedProducts
+from ffnn.bench.contenders.jax_gpu import JaxGPUScan
+from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
+from ffnn.bench.gpu import look_for_gpu
+from ffnn.bench.process import clean_environment
+from ffnn.bench.races import RACES
+from ffnn.bench.work import Cell
+
+ON_GPU = [
+    "ffnn-cupy", "ffnn-cupy-x100", "gpu-floor", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph",
+    "jax-gpu-scan",
+]  # fmt: skip
+
+
+class EagerOnCPU(PyTorchGPU):
+    device = "cpu"
+
+
+class CompiledOnCPU(PyTorchGPUCompiled):
+    device = "cpu"
+    options: ClassVar = {}
+
+
+class GraphOnCPU(PyTorchGraph):
+    """The step is warmed up as it is on a GPU, but not recorded."""
+
+    device = "cpu"
+
+    def _record(self, step: Callable[[], None]) -> Callable[[], None]:
+        for _ in range(WARM_UP):
+            self._place.zero_()
+            step()
+        return step
+
+
+class ScanOnCPU(JaxGPUScan):
+    device = "cpu"
+    plugins: ClassVar = ("jax",)
+
+
+class ProductsOnCPU(RecordedProducts):
+    about = "the bare products on the CPU"
+    engine = "numpy"
+
+
+def losses(contender: Contender, tasks: dict[str, Any], epochs: int) -> dict[str, list[float]]:
+    found = {}
+    for title, task in tasks.items():
+        contender.prepare(task, 1)
+        found[title] = [contender.epoch() or 0.0 for _ in range(epochs)]
+    return found
+
+
+@pytest.mark.parametrize(
+    "contender",
+    [
+        EagerOnCPU(),
+        GraphOnCPU(),
+        pytest.param(CompiledOnCPU(), marks=pytest.mark.slow),
+        pytest.param(ScanOnCPU(), marks=pytest.mark.slow),
+    ],
+    ids=lambda contender: type(contender).__name__,
+)
+def test_the_loops_for_a_gpu_learn_what_ffnn_learns(contender: Contender) -> None:
+    if absent := contender.missing():
+        pytest.skip(absent)
+    expected, found = losses(FFNNNumPy(), TASKS, 4), losses(contender, {**TASKS, **DROPPED}, 4)
+    for title in TASKS:
+        np.testing.assert_allclose(found[title], expected[title], rtol=2e-4, atol=1e-5, err_msg=title)
+    assert np.mean(found[0.0]) == pytest.approx(1.9675, abs=1e-3)
+    assert np.mean(found[0.3]) == pytest.approx(2.127, abs=0.06)
+
+
+def test_a_recorded_step_of_pytorch_visits_every_row_of_every_epoch() -> None:
+    seen: list[list[int]] = []
+
+    class Watched(GraphOnCPU):
+        def _take_step(self, rows: Any) -> Any:
+            seen.append(rows.tolist())
+            return super()._take_step(rows)
+
+    contender = Watched()
+    contender.prepare(make_task(rows=40, batch_size=8), 1)
+    for _ in range(2):
+        seen.clear()
+        contender.epoch()
+        assert sorted(sum(seen, [])) == list(range(40))
+        assert sum(seen, []) != list(range(40))
+
+
+def test_the_floor_does_the_products_of_a_step_and_no_others() -> None:
+    floor = ProductsOnCPU()
+    task = make_task()
+    floor.prepare(task, 1)
+    floor.epoch()
+    flops = 0
+    for a, b, out in floor.products:
+        np.testing.assert_allclose(out, a @ b, rtol=1e-5)
+        flops += 2 * a.shape[0] * a.shape[1] * b.shape[1]
+    sizes = [task.batch_size, *task.description.sizes]
+    assert flops == 2 * sizes[0] * sum((2 if n == 0 else 3) * i * o for n, (i, o) in enumerate(pairwise(sizes[1:])))
+    floor.prepare(replace(task, description=Cell("784-64-10", 32).description, batch_size=32), 1)
+    assert step_flops(Cell("784-64-10", 32)) == sum(
+        2 * a.shape[0] * a.shape[1] * b.shape[1] for a, b, _ in floor.products
+    )
+
+
+@pytest.mark.parametrize("kind", [FFNNCuPy, FFNNCuPyStack])
+def test_the_cupy_contenders_train_on_the_stand_in(
+    kind: type[Contender], repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(repository / "tests" / "backend"))
+    from emulated import EMULATOR  # noqa: F401
+    from stand_in import stand_in_device
+
+    class Few(kind):  # type: ignore[misc,valid-type]
+        networks = min(kind.networks, 3)
+
+    task = make_task(replace(PLAIN, optimizer="adam", learning_rate=0.01), rows=40, batch_size=8, alike=True)
+    expected = losses(FFNNNumPy(), {"": task}, 3)
+    with stand_in_device():
+        np.testing.assert_allclose(losses(Few(), {"": task}, 3)[""], expected[""], rtol=1e-4)
+
+
+# -- who takes part ---------------------------------------------------------------------------------
+
+
+def test_the_engine_chooses_contenders_and_cells() -> None:
+    assert RACES["cupy"].contenders() == ON_GPU
+    assert RACES["numba"].contenders() == [
+        "ffnn-numba", "ffnn-numpy", "pytorch", "pytorch-compile", "jax-step", "jax-scan", "keras", "sklearn", "floor",
+    ]  # fmt: skip
+    assert RACES["cupy"].choose([], [], quick=False) == [
+        Cell("784-128-64-47-sgd", 512),
+        Cell("784-400-240-120-47", 512),
+        *(Cell("784-64-10", batch_size) for batch_size in (32, 64, 128, 256, 512)),
+    ]
+    assert len(RACES["numba"].choose([], [], quick=False)) == 20
+    assert RACES["numba"].choose(["784-128-64-47-sgd"], [64], quick=True) == [Cell("784-128-64-47-sgd", 64)]
+    images = RACES["cupy"].images
+    assert (images["784-64-10"], images["784-400-240-120-47"]) == (60_000, 814_255)
+
+
+def test_a_contender_sees_its_device_and_no_other() -> None:
+    around = {"CUDA_VISIBLE_DEVICES": "1", "NVIDIA_TF32_OVERRIDE": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "true"}
+    on_gpu, on_cpu = clean_environment(2, around, "cuda"), clean_environment(2, around)
+    assert (on_gpu["CUDA_VISIBLE_DEVICES"], on_gpu["JAX_PLATFORMS"]) == ("1", "cuda")
+    assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["JAX_PLATFORMS"]) == ("", "cpu")
+    assert on_gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
+    assert "NVIDIA_TF32_OVERRIDE" not in {**on_gpu, **on_cpu}
+
+
+# -- without a GPU ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--engine=cupy"],
+            "--engine cupy: expected a GPU; received: no GPU answers (CUDA_VISIBLE_DEVICES is empty); ",
+        ),
+        (["--contenders=pytorch-gpu"], "none of these contenders is here: pytorch-gpu: no GPU answers "),
+        (["--images=9", "--epoch_seconds=1"], "--images: expected this or --epoch_seconds"),
+        (["--engine=cupy", "--network=M1"], "--network: unknown 'M1'"),
+    ],
+)
+def test_mistakes_are_one_line_and_import_no_framework(arguments: list[str], message: str) -> None:
+    result = bench(*arguments, blocked="torch jax cupy", env={**os.environ, "CUDA_VISIBLE_DEVICES": ""})
+    assert (result.returncode, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert message in line
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell's script stands for the driver's command")
+def test_the_driver_is_asked_for_the_gpu_that_would_be_used(tmp_path: Path) -> None:
+    def answer(script: str, **environ: str) -> Any:
+        command = tmp_path / "nvidia-smi"
+        command.write_text(f"#!/bin/sh\n{script}\n")
+        command.chmod(0o755)
+        return look_for_gpu({"PATH": f"{tmp_path}:/bin:/usr/bin", **environ}, tmp_path / "none")
+
+    card = 'echo "NVIDIA H1, 80 GB, 535.1, 81559 MiB"'
+    assert answer(card).text == "NVIDIA H1, 80 GB, 81559 MiB, driver 535.1"
+    assert answer('echo "$3, 1, 2"', CUDA_VISIBLE_DEVICES="GPU-12,0").text.startswith("--id=GPU-12")
+    assert not answer(card, CUDA_VISIBLE_DEVICES="-1").found
+    broken = answer('echo "Failed to initialize NVML"; exit 9')
+    assert (broken.found, broken.text) == (False, "no GPU answers (nvidia-smi: Failed to initialize NVML)")
+
+
+def test_without_the_drivers_command_its_file_tells(tmp_path: Path) -> None:
+    file = tmp_path / "nvidia0"
+    assert look_for_gpu({"PATH": str(tmp_path)}, file).text == (
+        f"no GPU answers (neither nvidia-smi nor {file} is there)"
+    )
+    file.touch()
+    assert look_for_gpu({"PATH": str(tmp_path)}, file).found
