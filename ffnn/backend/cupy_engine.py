@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend import cublas
-from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, Launch, OneHot, SquareSum, Warp
+from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, OneHot, SquareSum, Warp
+from ffnn.backend.cuda_plan import Launch
 from ffnn.backend.cuda_source import C_TYPES, Source
 from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula

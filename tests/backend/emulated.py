@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, Launch, OneHot, SquareSum, Warp
+from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, OneHot, SquareSum, Warp
+from ffnn.backend.cuda_plan import Launch
 from ffnn.backend.cuda_source import C_TYPES, PRELUDE, Source
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula

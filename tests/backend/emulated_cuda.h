@@ -9,8 +9,6 @@
 #include <string.h>
 #include <ucontext.h>
 
-#include <vector>
-
 struct Dim3 {
   unsigned x, y, z;
 };
@@ -22,17 +20,19 @@ static Dim3 gridDim, blockDim, blockIdx, threadIdx;
 
 enum State { READY, AT_WARP, AT_BLOCK, DONE };
 
+enum { STACK = 1 << 16 };
+
 struct Fiber {
   ucontext_t context;
   jmp_buf place;
   Dim3 index;
   State state;
-  std::vector<char> stack;
+  char *stack;
 };
 
 static ucontext_t start;
 static jmp_buf scheduler;
-static std::vector<Fiber> fibers;
+static Fiber fibers[1024];
 static unsigned running, threads;
 static void (*body)(const void *);
 static const void *body_arguments;
@@ -73,11 +73,11 @@ static void enter() {
 
 static void resume(Fiber &fiber) {
   if (_setjmp(scheduler)) return;
-  if (!fiber.stack.empty()) _longjmp(fiber.place, 1);
-  fiber.stack.resize(1 << 16);
+  if (fiber.stack) _longjmp(fiber.place, 1);
+  fiber.stack = (char *)malloc(STACK);
   getcontext(&fiber.context);
-  fiber.context.uc_stack.ss_sp = fiber.stack.data();
-  fiber.context.uc_stack.ss_size = fiber.stack.size();
+  fiber.context.uc_stack.ss_sp = fiber.stack;
+  fiber.context.uc_stack.ss_size = STACK;
   fiber.context.uc_link = nullptr;
   makecontext(&fiber.context, enter, 0);
   swapcontext(&start, &fiber.context);
@@ -100,8 +100,6 @@ static bool release(unsigned first, unsigned stop, State barrier) {
 }
 
 static void run_block(bool backwards) {
-  // All at once: a fiber may not move in memory.
-  if (fibers.empty()) fibers.resize(1024);
   for (unsigned t = 0; t < threads; ++t) {
     Fiber &fiber = fibers[t];
     fiber.index = {t % blockDim.x, t / blockDim.x % blockDim.y, t / blockDim.x / blockDim.y};

@@ -38,8 +38,24 @@ def engines() -> dict[str, Engine]:
         for case in CASES:
             for setting in SETTINGS:
                 run_case(engine, case, setting)
+        rehearse_the_rest(engine)
     EMULATOR.rehearsing = False
     return made
+
+
+def rehearse_the_rest(engine: Engine) -> None:
+    """Kernels of the other tests."""
+    out, rows, total = engine.zeros((4, 9)), np.zeros(4, np.int64), np.zeros(1)
+    for kind in (np.uint8, np.int32, np.int64, np.float32, np.float64):
+        pool = np.zeros((4, 9), kind)
+        engine.gather(value_itself)(out, pool, rows, ())
+        engine.warp(pool, rows, (3, 3, 1), engine.zeros((4, 2, 3, 3)), out)
+        if kind in (np.uint8, np.int32, np.int64):
+            engine.one_hot(rows.astype(kind), 1.0, 0.0, out)
+    for formula in (largest, place_of_largest):
+        engine.rows(formula)((out, total), (out,), ())
+    engine.square_sum(out, total)
+    engine.argmax(out)
 
 
 @both_types

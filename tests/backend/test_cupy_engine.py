@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from backend.emulated import EMULATOR, needs_compiler
+from backend.emulated import EMULATOR
 from backend.gpu import without_gpu
 from backend.kernel_cases import CASES, SETTINGS, Case, assert_agree, run_case
 from backend.stand_in import Device, stand_in_device
@@ -32,9 +32,6 @@ from ffnn.nn import (
 )
 
 both_types = pytest.mark.parametrize("dtype", ["float32", "float64"])
-
-
-pytestmark = needs_compiler
 
 
 @pytest.mark.gpu
@@ -185,6 +182,25 @@ def test_weighted_and_focal_losses_stay_on_the_device(device: Device | None) -> 
         Training(create_engine(name, "float64"), FocalLoss(class_weights=weights)).step() for name in ("numpy", "cupy")
     ]
     assert losses[1] == pytest.approx(losses[0], rel=1e-10)
+
+
+@pytest.mark.gpu
+def test_a_stack_computes_what_its_networks_would_alone() -> None:
+    """Up to rounding: cuBLAS may multiply a stack of matrices in another order than a single one."""
+    reason = without_gpu()
+    if reason:
+        pytest.skip(reason)
+    from training.test_stack import CASES as STACKS
+    from training.test_stack import fit_together, members
+
+    make = STACKS["all at once"]
+    alone, together = (members(create_engine("cupy", "float64"), 4, make) for _ in range(2))
+    for trainer in alone:
+        trainer.fit()
+    fit_together(together, make)
+    for one, other in zip(alone, together, strict=True):
+        for name, values in one.objective.network.state_dict().items():
+            np.testing.assert_allclose(other.objective.network.state_dict()[name], values, rtol=1e-8, atol=1e-8)
 
 
 # -- images that stay on the host -----------------------------------------------------------------
