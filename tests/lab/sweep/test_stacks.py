@@ -127,6 +127,7 @@ def test_a_killed_stack_costs_its_members_and_resume_runs_them_again(tmp_path: P
     (stack,) = trials_of(tmp_path)
     os.kill(stack, signal.SIGKILL)
     output, _ = sweep.communicate(timeout=60)
+    assert "3 killed" in output
     assert [row["status"] for row in rows(file)] == ["killed"] * 3, output
     killed = find_runs(tmp_path / "runs")
     assert [read_run(path).summary["status"] for path in killed] == ["failed"] * 3
