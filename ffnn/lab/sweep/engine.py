@@ -360,4 +360,6 @@ class Engine:
 
     def _pause(self) -> None:
         """Until it is time to look again, or a trial has ended."""
-        select.select([worker.process for worker in self._workers], [], [], POLL_SECONDS)
+        processes = [worker.process for worker in self._workers]
+        if all(process.poll() is None for process in processes):  # one that has ended has nothing to wait for
+            select.select(processes, [], [], POLL_SECONDS)

@@ -1,17 +1,24 @@
 """Sweeps whose trials are trained as stacks: the same trials with the same values, and each with its own end."""
 
+import json
 import os
+import select
 import signal
+import sys
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sweep_files import rows, run_sweep, start_sweep, write_sweep
 from test_processes import FOREVER, check_complete, trials_of, until, writers
 
+from ffnn.lab.sweep import stack
+from ffnn.lab.sweep.engine import Engine
+from ffnn.lab.sweep.process import TrialProcess
+from ffnn.lab.sweep.stacks import Request, StackedTrial
 from ffnn.tracking import find_runs, read_run
-
-RATES = {"learning_rate": {"values": [0.001, 0.01, 0.1, 1.0]}, "epochs": {"value": 3}}
 
 
 def sweep_in(folder: Path, parameters: dict[str, Any], *options: str, **keys: Any) -> Path:
@@ -31,6 +38,51 @@ def results(file: Path) -> dict[str, tuple[str, str]]:
 def stacks(file: Path) -> list[int | None]:
     """Of how many each run was one, in the order of the table."""
     return [read_run(row["run"]).summary.get("stack") for row in rows(file)]
+
+
+def requests_in(folder: Path, settings: list[dict[str, Any]]) -> list[Request]:
+    """What a sweep would ask for members with these settings."""
+    small = {"hidden_layers": [4], "batch_size": 1000, "wandb": "disabled", "runs_dir": str(folder / "runs")}
+    commands = [
+        [sys.executable, "-m", "ffnn", "train", *(f"--{name}={value}" for name, value in {**small, **own}.items())]
+        for own in settings
+    ]
+    return [Request.beside(folder / f"{number}.json", command) for number, command in enumerate(commands)]
+
+
+def test_each_member_ends_by_itself_with_a_log_and_a_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One finishes, one is asked to end, and one cannot be prepared."""
+    requests = requests_in(tmp_path, [{"epochs": 2}, {"epochs": FOREVER}, {"class_weights": "[1.0]"}])
+    Path(requests[1].stop).touch()
+    file = tmp_path / "stack.json"
+    file.write_text(json.dumps([asdict(request) for request in requests]))
+    monkeypatch.setattr(sys, "argv", ["stack", str(file)])
+    stack.main()
+    assert [Path(request.code).read_text() for request in requests] == ["0", "130", "2"]
+    logs = [Path(request.log).read_text().splitlines() for request in requests]
+    assert "resume with: ffnn train --resume" in logs[1][-1]
+    assert logs[2][-1].startswith("ffnn: class_weights needs")
+    runs = {len(run.history) == 2: run for run in map(read_run, find_runs(tmp_path / "runs"))}
+    assert {run.summary["status"] for run in runs.values()} == {"finished", "stopped"}
+    words = runs[True].environment["command"].split()
+    assert (words[3], words[-1]) == ("train", "--epochs=2")
+    # What is left of this attempt does not end the next one.
+    again = requests_in(tmp_path, [{}, {}, {}])
+    assert not any(Path(path).exists() for request in again for path in (request.stop, request.code))
+
+
+def test_members_of_a_process_that_ended_are_not_waited_for(tmp_path: Path) -> None:
+    """The end is found by one member's look; the other, not looked at since, must not be listened to any more."""
+    requests = requests_in(tmp_path, [{}, {}, {}])
+    process = TrialProcess([sys.executable, "-c", "pass"], os.environ, tmp_path / "log")
+    members = [StackedTrial(request, process) for request in requests]
+    Path(requests[2].code).write_text("130")
+    select.select([process], [], [], 60)
+    codes = [member.poll() for member in members]
+    assert codes == [1, 1, 130]  # a member whose process ended without a word of it has failed
+    engine = SimpleNamespace(_workers=[SimpleNamespace(process=member) for member in members])
+    Engine._pause(engine)  # type: ignore[arg-type]
+    process.close()
 
 
 @pytest.mark.slow
@@ -127,6 +179,7 @@ def test_a_killed_stack_costs_its_members_and_resume_runs_them_again(tmp_path: P
     (stack,) = trials_of(tmp_path)
     os.kill(stack, signal.SIGKILL)
     output, _ = sweep.communicate(timeout=60)
+    assert "3 killed" in output
     assert [row["status"] for row in rows(file)] == ["killed"] * 3, output
     killed = find_runs(tmp_path / "runs")
     assert [read_run(path).summary["status"] for path in killed] == ["failed"] * 3
