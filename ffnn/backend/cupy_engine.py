@@ -74,7 +74,6 @@ class CupyEngine(Engine):
         self._warp = Warp(self, False)
         self._launches: dict[str, Launch] = {}
         self._order = self.array([], np.int64)
-        self._needs_host = False
 
     @classmethod
     def check(cls) -> None:
@@ -188,10 +187,10 @@ class CupyEngine(Engine):
     def capture(self, step: Callable[[], None]) -> Callable[[], None]:
         """`step` as a CUDA graph: one launch repeats all of it, over the same arrays and cells.
 
-        A step that gathers from a `HostPool` needs the host each time, and is returned as it is.
+        It must not gather from a `HostPool`, for which the host is needed each time.
         """
         self._use()
-        stream, self._needs_host = self._stream, False
+        stream = self._stream
         stream.begin_capture()
         try:
             step()
@@ -201,8 +200,6 @@ class CupyEngine(Engine):
                 stream.end_capture()
             raise
         graph = stream.end_capture()
-        if self._needs_host:
-            return step
         graph.upload(stream)
 
         def replay(keeps: Any = step) -> None:
@@ -218,9 +215,7 @@ class CupyEngine(Engine):
 
     def _gather(self, kernel: Kernel, stacked: bool) -> Kernel:
         def gather(out: Array, pool: Array, indices: Array, inputs: tuple[Array, ...]) -> None:
-            if isinstance(pool, HostPool) and self._stream.is_capturing():
-                self._needs_host = True
-            elif isinstance(pool, HostPool):
+            if isinstance(pool, HostPool):
                 # Where the caller has the numbers on the host, nothing waits for the device.
                 with pool.rows(self.host(indices)) as batch:
                     order = self._in_order(batch.shape[-2])

@@ -158,9 +158,6 @@ class Stream:
     def use(self) -> None:
         pass
 
-    def is_capturing(self) -> bool:
-        return self._device.recording is not None
-
     def begin_capture(self) -> None:
         assert self._device.recording is None
         self._device.recording = []

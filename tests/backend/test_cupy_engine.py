@@ -276,27 +276,6 @@ def test_a_recording_reads_its_cells_anew(device: Device | None) -> None:
     assert engine.host(sums).tolist() == [-2.0, -18.0]
 
 
-def test_a_step_that_needs_the_host_is_not_recorded(device: Device | None) -> None:
-    images = np.arange(20, dtype=np.uint8).reshape(10, 2)
-    engine = create_engine("cupy", "float64", memory_limit=0)
-    pool, rows, out, sums = (
-        engine.share(images),
-        engine.array([3, 0], np.int64),
-        engine.zeros((2, 2)),
-        engine.zeros((2,)),
-    )
-
-    def step() -> None:
-        engine.gather(value_itself)(out, pool, rows, ())
-        engine.columns(value_itself)((sums,), (out,), ())
-
-    step()
-    replay = engine.capture(step)
-    rows[...] = engine.array([9, 1], np.int64)
-    replay()
-    assert engine.host(sums).tolist() == [20, 22]
-
-
 def test_a_recording_that_fails_leaves_the_engine_usable(device: Device | None) -> None:
     engine = create_engine("cupy")
     values = engine.zeros((3,))
