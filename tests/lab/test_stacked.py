@@ -186,15 +186,20 @@ OTHER: dict[str, Any] = {
     "patience_monitor": "train/loss", "min_delta": 0.1, "engine": "numpy", "threads": 2, "dtype": "float64",
     "runs_dir": "r", "group": "g", "name": "n", "job_type": "j", "tags": ["t"], "notes": "n", "wandb": "disabled",
     "project": "p", "entity": "e", "histogram_every": 1, "num_layers": 1, "hidden_units": 9,
-    "output_softmax": True, "double_softmax": True,
+    "output_softmax": True, "double_softmax": True, "precision": "tf32", "device_memory_limit": 1.0,
 }  # fmt: skip
 """Another value of every setting that does not by itself keep a run alone."""
+NEEDS = {
+    "output_softmax": {"loss": "mean_squared_error"},
+    "precision": {"engine": "cupy"},
+    "device_memory_limit": {"engine": "cupy"},
+}
 ALONE = {"augment": ["shift"], "checkpoint_every": 5, "framework": "torch"}
 
 
 @pytest.mark.parametrize("field", list(Config.model_fields))
 def test_every_setting_is_a_members_own_or_keeps_it_out(field: str) -> None:
-    beside = {"loss": "mean_squared_error"} if field == "output_softmax" else {}
+    beside = NEEDS.get(field, {})
     key = stack_key(make_config(beside))
     assert key is not None
     if field in ALONE:
