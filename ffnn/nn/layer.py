@@ -7,7 +7,7 @@ parameters, and is connected to an engine that owns its arrays.
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.workspace import Workspace
@@ -58,8 +58,11 @@ class Layer(ABC):
         With `needs_input_grad=False` the result is not used and a layer may save its cost.
         """
 
-    def numbers(self, step: int) -> tuple[int, ...]:
-        """What the kernels of training step number `step` take anew, `step` being counted from now; none usually."""
+    def numbers(self, step: Any) -> tuple[Any, ...]:
+        """What the kernels of a training step take anew, whole numbers below 2**32; usually nothing.
+
+        `step` counts from now: an int, or a uint64 array of many, for which each number is such an array.
+        """
         return ()
 
     def take_numbers(self, cells: Sequence[Array]) -> None:  # noqa: B027 - most layers have none
@@ -81,8 +84,8 @@ class Layer(ABC):
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in options)})"
 
 
-def key_of_step(seed: int, step: int) -> int:
-    """The key in [0, 2**32) that a random layer uses in its step number `step`.
+def key_of_step(seed: int, step: Any) -> Any:
+    """The key in [0, 2**32) that a random layer uses in its step number `step`; of a uint64 array, that of each.
 
     Two rounds of a 64-bit finalizer (Steele et al., "Fast splittable pseudorandom number
     generators", OOPSLA 2014) over seed and step.
@@ -92,7 +95,7 @@ def key_of_step(seed: int, step: int) -> int:
     >>> key_of_step(7, 0) == key_of_step(7, 0), key_of_step(7, 0) == key_of_step(7, 1)
     (True, False)
     """
-    bits = (seed * 0x9E3779B97F4A7C15 + step) & 0xFFFFFFFFFFFFFFFF
+    bits = ((seed * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) + step) & 0xFFFFFFFFFFFFFFFF
     for multiplier in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
         bits = ((bits ^ (bits >> 30)) * multiplier) & 0xFFFFFFFFFFFFFFFF
     return (bits ^ (bits >> 31)) >> 32

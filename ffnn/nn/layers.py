@@ -178,7 +178,7 @@ class Dropout(Layer):
         self._thin((out,), (values, self._index[:rows]), (self.rate, 1 / (1 - self.rate), self._key))
         return out
 
-    def numbers(self, step: int) -> tuple[int, ...]:
+    def numbers(self, step: Any) -> tuple[Any, ...]:
         seed, done = map(int, self._stream)
         return (key_of_step(seed, done + step),) if self.rate else ()
 

@@ -6,7 +6,6 @@ without a look from the host; a device can record one and repeat it.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from ffnn.nn.network import Objective
 from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.penalties import L2Penalty
 from ffnn.training.metrics import hit
+from ffnn.training.script import Script
 from ffnn.training.trainer import Plan, Trainer
 
 Blueprint = Callable[[StackedEngine], tuple[Objective, Optimizer, Plan]]
@@ -63,13 +63,13 @@ class Stack:
         self._optimizer.connect(self._network.parameters)
         self._pool = first.train.pool.stacked(engine)
         self._batch = first.train.batch_size
-        self._rows = self._labels = self._table = self._keys = StackedArray(np.zeros((1, 0, 1)))
-        self._host_rows = np.zeros((1, 0, 1), np.int64)
+        self._all_labels = engine.each(self._pool.labels[None, :, None], np.int64)
+        self._coming: Script | None = None
         self._place = engine.each([[0]], np.int64)
         self._sums = tuple(engine.zeros((1,), np.float64) for _ in range(3))
         self._hits = engine.zeros((1,), np.float64)
         self._step: Callable[[], None] | None = None
-        self._laid_out: tuple[int, ...] = ()
+        self._shapes: tuple[tuple[int, ...], ...] = ()
 
     def rehearse(self) -> None:
         """Have the kernels compiled or loaded; no trainer is changed."""
@@ -101,6 +101,8 @@ class Stack:
             while done < stop and not any(trainer.interrupted for trainer in self.trainers):
                 self._advance(done - start)
                 done += 1
+            if self.engine.single.records and done == stop:
+                self._coming = Script.of_next_epoch(self.trainers, start, stop)  # while the device computes
         left_behind = self._store(done - start) if done > start else []
         return [t for t in self.trainers if done == stop or t.interrupted or t in left_behind]
 
@@ -141,27 +143,15 @@ class Stack:
     # -- an epoch's script ----------------------------------------------------------------------
 
     def _lay_out(self, start: int, stop: int) -> None:
-        """All rows, labels and numbers of the steps from `start` to `stop`, where kernels find them by their place."""
-        orders = [trainer.train.order(trainer.epoch) for trainer in self.trainers]
-        if all(np.array_equal(one, other) for one, other in pairwise(orders)):
-            orders = orders[:1]
-        part = slice(start * self._batch, stop * self._batch)
-        rows = np.stack([order[part].reshape(stop - start, self._batch) for order in orders])
-        tables = [list(self._numbers(trainer, range(stop - start))) for trainer in self.trainers]
-        floats = np.array([[row for row, _ in table] for table in tables], np.float64)
-        count = len(tables[0][0][1])
-        keys = np.array([[row for _, row in table] for table in tables], np.int64).reshape(*floats.shape[:2], count)
-        self._host_rows = rows
-        laid_out = (*rows.shape, *floats.shape, *keys.shape)
-        if laid_out != self._laid_out:
-            self._allocate(rows.shape, floats.shape, keys.shape)
-            self._laid_out = laid_out
-        for array, values in (
-            (self._rows, rows),
-            (self._labels, self._pool.labels[rows]),
-            (self._table, floats),
-            (self._keys, keys),
-        ):
+        """All rows and numbers of the steps from `start` to `stop`, where kernels find them by their place."""
+        script = self._coming if self._coming and self._coming.fits(self.trainers, start, stop) else None
+        script = script or Script.of(self.trainers, start, stop)
+        shapes = script.rows.shape, script.floats.shape, script.keys.shape
+        if shapes != self._shapes:
+            self._allocate(*shapes)
+            self._shapes = shapes
+        self._host_rows = script.rows
+        for array, values in ((self._rows, script.rows), (self._table, script.floats), (self._keys, script.keys)):
             array[...] = self.engine.each(values, values.dtype)
         self._place[...] = 0
 
@@ -173,26 +163,15 @@ class Stack:
             return StackedArray(empty(shape, kind)), StackedArray(empty((shape[0], 1, shape[2]), kind))
 
         self._rows, self._rows_now = table_and_now(rows, np.int64)
-        self._labels, self._labels_now = table_and_now(rows, np.int64)
         self._table, self._table_now = table_and_now(floats, np.float64)
         self._keys, self._keys_now = table_and_now(keys, np.int64)
         self._inputs = StackedArray(empty((rows[0], rows[2], self._pool.features)))
+        self._labels = StackedArray(empty((rows[0], rows[2], 1), np.int64))
         self._take_numbers()
         self._step = None
 
-    def _numbers(self, trainer: Trainer, steps: range) -> Iterator[tuple[list[float], list[int]]]:
-        """Of each step: what penalty, average and optimizer take, and the keys of random layers."""
-        average, penalty, optimizer = trainer.plan.average, trainer.objective.penalty, trainer.optimizer
-        layers = list(trainer.objective.network.layers.values())
-        factor = penalty.factor(self._batch) if penalty else 0.0
-        for step in steps:
-            rate = trainer.plan.schedule.at(trainer.step + step, trainer.base_learning_rate, trainer.clock)
-            (decay,) = average.numbers(average.steps + step) if average else (0.0,)
-            floats = [factor, decay, *optimizer.numbers(optimizer.steps + step + 1, rate)]
-            yield floats, [key for layer in layers for key in layer.numbers(step)]
-
     def _take_numbers(self) -> None:
-        """Cells for the numbers of the present step, in the order of `_numbers`."""
+        """Cells for the numbers of the present step, in the order of a `Script`."""
         count = self._table_now.shape[1]
         self._factor, self._decay, *self._constants = (self._cell(self._table_now, place) for place in range(count))
         keys = (self._cell(self._keys_now, place) for place in range(self._keys_now.shape[1]))
@@ -219,7 +198,9 @@ class Stack:
 
     def _take(self, place: int) -> None:
         if self._pool.on_host:
-            self._pool.gather(StackedArray(self._host_rows[:, place]), self._inputs)
+            rows = StackedArray(self._host_rows[:, place])
+            self._pool.gather(rows, self._inputs)
+            self._labels[...] = self.engine.each(self._pool.labels[rows.values][:, :, None], np.int64)
             self._compute()
         else:
             self._find_and_compute()
@@ -227,7 +208,9 @@ class Stack:
     def _find_and_compute(self) -> None:
         """The step at the place that the device knows."""
         self.engine.gather(value_itself)(self._rows_now, self._rows, self._place, ())
-        self._pool.gather(self._rows_now.reshape(-1), self._inputs)
+        rows = self._rows_now.reshape(-1)
+        self._pool.gather(rows, self._inputs)
+        self.engine.gather(value_itself)(self._labels, self._all_labels, rows, ())
         self._compute()
 
     def _compute(self) -> None:
@@ -235,14 +218,13 @@ class Stack:
         engine, objective, network = self.engine, self._objective, self._network
         copy = engine.gather(value_itself)
         for now, table in (
-            (self._labels_now, self._labels),
             (self._table_now, self._table),
             (self._keys_now, self._keys),
         ):
             if now.size:
                 copy(now, table, self._place, ())
         engine.update(one_more)((self._place,), (), (1,))
-        labels = self._labels_now.reshape(-1)
+        labels = self._labels.reshape(-1)
         outputs = network.forward(self._inputs, training=True)
         objective.loss.compute(outputs, labels)
         network.backward(objective.loss.backward())
