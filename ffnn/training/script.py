@@ -39,7 +39,7 @@ class Script:
 
     @classmethod
     def of(cls, trainers: Sequence[Trainer], start: int, stop: int, ahead: int = 0) -> "Script":
-        """For the steps from `start` to `stop` of this epoch, or of the next one, which begins `ahead` steps from now."""
+        """For the steps from `start` to `stop` of this epoch, or of the next, which begins `ahead` steps from now."""
         epochs = [trainer.epoch + bool(ahead) for trainer in trainers]
         batch = trainers[0].train.batch_size
         orders = [trainer.train.order(epoch) for trainer, epoch in zip(trainers, epochs, strict=True)]
