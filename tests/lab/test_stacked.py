@@ -16,6 +16,7 @@ import pytest
 import threadpoolctl
 from click.testing import CliRunner
 from lab.killed_runs import flat, timeless
+from tracking import leet
 
 from ffnn.cli import commands
 from ffnn.errors import FFNNError
@@ -559,3 +560,20 @@ def test_other_commands_read_such_runs(tmp_path: Path, monkeypatch: pytest.Monke
         if command == "compare":
             assert re.search(r"0.001 +2 .*\n.*0.01 +2 |0.01 +2 .*\n.*0.001 +2 ", result.output), result.output
     assert (tmp_path / "report/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_each_member_records_itself_in_wandb_and_nothing_of_the_others(tmp_path: Path) -> None:
+    """Read back with W&B's own reader; one member ends before the others do."""
+    write_experiment(tmp_path, "{a: {}, b: {epochs: 2}, c: {learning_rate: 1.0e+20}}", seeds=1, wandb="offline")
+    finish(tmp_path, "--stack=3")
+    runs = under_way_in(tmp_path)
+    assert sorted(run.summary["status"] for run in runs) == ["diverged", "finished", "finished"]
+    for run in runs:
+        found = leet.records(run.path / "wandb")
+        rows = [row for row in leet.history(found) if "val/loss" in row]
+        assert [row["val/loss"] for row in rows] == [record["val/loss"] for record in run.history]
+        told = leet.summary(found)
+        assert told["status"] == run.summary["status"]
+        assert told["config_digest"] == run.summary["config_digest"]
+        assert len(leet.of_type(found, "exit")) == 1
