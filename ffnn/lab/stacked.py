@@ -39,7 +39,7 @@ def stack_key(config: Config) -> str | None:
         return None
     common = {name: value for name, value in config.resolved().items() if name not in OWN | BOOKKEEPING}
     common |= {"optimizer": name_of(config.optimizer), "ema": config.ema is not None}
-    return json.dumps([common, config.threads, config.data_dir], sort_keys=True)
+    return json.dumps([common, config.threads, config.data_dir, config.device_memory_limit], sort_keys=True)
 
 
 @dataclass

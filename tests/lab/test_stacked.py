@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 import threadpoolctl
+from click.testing import CliRunner
 from lab.killed_runs import flat, timeless
+from tracking import leet
 
+from ffnn.cli import commands
 from ffnn.errors import FFNNError
 from ffnn.files import StorageError
 from ffnn.lab import session
@@ -26,6 +29,7 @@ from ffnn.lab.resume import resume
 from ffnn.lab.run import train
 from ffnn.lab.stacked import OWN, Member, stack_key, train_stacked
 from ffnn.nn import OPTIMIZERS
+from ffnn.report.figures import draw_confusion
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import SaveCheckpoints
 from ffnn.training.checkpoints import Checkpoint
@@ -186,20 +190,21 @@ OTHER: dict[str, Any] = {
     "patience_monitor": "train/loss", "min_delta": 0.1, "engine": "numpy", "threads": 2, "dtype": "float64",
     "runs_dir": "r", "group": "g", "name": "n", "job_type": "j", "tags": ["t"], "notes": "n", "wandb": "disabled",
     "project": "p", "entity": "e", "histogram_every": 1, "num_layers": 1, "hidden_units": 9,
-    "output_softmax": True, "double_softmax": True, "precision": "tf32", "device_memory_limit": 1.0,
+    "output_softmax": True, "double_softmax": True, "precision": "tf32", "device_memory_limit": 1.5,
 }  # fmt: skip
 """Another value of every setting that does not by itself keep a run alone."""
-NEEDS = {
+BESIDE: dict[str, dict[str, Any]] = {
     "output_softmax": {"loss": "mean_squared_error"},
     "precision": {"engine": "cupy"},
     "device_memory_limit": {"engine": "cupy"},
 }
+"""What such a value needs."""
 ALONE = {"augment": ["shift"], "checkpoint_every": 5, "framework": "torch"}
 
 
 @pytest.mark.parametrize("field", list(Config.model_fields))
 def test_every_setting_is_a_members_own_or_keeps_it_out(field: str) -> None:
-    beside = NEEDS.get(field, {})
+    beside = BESIDE.get(field, {})
     key = stack_key(make_config(beside))
     assert key is not None
     if field in ALONE:
@@ -208,7 +213,7 @@ def test_every_setting_is_a_members_own_or_keeps_it_out(field: str) -> None:
         averaged = [stack_key(make_config({"ema": decay})) for decay in (0.9, 0.99)]
         assert averaged[0] == averaged[1] != key
     else:
-        free = field in (OWN | BOOKKEEPING) - {"threads", "data_dir"}
+        free = field in (OWN | BOOKKEEPING) - {"threads", "data_dir", "device_memory_limit"}
         assert (stack_key(make_config({**beside, field: OTHER[field]})) == key) == free
 
 
@@ -353,10 +358,10 @@ def test_ctrl_c_keeps_the_members_that_were_done(tmp_path: Path) -> None:
 
     class Interrupting(Callback):
         def on_epoch(self, trainer: Trainer, record: Record) -> None:
-            if trainer.epoch == 3:
+            if trainer.epoch == 3 and trainer.plan.epochs == 8:
                 signal.raise_signal(signal.SIGINT)
 
-    jobs = jobs_in(tmp_path, [{"epochs": 9}, {"epochs": 2}, {"epochs": 9, "seed": 1}])
+    jobs = jobs_in(tmp_path, [{"epochs": 9}, {"epochs": 2}, {"epochs": 8}])
     found = []
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("ffnn.lab.jobs.Callback", Interrupting)
@@ -535,3 +540,40 @@ def test_an_experiments_table_does_not_depend_on_how_its_runs_are_made(tmp_path:
     assert tables[0] == tables[1] == tables[2]
     stacks = [run.summary.get("stack") for run in under_way_in(tmp_path / "stack")]
     assert sorted(stacks, key=str) == [2, 2, 3, 3, 3, 3, 3, 3, 4, 4, 4, 4, None, None, None]
+
+
+@pytest.mark.slow
+def test_other_commands_read_such_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("ffnn.report.figures.draw_confusion", draw_confusion)
+    members = [{"seed": seed, "learning_rate": rate} for rate in (0.001, 0.01) for seed in (0, 1)]
+    runs = stacked(tmp_path / "runs", {}, members)
+    asked = {
+        "compare": ["runs", "--by=learning_rate"],
+        "doctor": ["runs"],
+        "report": [str(runs[0].path), "--out=report"],
+        "evaluate": [str(runs[0].path)],
+    }
+    for command, words in asked.items():
+        result = CliRunner().invoke(commands, [command, *words])
+        assert result.exit_code == 0, (command, result.output)
+        if command == "compare":
+            assert re.search(r"0.001 +2 .*\n.*0.01 +2 |0.01 +2 .*\n.*0.001 +2 ", result.output), result.output
+    assert (tmp_path / "report/report.html").is_file()
+
+
+@pytest.mark.slow
+def test_each_member_records_itself_in_wandb_and_nothing_of_the_others(tmp_path: Path) -> None:
+    """Read back with W&B's own reader; one member ends before the others do."""
+    write_experiment(tmp_path, "{a: {}, b: {epochs: 2}, c: {learning_rate: 1.0e+20}}", seeds=1, wandb="offline")
+    finish(tmp_path, "--stack=3")
+    runs = under_way_in(tmp_path)
+    assert sorted(run.summary["status"] for run in runs) == ["diverged", "finished", "finished"]
+    for run in runs:
+        found = leet.records(run.path / "wandb")
+        rows = [row for row in leet.history(found) if "val/loss" in row]
+        assert [row["val/loss"] for row in rows] == [record["val/loss"] for record in run.history]
+        told = leet.summary(found)
+        assert told["status"] == run.summary["status"]
+        assert told["config_digest"] == run.summary["config_digest"]
+        assert len(leet.of_type(found, "exit")) == 1

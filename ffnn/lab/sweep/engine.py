@@ -289,8 +289,12 @@ class Engine:
             self._finish(worker, code)
         elif self.timeout is not None and worker.seconds > self.timeout:
             worker.end(Outcome(words.HUNG, f"after {self.timeout:g} s"), GRACE_SECONDS / 4)
-        if time.monotonic() > worker.kill_at:
+        if time.monotonic() > worker.kill_at and not self._shared(worker):
             worker.process.kill()
+
+    def _shared(self, worker: Worker) -> bool:
+        """Whether trials that nobody wants to end run in the same process."""
+        return any(other.place == worker.place and not other.ending for other in self._workers)
 
     def _report(self, worker: Worker, new: list[float]) -> None:
         """Tell the others what they need, and no more: in a shared storage every value has its price."""

@@ -15,7 +15,8 @@ from sweep_files import rows, run_sweep, start_sweep, write_sweep
 from test_processes import FOREVER, check_complete, trials_of, until, writers
 
 from ffnn.lab.sweep import stack
-from ffnn.lab.sweep.engine import Engine
+from ffnn.lab.sweep.engine import Engine, Worker
+from ffnn.lab.sweep.ledger import INTERRUPTED, PRUNED, Outcome
 from ffnn.lab.sweep.process import TrialProcess
 from ffnn.lab.sweep.stacks import Request, StackedTrial
 from ffnn.tracking import find_runs, read_run
@@ -83,6 +84,27 @@ def test_members_of_a_process_that_ended_are_not_waited_for(tmp_path: Path) -> N
     engine = SimpleNamespace(_workers=[SimpleNamespace(process=member) for member in members])
     Engine._pause(engine)  # type: ignore[arg-type]
     process.close()
+
+
+def test_a_member_that_does_not_end_takes_no_other_with_it(tmp_path: Path) -> None:
+    """Its process is killed when all of its members are to end, and not before."""
+    process = TrialProcess([sys.executable, "-c", "import time; time.sleep(600)"], os.environ, tmp_path / "log")
+    watch: Any = SimpleNamespace(path=tmp_path, follow=list)
+    trial: Any = None
+    engine = Engine.__new__(Engine)
+    engine.timeout = None
+    engine._workers = [
+        Worker(trial, StackedTrial(request, process), 0, watch, 1) for request in requests_in(tmp_path, [{}, {}])
+    ]
+    engine._finish = lambda worker, code: engine._workers.remove(worker)  # type: ignore[method-assign]
+    first, second = engine._workers
+    first.end(Outcome(PRUNED), grace=0)
+    engine._attend(first)
+    assert select.select([process], [], [], 0.5)[0] == []
+    second.end(Outcome(INTERRUPTED), grace=0)
+    engine._attend(first)
+    select.select([process], [], [], 60)
+    assert process.poll() == -signal.SIGKILL
 
 
 @pytest.mark.slow
