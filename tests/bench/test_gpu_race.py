@@ -14,10 +14,12 @@ from task import PLAIN, make_task
 from test_contenders import DROPPED, TASKS
 from test_race import bench
 
+from ffnn.backend import create_engine
 from ffnn.bench.arithmetic import step_flops
+from ffnn.bench.card import Sizes, measure
 from ffnn.bench.contender import Contender
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
-from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, RecordedProducts
+from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, GPUFloor, RecordedProducts
 from ffnn.bench.contenders.jax_gpu import JaxGPUScan
 from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
 from ffnn.bench.gpu import look_for_gpu
@@ -75,7 +77,10 @@ def losses(contender: Contender, tasks: dict[str, Any], epochs: int) -> dict[str
     [
         EagerOnCPU(),
         GraphOnCPU(),
-        pytest.param(CompiledOnCPU(), marks=pytest.mark.slow),
+        pytest.param(
+            CompiledOnCPU(),
+            marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")],
+        ),
         pytest.param(ScanOnCPU(), marks=pytest.mark.slow),
     ],
     ids=lambda contender: type(contender).__name__,
@@ -144,6 +149,24 @@ def test_the_cupy_contenders_train_on_the_stand_in(
         np.testing.assert_allclose(losses(Few(), {"": task}, 3)[""], expected[""], rtol=1e-4)
 
 
+@pytest.mark.slow
+def test_floor_and_card_are_measured_on_the_stand_in(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(repository / "tests" / "backend"))
+    from stand_in import stand_in_device
+
+    with stand_in_device() as device:
+        floor = GPUFloor()
+        floor.prepare(make_task(), 1)
+        before = device.allocations, device.reads
+        floor.epoch()
+        # Nothing is waited for but the end.
+        assert (device.allocations, device.reads) == (before[0], before[1] + 1)
+        a, b, out = floor.products[0]
+        np.testing.assert_allclose(out.get(), a.get() @ b.get(), rtol=1e-5)
+        found = measure(create_engine("cupy", "float32"), Sizes(values=1000, side=20, kernels=7))
+        assert min(found.bandwidth, found.rate, found.launch_seconds, found.waiting_launch_seconds) > 0
+
+
 # -- who takes part ---------------------------------------------------------------------------------
 
 
@@ -206,6 +229,8 @@ def test_the_driver_is_asked_for_the_gpu_that_would_be_used(tmp_path: Path) -> N
     assert answer(card).text == "NVIDIA H1, 80 GB, 81559 MiB, driver 535.1"
     assert answer('echo "$3, 1, 2"', CUDA_VISIBLE_DEVICES="GPU-12,0").text.startswith("--id=GPU-12")
     assert not answer(card, CUDA_VISIBLE_DEVICES="-1").found
+    assert answer('echo "$*, 1, 2"', CUDA_VISIBLE_DEVICES="MIG-12").text.find("--id") < 0
+    assert answer('echo "No devices were found"').text == "no GPU answers (nvidia-smi: No devices were found)"
     broken = answer('echo "Failed to initialize NVML"; exit 9')
     assert (broken.found, broken.text) == (False, "no GPU answers (nvidia-smi: Failed to initialize NVML)")
 

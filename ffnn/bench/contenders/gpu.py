@@ -10,12 +10,18 @@ from typing import ClassVar
 import numpy as np
 
 from ffnn.backend import Array
+from ffnn.bench.arithmetic import parameter_count
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.contenders.ffnn_stack import FFNNStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNTrainer
 from ffnn.bench.work import Task
+from ffnn.reference import Description
 
 CUPY: Mapping[str, str] = {"cupy": "cupy"}
+
+
+LARGEST = 100_000
+"""Parameters of the largest network of which 100 are raced: a stack is for networks that leave most of a GPU idle."""
 
 
 class OnCuPy(Contender):
@@ -41,6 +47,11 @@ class FFNNCuPyStack(OnCuPy, FFNNStack):
     engine = "cupy"
     alone, rival = "ffnn-cupy", "pytorch-gpu"
     networks = 100
+
+    @classmethod
+    def unfit(cls, description: Description) -> str:
+        count = parameter_count(description)
+        return f"stacks are raced with networks of up to {LARGEST} parameters; this has {count}" * (count > LARGEST)
 
 
 class RecordedProducts(Contender):
