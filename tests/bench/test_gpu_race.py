@@ -1,6 +1,8 @@
 """The race on a GPU, as far as it can be run without one: who takes part, what is said, and the loops on a CPU."""
 
+import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,17 +17,20 @@ from test_contenders import DROPPED, TASKS
 from test_race import bench
 
 from ffnn.backend import create_engine
+from ffnn.backend.threads import usable_cores
 from ffnn.bench.arithmetic import step_flops
-from ffnn.bench.card import Sizes, measure
+from ffnn.bench.card import Card, Sizes, measure
+from ffnn.bench.cli import bench as command
 from ffnn.bench.contender import Contender
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
 from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, GPUFloor, RecordedProducts
 from ffnn.bench.contenders.jax_gpu import JaxGPUScan
 from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
-from ffnn.bench.gpu import look_for_gpu
+from ffnn.bench.gpu import Told, look_for_gpu
 from ffnn.bench.process import clean_environment
 from ffnn.bench.races import RACES
 from ffnn.bench.work import Cell
+from ffnn.errors import FFNNError
 
 ON_GPU = [
     "ffnn-cupy", "ffnn-cupy-x100", "gpu-floor", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph",
@@ -193,6 +198,37 @@ def test_a_contender_sees_its_device_and_no_other() -> None:
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["JAX_PLATFORMS"]) == ("", "cpu")
     assert on_gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "NVIDIA_TF32_OVERRIDE" not in {**on_gpu, **on_cpu}
+
+
+@pytest.mark.parametrize("measured", [Card(2e12, 5e13, 1.5e-6, 4e-6), FFNNError("the card could not be measured: why")])
+def test_the_race_on_a_gpu_ends_in_its_bounds(
+    measured: Card | FFNNError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure_card(engine: str, timeout: float) -> Card:
+        assert (engine, timeout) == ("cupy", 900.0)
+        if isinstance(measured, FFNNError):
+            raise measured
+        return measured
+
+    monkeypatch.setattr("ffnn.bench.gpu.look_for_gpu", lambda: Told(True, "Quick Card 9, 8 GB"))
+    monkeypatch.setattr("ffnn.bench.card.measure_card", measure_card)
+    given = ["--contenders=ffnn-numpy,floor", "--network=davies", "--batch=32,64", "--repeats=1", "--images=100"]
+    files = [f"--json={tmp_path / 'race.json'}", f"--markdown={tmp_path / 'race.md'}"]
+    command.main(["--engine=cupy", *given, *files], standalone_mode=False)
+    kept, told = json.loads((tmp_path / "race.json").read_text()), capsys.readouterr()
+    assert [cell["images"] for cell in kept["cells"]] == [96, 64]
+    assert kept["rules"]["threads"] == usable_cores()
+    text = (tmp_path / "race.md").read_text()
+    assert "GPU: Quick Card 9, 8 GB; float32 products, TF32 off; 784-128-64-47-sgd is M0" in text
+    if isinstance(measured, Card):
+        assert kept["card"]["rate"] == 5e13
+        # 8 launches of 1.5 µs.
+        assert [floor["microseconds"]["launches"] for floor in kept["floors"]] == pytest.approx([12.0, 12.0])
+        assert "The floor by arithmetic" in told.out
+        assert re.search(r"\| 784-64-10 \| 64 \| [\d.]+ \| 0.2 \| 0.3 \| 12.0 \| [\d.]+ \(launches\) \|", text)
+    else:
+        assert "could not be measured: why" in told.err
+        assert "card" not in kept
 
 
 # -- without a GPU ----------------------------------------------------------------------------------
