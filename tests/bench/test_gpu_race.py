@@ -22,8 +22,9 @@ from ffnn.bench.arithmetic import step_flops
 from ffnn.bench.card import Card, Sizes, measure
 from ffnn.bench.cli import bench as command
 from ffnn.bench.contender import Contender
+from ffnn.bench.contenders.ffnn_gpu import FFNNCuPy, FFNNCuPyStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
-from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, GPUFloor, RecordedProducts
+from ffnn.bench.contenders.gpu_floor import GPUFloor, RecordedProducts
 from ffnn.bench.contenders.jax_gpu import JaxGPUScan
 from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
 from ffnn.bench.gpu import Told, look_for_gpu
@@ -33,8 +34,8 @@ from ffnn.bench.work import Cell
 from ffnn.errors import FFNNError
 
 ON_GPU = [
-    "ffnn-cupy", "ffnn-cupy-x100", "gpu-floor", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph",
-    "jax-gpu-scan",
+    "ffnn-cupy", "ffnn-cupy-x100", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph", "jax-gpu-scan",
+    "gpu-floor",
 ]  # fmt: skip
 
 

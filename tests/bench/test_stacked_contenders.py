@@ -11,9 +11,9 @@ from task import PLAIN, make_task
 from test_race import bench
 
 from ffnn.bench import worker
+from ffnn.bench.contenders.ffnn_gpu import LARGEST, FFNNCuPyStack
 from ffnn.bench.contenders.ffnn_stack import FFNNNumbaStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumba
-from ffnn.bench.contenders.gpu import LARGEST, FFNNCuPyStack
 from ffnn.bench.limits import stack_tables
 from ffnn.bench.results import CellResult
 from ffnn.bench.work import NETWORKS, Cell
