@@ -3,7 +3,6 @@
 Steps are recorded, as the engine asks for; every epoch ends by reading its loss, so nothing is left under way.
 """
 
-from collections.abc import Mapping
 from typing import ClassVar
 
 from ffnn.bench.arithmetic import parameter_count
@@ -11,9 +10,6 @@ from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.contenders.ffnn_stack import FFNNStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNTrainer
 from ffnn.reference import Description
-
-CUPY: Mapping[str, str] = {"cupy": "cupy"}
-
 
 LARGEST = 100_000
 """Parameters of the largest network of which 100 are raced: a stack is for networks that leave most of a GPU idle."""
@@ -23,7 +19,7 @@ class OnCuPy(Contender):
     """What needs a GPU and CuPy, whose distribution is named after the version of CUDA."""
 
     device = "cuda"
-    packages: ClassVar = CUPY
+    packages: ClassVar = {"cupy": "cupy"}
 
 
 @CONTENDERS.register("ffnn-cupy")
