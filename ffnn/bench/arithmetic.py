@@ -1,6 +1,6 @@
 """The floor by arithmetic: what a step must move, multiply and launch, over what the card was measured to do.
 
-Every bound stands on an assumption in its favour, which is printed beside it.
+Every bound stands on assumptions, which are printed beside it.
 """
 
 from collections.abc import Mapping
@@ -87,7 +87,7 @@ class Bounds:
     Attributes
     ----------
     by : mapping of str to float
-        By bytes, FLOPs and launches; none can be undercut, so the largest counts.
+        By bytes, FLOPs and launches; all hold at once, so the largest counts.
     """
 
     by: Mapping[str, float]

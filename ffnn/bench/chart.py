@@ -14,7 +14,7 @@ GROUP = 0.86
 """Part of the axis between two batch sizes that bars fill."""
 
 GREY = "#999999"
-TICKS = (0.5, 1, 2, 4, 8, 16, 32)
+TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 32)
 
 
 def draw_race(results: Sequence[CellResult], names: Sequence[str], path: Path) -> None:

@@ -122,6 +122,7 @@ def _run(
     from ffnn.bench.race import Race
     from ffnn.bench.report import facts
     from ffnn.bench.results import record
+    from ffnn.bench.work import PUBLISHED
     from ffnn.files import replacing
     from ffnn.tracking import describe_environment, speed_warning
 
@@ -141,7 +142,8 @@ def _run(
     told = facts(results, rules, race.described, left_out, data.name if data else None)
     kept = record(results, rules, race.described, left_out, describe_environment())
     if gpu:
-        told = [f"GPU: {gpu}; float32 products, TF32 off", *told]
+        published = ", ".join(f"{network} is {name}" for name, network in PUBLISHED.items())
+        told = [f"GPU: {gpu}; float32 products, TF32 off; {published}", *told]
         card = _measured(rules.timeout, messages)
         if card:
             tables.append(floor_table(results, names, card))

@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from ffnn.bench.contenders import contender_class
 from ffnn.bench.process import ContenderProcess, worker_command
 from ffnn.bench.work import Task
 from ffnn.reference import Description
 
 PLAIN = Description(20, (16, 12), 5, "sgd", 0.3)
-TIMEOUT = 120.0
+TIMEOUT = 300.0
+"""Seconds; on a GPU torch.compile tries many kernels for each product."""
 
 
 def make_task(description: Description = PLAIN, *, rows: int = 48, batch_size: int = 48, alike: bool = False) -> Task:
@@ -35,7 +37,7 @@ def without(description: Description, **changes: object) -> Description:
 
 @contextmanager
 def process(name: str, threads: int = 1) -> Iterator[ContenderProcess]:
-    running = ContenderProcess(worker_command(name, threads), threads)
+    running = ContenderProcess(worker_command(name, threads), threads, contender_class(name).device)
     try:
         yield running
     finally:

@@ -1,6 +1,8 @@
 """The race on a GPU, as far as it can be run without one: who takes part, what is said, and the loops on a CPU."""
 
+import json
 import os
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,20 +16,26 @@ from task import PLAIN, make_task
 from test_contenders import DROPPED, TASKS
 from test_race import bench
 
+from ffnn.backend import create_engine
+from ffnn.backend.threads import usable_cores
 from ffnn.bench.arithmetic import step_flops
+from ffnn.bench.card import Card, Sizes, measure
+from ffnn.bench.cli import bench as command
 from ffnn.bench.contender import Contender
+from ffnn.bench.contenders.ffnn_gpu import FFNNCuPy, FFNNCuPyStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
-from ffnn.bench.contenders.gpu import FFNNCuPy, FFNNCuPyStack, RecordedProducts
+from ffnn.bench.contenders.gpu_floor import GPUFloor, RecordedProducts
 from ffnn.bench.contenders.jax_gpu import JaxGPUScan
 from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
-from ffnn.bench.gpu import look_for_gpu
+from ffnn.bench.gpu import Told, look_for_gpu
 from ffnn.bench.process import clean_environment
 from ffnn.bench.races import RACES
 from ffnn.bench.work import Cell
+from ffnn.errors import FFNNError
 
 ON_GPU = [
-    "ffnn-cupy", "ffnn-cupy-x100", "gpu-floor", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph",
-    "jax-gpu-scan",
+    "ffnn-cupy", "ffnn-cupy-x100", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph", "jax-gpu-scan",
+    "gpu-floor",
 ]  # fmt: skip
 
 
@@ -75,7 +83,10 @@ def losses(contender: Contender, tasks: dict[str, Any], epochs: int) -> dict[str
     [
         EagerOnCPU(),
         GraphOnCPU(),
-        pytest.param(CompiledOnCPU(), marks=pytest.mark.slow),
+        pytest.param(
+            CompiledOnCPU(),
+            marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")],
+        ),
         pytest.param(ScanOnCPU(), marks=pytest.mark.slow),
     ],
     ids=lambda contender: type(contender).__name__,
@@ -144,6 +155,24 @@ def test_the_cupy_contenders_train_on_the_stand_in(
         np.testing.assert_allclose(losses(Few(), {"": task}, 3)[""], expected[""], rtol=1e-4)
 
 
+@pytest.mark.slow
+def test_floor_and_card_are_measured_on_the_stand_in(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(repository / "tests" / "backend"))
+    from stand_in import stand_in_device
+
+    with stand_in_device() as device:
+        floor = GPUFloor()
+        floor.prepare(make_task(), 1)
+        before = device.allocations, device.reads
+        floor.epoch()
+        # Nothing is waited for but the end.
+        assert (device.allocations, device.reads) == (before[0], before[1] + 1)
+        a, b, out = floor.products[0]
+        np.testing.assert_allclose(out.get(), a.get() @ b.get(), rtol=1e-5)
+        found = measure(create_engine("cupy", "float32"), Sizes(values=1000, side=20, kernels=7))
+        assert min(found.bandwidth, found.rate, found.launch_seconds, found.waiting_launch_seconds) > 0
+
+
 # -- who takes part ---------------------------------------------------------------------------------
 
 
@@ -170,6 +199,37 @@ def test_a_contender_sees_its_device_and_no_other() -> None:
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["JAX_PLATFORMS"]) == ("", "cpu")
     assert on_gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
     assert "NVIDIA_TF32_OVERRIDE" not in {**on_gpu, **on_cpu}
+
+
+@pytest.mark.parametrize("measured", [Card(2e12, 5e13, 1.5e-6, 4e-6), FFNNError("the card could not be measured: why")])
+def test_the_race_on_a_gpu_ends_in_its_bounds(
+    measured: Card | FFNNError, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def measure_card(engine: str, timeout: float) -> Card:
+        assert (engine, timeout) == ("cupy", 900.0)
+        if isinstance(measured, FFNNError):
+            raise measured
+        return measured
+
+    monkeypatch.setattr("ffnn.bench.gpu.look_for_gpu", lambda: Told(True, "Quick Card 9, 8 GB"))
+    monkeypatch.setattr("ffnn.bench.card.measure_card", measure_card)
+    given = ["--contenders=ffnn-numpy,floor", "--network=davies", "--batch=32,64", "--repeats=1", "--images=100"]
+    files = [f"--json={tmp_path / 'race.json'}", f"--markdown={tmp_path / 'race.md'}"]
+    command.main(["--engine=cupy", *given, *files], standalone_mode=False)
+    kept, told = json.loads((tmp_path / "race.json").read_text()), capsys.readouterr()
+    assert [cell["images"] for cell in kept["cells"]] == [96, 64]
+    assert kept["rules"]["threads"] == usable_cores()
+    text = (tmp_path / "race.md").read_text()
+    assert "GPU: Quick Card 9, 8 GB; float32 products, TF32 off; 784-128-64-47-sgd is M0" in text
+    if isinstance(measured, Card):
+        assert kept["card"]["rate"] == 5e13
+        # 8 launches of 1.5 µs.
+        assert [floor["microseconds"]["launches"] for floor in kept["floors"]] == pytest.approx([12.0, 12.0])
+        assert "The floor by arithmetic" in told.out
+        assert re.search(r"\| 784-64-10 \| 64 \| [\d.]+ \| 0.2 \| 0.3 \| 12.0 \| [\d.]+ \(launches\) \|", text)
+    else:
+        assert "could not be measured: why" in told.err
+        assert "card" not in kept
 
 
 # -- without a GPU ----------------------------------------------------------------------------------
@@ -206,6 +266,8 @@ def test_the_driver_is_asked_for_the_gpu_that_would_be_used(tmp_path: Path) -> N
     assert answer(card).text == "NVIDIA H1, 80 GB, 81559 MiB, driver 535.1"
     assert answer('echo "$3, 1, 2"', CUDA_VISIBLE_DEVICES="GPU-12,0").text.startswith("--id=GPU-12")
     assert not answer(card, CUDA_VISIBLE_DEVICES="-1").found
+    assert answer('echo "$*, 1, 2"', CUDA_VISIBLE_DEVICES="MIG-12").text.find("--id") < 0
+    assert answer('echo "No devices were found"').text == "no GPU answers (nvidia-smi: No devices were found)"
     broken = answer('echo "Failed to initialize NVML"; exit 9')
     assert (broken.found, broken.text) == (False, "no GPU answers (nvidia-smi: Failed to initialize NVML)")
 

@@ -27,6 +27,10 @@ echo "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driv
 exit 9
 """
 
+NO_CARD = """#!/bin/sh
+echo "No devices found."
+"""
+
 PYTHON = """#!/bin/sh
 printf '%s\\n' "$*" >> "$LOG"
 case "$*" in
@@ -61,7 +65,7 @@ def run(
     return str(done.returncode), done.stdout, done.stderr, asked
 
 
-@pytest.mark.parametrize("driver", [NO_DRIVER, "#!/nowhere/at/all\n"])
+@pytest.mark.parametrize("driver", [NO_DRIVER, NO_CARD, "#!/nowhere/at/all\n"])
 def test_without_a_gpu_there_is_one_line(repository: Path, tmp_path: Path, driver: str) -> None:
     code, output, complaints, asked = run(repository, tmp_path, driver)
     assert (code, output, asked) == ("2", "", "")

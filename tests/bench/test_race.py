@@ -68,6 +68,13 @@ def test_the_command_races_prints_and_writes(tmp_path: Path) -> None:
     assert cell["losses"]["ffnn-numba"] == pytest.approx(cell["losses"]["ffnn-numpy"], rel=1e-3)
 
 
+def test_who_fits_no_network_is_left_out_with_a_reason() -> None:
+    arguments = ["--network=3072-512-256-10", "--batch=32", "--repeats=1", "--images=32"]
+    result = bench(*arguments, "--contenders=sklearn,floor")
+    assert result.returncode == 0, result.stderr
+    assert "left out: sklearn: MLPClassifier has neither dropout nor batch normalization" in result.stdout
+
+
 def _blas_core(environment: dict[str, str]) -> str:
     code = "import numpy, threadpoolctl; print(threadpoolctl.threadpool_info()[0]['architecture'])"
     result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

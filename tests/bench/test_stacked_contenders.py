@@ -11,7 +11,8 @@ from task import PLAIN, make_task
 from test_race import bench
 
 from ffnn.bench import worker
-from ffnn.bench.contenders.ffnn_stack import LARGEST, FFNNNumbaStack
+from ffnn.bench.contenders.ffnn_gpu import LARGEST, FFNNCuPyStack
+from ffnn.bench.contenders.ffnn_stack import FFNNNumbaStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumba
 from ffnn.bench.limits import stack_tables
 from ffnn.bench.results import CellResult
@@ -56,10 +57,11 @@ def test_times_are_those_of_one_network(monkeypatch: pytest.MonkeyPatch) -> None
     assert running.epoch() == {"seconds": 2.0, "cpu_seconds": 0.5, "loss": 0.5}
 
 
-def test_stacks_are_for_small_networks() -> None:
-    fit = [name for name, described in NETWORKS.items() if not FFNNNumbaStack.unfit(described)]
+def test_stacks_of_100_are_for_small_networks() -> None:
+    fit = [name for name, described in NETWORKS.items() if not FFNNCuPyStack.unfit(described)]
     assert fit == ["784-64-10"]
-    assert str(LARGEST) in FFNNNumbaStack.unfit(NETWORKS["784-400-240-120-47"])
+    assert str(LARGEST) in FFNNCuPyStack.unfit(NETWORKS["784-400-240-120-47"])
+    assert not any(FFNNNumbaStack.unfit(described) for described in NETWORKS.values())
 
 
 def test_the_table_compares_all_with_one_and_with_the_rival() -> None:
@@ -90,7 +92,7 @@ def test_the_command_says_how_many_there_are(tmp_path: Path) -> None:
         "784-64-10", 992, "784-128-64-47-sgd", 992,
     )  # fmt: skip
     assert (davies["optimizer"], m0["optimizer"], m0["learning_rate"]) == ("sgd", "sgd", 0.1)
-    assert list(m0["seconds"]) == ["ffnn-numba"]
+    assert list(m0["seconds"]) == ["ffnn-numba", "ffnn-numba-x8"]
     told = (tmp_path / "race.md").read_text()
     assert "- ffnn-numba-x8: 8 networks at once, time of each" in told
     assert "784-64-10: epochs of 992 of 1000 images, whole batches of 32" in told

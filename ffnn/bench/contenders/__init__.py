@@ -14,9 +14,10 @@ from ffnn.bench.contenders import jax_loops as jax_loops
 from ffnn.bench.contenders import keras_fit as keras_fit
 from ffnn.bench.contenders import sklearn_mlp as sklearn_mlp
 from ffnn.bench.contenders import floor as floor
-from ffnn.bench.contenders import gpu as gpu
+from ffnn.bench.contenders import ffnn_gpu as ffnn_gpu
 from ffnn.bench.contenders import pytorch_gpu as pytorch_gpu
 from ffnn.bench.contenders import jax_gpu as jax_gpu
+from ffnn.bench.contenders import gpu_floor as gpu_floor
 # isort: on
 
 __all__ = ["CONTENDERS", "Contender", "contender_class"]

@@ -7,14 +7,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from ffnn.bench.arithmetic import parameter_count
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.contenders.ffnn_trainer import make_config, make_parts, make_source
 from ffnn.bench.work import Task
-from ffnn.reference import Description
-
-LARGEST = 100_000
-"""Parameters of the largest network raced in a stack: stacks are for networks that leave most of a device idle."""
 
 
 class FFNNStack(Contender):
@@ -33,11 +28,6 @@ class FFNNStack(Contender):
     alone: ClassVar[str]
     rival: ClassVar[str]
 
-    @classmethod
-    def unfit(cls, description: Description) -> str:
-        count = parameter_count(description)
-        return f"stacks are raced with networks of up to {LARGEST} parameters; this has {count}" * (count > LARGEST)
-
     def prepare(self, task: Task, threads: int) -> str:
         from ffnn.lab.build import build_member
         from ffnn.training.stack import Stack
@@ -48,8 +38,8 @@ class FFNNStack(Contender):
         trainers = [build_member(part, []) for part in parts]
         self._stack = Stack(trainers, parts[0].blueprint)
         self._stack.rehearse()
-        for trainer in trainers:
-            trainer.rehearse()
+        # Kernels are the engine's, and so are those of the others.
+        trainers[0].rehearse()
         return f"{self.networks} networks at once, time of each"
 
     def epoch(self) -> float:

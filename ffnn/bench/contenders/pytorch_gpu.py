@@ -75,7 +75,9 @@ class PyTorchGraph(PyTorchEager):
         torch.cuda.current_stream().wait_stream(side)
         self._place.zero_()
         graph: Any = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # Gradients are then allocated anew, where the graph keeps what is its own.
+        self._optimizer.zero_grad(set_to_none=True)
+        with torch.cuda.graph(graph, stream=side):
             step()
         replay: Callable[[], None] = graph.replay
         return replay

@@ -1,9 +1,8 @@
-"""ffnn and the bare products on a GPU: the same classes as on the CPU, with the cupy engine.
+"""The floor of a GPU: nothing but the matrix products of a step, asked for once and repeated.
 
-Steps are recorded, as the engine asks for; every epoch ends by reading its loss, so nothing is left under way.
+They are those of `floor`, done by whatever multiplies for ffnn's engine, which on a GPU is cuBLAS.
 """
 
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import ClassVar
 
@@ -11,36 +10,8 @@ import numpy as np
 
 from ffnn.backend import Array
 from ffnn.bench.contender import CONTENDERS, Contender
-from ffnn.bench.contenders.ffnn_stack import FFNNStack
-from ffnn.bench.contenders.ffnn_trainer import FFNNTrainer
+from ffnn.bench.contenders.ffnn_gpu import OnCuPy
 from ffnn.bench.work import Task
-
-CUPY: Mapping[str, str] = {"cupy": "cupy"}
-
-
-class OnCuPy(Contender):
-    """What needs a GPU and CuPy, whose distribution is named after the version of CUDA."""
-
-    device = "cuda"
-    packages: ClassVar = CUPY
-
-
-@CONTENDERS.register("ffnn-cupy")
-class FFNNCuPy(OnCuPy, FFNNTrainer):
-    """One network."""
-
-    about = "ffnn with the cupy engine, steps recorded"
-    engine = "cupy"
-
-
-@CONTENDERS.register("ffnn-cupy-x100")
-class FFNNCuPyStack(OnCuPy, FFNNStack):
-    """100 networks."""
-
-    about = "ffnn with the cupy engine, 100 networks at once, time of each"
-    engine = "cupy"
-    alone, rival = "ffnn-cupy", "pytorch-gpu"
-    networks = 100
 
 
 class RecordedProducts(Contender):
