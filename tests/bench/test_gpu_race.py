@@ -12,6 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from backend.emulated import needs_compiler
+from backend.stand_in import stand_in_device
 from task import PLAIN, make_task
 from test_contenders import DROPPED, TASKS
 from test_race import bench
@@ -138,14 +140,12 @@ def test_the_floor_does_the_products_of_a_step_and_no_others() -> None:
     )
 
 
+@needs_compiler
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", [FFNNCuPy, FFNNCuPyStack])
 def test_the_cupy_contenders_train_on_the_stand_in(
-    kind: type[Contender], repository: Path, monkeypatch: pytest.MonkeyPatch
+    kind: type[Contender],
 ) -> None:
-    monkeypatch.syspath_prepend(str(repository / "tests" / "backend"))
-    from stand_in import stand_in_device
-
     class Few(kind):  # type: ignore[misc,valid-type]
         networks = min(kind.networks, 3)
 
@@ -155,11 +155,9 @@ def test_the_cupy_contenders_train_on_the_stand_in(
         np.testing.assert_allclose(losses(Few(), {"": task}, 3)[""], expected[""], rtol=1e-4)
 
 
+@needs_compiler
 @pytest.mark.slow
-def test_floor_and_card_are_measured_on_the_stand_in(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.syspath_prepend(str(repository / "tests" / "backend"))
-    from stand_in import stand_in_device
-
+def test_floor_and_card_are_measured_on_the_stand_in() -> None:
     with stand_in_device() as device:
         floor = GPUFloor()
         floor.prepare(make_task(), 1)
