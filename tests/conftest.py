@@ -1,7 +1,9 @@
 """Fixtures that every room's tests share, and the guard that no test touches a real W&B account."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +28,22 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 def repository() -> Path:
     """The checkout's top folder."""
     return Path(__file__).parent.parent
+
+
+@pytest.fixture(params=["stand-in", pytest.param("gpu", marks=pytest.mark.gpu)])
+def device(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The stand-in, or None for a GPU."""
+    from backend.emulated import COMPILER
+    from backend.gpu import without_gpu
+    from backend.stand_in import stand_in_device
+
+    if request.param == "gpu":
+        reason = without_gpu()
+        if reason:
+            pytest.skip(reason)
+        yield None
+    elif COMPILER is None:
+        pytest.skip("no C++ compiler: kernels cannot be emulated")
+    else:
+        with stand_in_device() as made:
+            yield made

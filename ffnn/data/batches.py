@@ -158,6 +158,7 @@ class Batches:
         self._shuffle_seed = shuffle_seed
         self._sampler = sampler or shuffled
         self._workspace = Workspace(pool.engine)
+        self._orders: dict[int, NDArray[np.int64]] = {}
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -165,17 +166,24 @@ class Batches:
 
     def epoch(self, number: int = 0, place: int = 0) -> Iterator[tuple[Array, Array]]:
         """(inputs, labels) of every batch of epoch `number`, from a place on; the next one overwrites inputs."""
-        rows = self.order(number)
-        labels = self.engine.array(self.pool.labels[rows], np.int64)
-        rows = self.pool.numbers(rows)
-        for start in range(place * self.batch_size, self.size, self.batch_size):
+        left = self.order(number)[place * self.batch_size :]
+        labels = self.engine.array(self.pool.labels[left], np.int64)
+        rows = self.pool.numbers(left)
+        for start in range(0, len(left), self.batch_size):
             chosen = rows[start : start + self.batch_size]
             inputs = self._workspace("inputs", len(chosen), self.pool.features)
             self.pool.gather(chosen, inputs)
             yield inputs, labels[start : start + self.batch_size]
 
     def order(self, number: int) -> NDArray[np.int64]:
-        """The rows of epoch `number`, in its order."""
+        """The rows of epoch `number`, in its order; those of the two epochs asked for last are kept."""
+        if number not in self._orders:
+            for old in [*self._orders][:-1]:
+                del self._orders[old]
+            self._orders[number] = self._drawn(number)
+        return self._orders[number]
+
+    def _drawn(self, number: int) -> NDArray[np.int64]:
         if self._shuffle_seed is None:
             return self._indices
         rng = np.random.default_rng([self._shuffle_seed, number])
