@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ffnn.bench.contenders import CONTENDERS, contender_class
-from ffnn.bench.work import BATCH_SIZES, NETWORKS, PUBLISHED, Cell
+from ffnn.bench.work import BATCH_SIZES, NETWORKS, PUBLISHED, SMALL, Cell
 
 EMNIST_IMAGES = 814_255
 """Of EMNIST ByMerge, training and test part together, as Tobio pooled them."""
@@ -61,8 +61,8 @@ class RaceDefaults:
 
 M0, M1G, DAVIES = (PUBLISHED[name] for name in ("M0", "M1g", "davies"))
 
-CPU_NETWORKS = [name for name in NETWORKS if name != M0]
-"""M0 differs from a network with Adam by its optimizer alone."""
+CPU_NETWORKS = [name for name in NETWORKS if name not in (M0, SMALL)]
+"""M0 differs from a network with Adam by its optimizer alone, and the small one is for stacks."""
 
 RACES: Mapping[str, RaceDefaults] = {
     "numba": RaceDefaults(

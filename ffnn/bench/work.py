@@ -16,7 +16,11 @@ from ffnn.data import Dataset
 from ffnn.errors import FFNNError
 from ffnn.reference import Description, State
 
+SMALL = "64-16-10"
+"""1,210 parameters, of the kind that many are trained of at once."""
+
 NETWORKS: Mapping[str, Description] = {
+    SMALL: Description(64, (16,), 10, "sgd", 0.05),
     "784-64-10": Description(784, (64,), 10, "sgd", 0.05),
     "784-128-64-47": Description(784, (128, 64), 47, "adam", 0.001),
     "784-128-64-47-sgd": Description(784, (128, 64), 47, "sgd", 0.1),
