@@ -18,6 +18,8 @@ from ffnn.lab.sweep.schema import Sweep
 from ffnn.tracking import load_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
+STACK = "ffnn.lab.sweep.stack"
+"""The program of a stack of trials."""
 MACRO = re.compile(r"\$\{(\w+)\}")
 
 
@@ -103,6 +105,11 @@ def words_of_train(argv: Sequence[str]) -> list[str] | None:
     else:
         return None
     return words if words[:1] == ["train"] else None
+
+
+def words_of_stack(argv: Sequence[str]) -> list[str] | None:
+    """What follows `python -m` in a command that starts a stack of trials; None for every other command."""
+    return list(argv[2:]) if list(argv[:3]) == [sys.executable, "-m", STACK] else None
 
 
 def settings_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

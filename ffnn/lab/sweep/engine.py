@@ -265,7 +265,7 @@ class Engine:
         else:
             requests = [Request.beside(file, argv) for file, argv in zip(files, argvs, strict=True)]
             file = files[0].with_name(f"stack-{trials[0].key}.json")
-            processes = start_stack(requests, environment(self._threads), file)
+            processes = start_stack(requests, environment(self._threads), file, self._server)
         return [
             Worker(trial, process, place, watch, self._epochs(trial))
             for trial, process, watch in zip(trials, processes, watches, strict=True)

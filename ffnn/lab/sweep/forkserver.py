@@ -11,7 +11,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
-from ffnn.lab.sweep.command import words_of_train
+from ffnn.lab.sweep.command import words_of_stack, words_of_train
 from ffnn.lab.sweep.link import Link
 
 WARM_SECONDS = 60.0
@@ -51,7 +51,7 @@ class ForkServer:
         self._is_warm(WARM_SECONDS)
 
     def fork(self, argv: Sequence[str], environ: Mapping[str, str], log: int) -> Link | None:
-        """Start a trial.
+        """Start a trial, or a stack of them.
 
         Parameters
         ----------
@@ -65,7 +65,7 @@ class ForkServer:
         Link or None
             None if this is not a command that it can run, or not now.
         """
-        words = words_of_train(argv)
+        words = words_of_train(argv) or words_of_stack(argv)
         if words is None or not self._is_warm(0) or self._line is None:
             return None
         link = Link()

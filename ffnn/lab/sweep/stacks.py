@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ffnn.lab.sweep.command import STACK
+from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.process import TrialProcess
 
 
@@ -86,9 +88,11 @@ class StackedTrial:
         return TrialProcess.last_line(self.log) or self._process.last_words()
 
 
-def start_stack(requests: Sequence[Request], environ: Mapping[str, str], file: Path) -> list[StackedTrial]:
-    """Start a process for these members, which it reads from `file`."""
+def start_stack(
+    requests: Sequence[Request], environ: Mapping[str, str], file: Path, server: ForkServer | None = None
+) -> list[StackedTrial]:
+    """Start a process for these members, which it reads from `file`; the server starts it where it can."""
     file.write_text(json.dumps([asdict(request) for request in requests]), encoding="utf-8")
-    argv = [sys.executable, "-m", "ffnn.lab.sweep.stack", str(file)]
-    process = TrialProcess(argv, environ, file.with_suffix(".log"))
+    argv = [sys.executable, "-m", STACK, str(file)]
+    process = TrialProcess(argv, environ, file.with_suffix(".log"), server)
     return [StackedTrial(request, process) for request in requests]

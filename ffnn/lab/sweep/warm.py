@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ffnn.lab.sweep.command import STACK
 from ffnn.lab.sweep.guard import LIFELINE, guard
 
 READY = b"."
@@ -22,6 +23,7 @@ def warm_up() -> None:
     """Import all that `ffnn train` needs and load what it compiles, by training, and W&B's client besides."""
     from ffnn.lab.config import make_config
     from ffnn.lab.run import train
+    from ffnn.lab.sweep import stack  # noqa: F401 - with all that it needs
     from ffnn.tracking.wandb_client import import_all
     from ffnn.training.trainer import Callback
 
@@ -76,8 +78,9 @@ def _guard(descriptors: Sequence[int], words: list[str], environ: dict[str, str]
 
 
 def _train(words: list[str], environ: dict[str, str]) -> None:
-    """Be the trial: what Python does for `python -m ffnn train`, the imports apart; ends in SystemExit."""
+    """Be the trial, or the stack: what Python does for its command, the imports apart; ends in SystemExit."""
     import ffnn.cli
+    from ffnn.lab.sweep import stack
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -85,9 +88,12 @@ def _train(words: list[str], environ: dict[str, str]) -> None:
         os.dup2(nothing.fileno(), 0)
     os.environ.clear()
     os.environ.update(environ)
+    Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
+    if words[0] == STACK:
+        sys.argv = [str(stack.__file__), *words[1:]]
+        sys.exit(stack.main())
     sys.argv = [str(Path(ffnn.cli.__file__).with_name("__main__.py")), *words]
     sys.orig_argv = [sys.executable, "-m", "ffnn", *words]
-    Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
     ffnn.cli.main()
 
 
