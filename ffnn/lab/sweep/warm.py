@@ -91,7 +91,8 @@ def _train(words: list[str], environ: dict[str, str]) -> None:
     Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
     if words[0] == STACK:
         sys.argv = [str(stack.__file__), *words[1:]]
-        sys.exit(stack.main())
+        stack.main()
+        sys.exit()
     sys.argv = [str(Path(ffnn.cli.__file__).with_name("__main__.py")), *words]
     sys.orig_argv = [sys.executable, "-m", "ffnn", *words]
     ffnn.cli.main()
