@@ -81,6 +81,16 @@ class StackedEngine(Engine):
     -----
     On a CPU every member computes what it would compute alone, to the bit. What a step does not need is left to
     the members, whose arrays `StackedArray.member` gives: images are not warped here, and nothing is measured.
+
+    Examples
+    --------
+    >>> from ffnn.backend import create_engine
+    >>> engine = StackedEngine(create_engine("numpy", "float64"), size=2)
+    >>> row = engine.each([[[1.0, 2.0]], [[3.0, 4.0]]])
+    >>> out = engine.empty((1, 1))
+    >>> engine.matmul(row, row.T, out)
+    >>> engine.host(out).ravel()
+    array([ 5., 25.])
     """
 
     name = "stacked"
