@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.experiment.measures import MEASURES, Measure
+from ffnn.lab.experiment.measures import MEASURES, Measure, has_own_time
 from ffnn.tracking import RunRecord
 
 PARTS = ("train/", "val/", "test/")
@@ -96,7 +96,9 @@ def last_record(run: RunRecord) -> Mapping[str, float]:
 
 
 def figure_of(run: RunRecord, name: str) -> float:
-    """A figure of the summary, or else of the last epoch; NaN where there is none."""
+    """A figure of the summary, or else of the last epoch; NaN where there is none, or where it is a stack's time."""
+    if name.startswith("time/") and not has_own_time(run):
+        return math.nan
     value = run.summary.get(name, last_record(run).get(name))
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
 

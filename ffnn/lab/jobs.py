@@ -103,7 +103,7 @@ def run_jobs(
 def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
     stacks, runs = [len(batch) for batch in batches if len(batch) > 1], sum(map(len, batches))
     if not stacks:
-        return f"stacks: none, as no two of {count_of(runs, 'run')} have shape, data and kind of optimizer in common"
+        return f"stacks: none, as no two of {count_of(runs, 'run')} can share their steps: see `ffnn run --help`"
     return f"stacks: {sum(stacks)} of {count_of(runs, 'run')} are trained in {count_of(len(stacks), 'stack')}"
 
 

@@ -67,6 +67,8 @@ def resume(
             notify(_longer(record, config))
         _write_down(directory, record, config, checkpoint)
         own = {"config_digest": _digest(record, config, bool(changed))}
+        if "stack" in record.summary:
+            own["stack"] = record.summary["stack"]
         directory.write_summary({"status": "running", **own})
 
         def restored(trainer: Trainer, best: Best) -> None:

@@ -191,7 +191,8 @@ def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], i
         if interruption.received > 1:
             tracker.abandon()
         else:
-            tracker.finish(summary, summary["status"], hurry=interruption.terminated)
+            hurry = int(summary.get("stack", 1)) if interruption.terminated else 0
+            tracker.finish(summary, summary["status"], hurry)
     except KeyboardInterrupt:
         tracker.abandon()
 

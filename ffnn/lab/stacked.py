@@ -33,9 +33,10 @@ OWN = {
 def stack_key(config: Config) -> str | None:
     """Equal for configs that can be trained as one stack; None for one that is trained alone.
 
-    Alone are reference frameworks, augmented images, which another thread prepares, and checkpoints within epochs.
+    Alone are reference frameworks, augmented images, which another thread prepares, checkpoints within epochs, and
+    epochs of a single step.
     """
-    if config.framework != "ffnn" or config.augment or config.checkpoint_every:
+    if config.framework != "ffnn" or config.augment or config.checkpoint_every or config.batch_size == "full":
         return None
     common = {name: value for name, value in config.resolved().items() if name not in OWN | BOOKKEEPING}
     common |= {"optimizer": name_of(config.optimizer), "ema": config.ema is not None}
@@ -117,7 +118,7 @@ class Member:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Whatever goes wrong within it ends this run, and no other; only a second Ctrl-C is meant for all."""
+        """An FFNNError within it, or the end of its training, ends this run and no other; all else is meant for all."""
         try:
             yield
         except BaseException as problem:
@@ -171,7 +172,7 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
         environment = describe_environment()  # with all libraries loaded, as a run alone finds it
         for member in prepared:
             group.push(lambda *problem, member=member: bool(member.close(*problem)))
-            member.begin(len(members), environment, interruption)
+            member.begin(len(prepared), environment, interruption)
             if interruption.received:  # it was meant for those that have not begun, too
                 raise KeyboardInterrupt
         _train_together([member for member in prepared if member.outcome is None])
@@ -180,8 +181,11 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
 def _train_together(members: Sequence[Member]) -> None:
     stack: Stack | None = None
     while members:
-        trainers = [member.trainer for member in members]
+        # All at one place of the epoch: one that found its own way to the end of it waits for the others.
+        place = max(member.trainer.place for member in members)
+        trainers = [member.trainer for member in members if member.trainer.place == place]
         if stack is None or stack.trainers != trainers:
+            stack = None  # its memory is wanted for the next one
             stack = Stack(trainers, members[0].blueprint)
             with patiently(members[0].notify):
                 stack.rehearse()

@@ -57,7 +57,11 @@ class Optimizer(ABC):
 
     @abstractmethod
     def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """What the rule takes after the gradient, in step number `step` (the first is 1) at this learning rate."""
+        """What the rule takes after the gradient, in step number `step` (the first is 1) at this learning rate.
+
+        At one learning rate each of them only rises, or only falls, with the step: numbers that are equal in the first
+        and the last step of an epoch are taken to be so in all.
+        """
 
     def step(self) -> None:
         """Move every parameter once."""

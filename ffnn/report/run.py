@@ -75,7 +75,7 @@ def _outcome(run: RunRecord) -> list[Block]:
     ]
     best = [["best epoch", summary.get("best/epoch")]] if "best/epoch" in summary else []
     seconds = [
-        ["seconds of training", Cell(f"{summary['time/train_seconds']:.3g}", order=summary["time/train_seconds"])]
+        [_seconds_in_words(summary), Cell(f"{summary['time/train_seconds']:.3g}", order=summary["time/train_seconds"])]
     ]
     counted = [["parameters", Cell(f"{summary['parameters']:,}", order=summary["parameters"])]]
     rows += best + (seconds if "time/train_seconds" in summary else []) + (counted if "parameters" in summary else [])
@@ -249,3 +249,8 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def in_rows(figures: Sequence[Figure]) -> list[Block]:
     """Figures in pairs."""
     return [Row(figures[start : start + 2]) for start in range(0, len(figures), 2)]
+
+
+def _seconds_in_words(summary: Mapping[str, Any]) -> str:
+    size = int(summary.get("stack", 1))
+    return "seconds of training" if size == 1 else f"seconds of training, of {size} networks together"

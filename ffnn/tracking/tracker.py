@@ -119,10 +119,10 @@ class Tracker(Protocol):
     def log_evaluation(self, evaluation: EvaluationReport) -> None:
         """The final evaluation of one part of the data."""
 
-    def finish(self, summary: Mapping[str, Any], status: str, hurry: bool = False) -> None:
+    def finish(self, summary: Mapping[str, Any], status: str, hurry: int = 0) -> None:
         """The run is over: what is in summary.json, and "finished", "stopped", "diverged" or "failed".
 
-        In a hurry it must not take more than three seconds.
+        `hurry` runs that are to end at once must not take more than three seconds together.
         """
 
     def abandon(self) -> None:

@@ -123,15 +123,16 @@ class WandbTracker:
         if self._worker:
             self._worker.submit(lambda: self._log_evaluation(evaluation))
 
-    def finish(self, summary: Mapping[str, Any], status: str, hurry: bool = False) -> None:
+    def finish(self, summary: Mapping[str, Any], status: str, hurry: int = 0) -> None:
         """Send the summary's single values, checkpoints, data set and code; wait at most `finish_timeout` seconds.
 
-        In a hurry the wait is short. A run that was stopped is not done: its files are sent when it is.
+        Of `hurry` runs that are to end at once, each waits for its share of a short time. A run that was stopped is not
+        done: its files are sent when it is.
         """
         worker, self._worker = self._worker, None
         if worker is None:
             return
-        patience = min(self.settings.finish_timeout, HURRY_SECONDS) if hurry else self.settings.finish_timeout
+        patience = min(self.settings.finish_timeout, HURRY_SECONDS / hurry) if hurry else self.settings.finish_timeout
         if worker.stopped:  # off already, and said so; it may be stuck in the client
             done = worker.close(PARTING_SECONDS)
         else:
@@ -145,7 +146,7 @@ class WandbTracker:
         if worker.left_out:
             self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")
         if not done or self._broken:
-            part(1.0 if hurry else FLUSH_SECONDS)
+            part(1.0 / hurry if hurry else FLUSH_SECONDS)
 
     def abandon(self) -> None:
         """Wait for nothing; what the client has not written down by now is lost to it, not to the run directory."""

@@ -157,7 +157,7 @@ def test_options_of_an_optimizer_and_averages_are_each_members_own(tmp_path: Pat
     assert runs[0].history[0]["val/loss"] != runs[1].history[0]["val/loss"]
 
 
-@pytest.mark.parametrize("common", [{"batch_size": "full"}, {"hidden_layers": []}, {"batch_size": 1400}])
+@pytest.mark.parametrize("common", [{"batch_size": 2000}, {"hidden_layers": []}, {"batch_size": 1400}])
 def test_epochs_of_a_step_or_two_and_a_network_without_hidden_layers(tmp_path: Path, common: dict[str, Any]) -> None:
     members = [{"seed": seed} for seed in range(3)]
     for run, single in zip(
@@ -199,7 +199,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "device_memory_limit": {"engine": "cupy"},
 }
 """What such a value needs."""
-ALONE = {"augment": ["shift"], "checkpoint_every": 5, "framework": "torch"}
+ALONE = {"augment": ["shift"], "checkpoint_every": 5, "framework": "torch", "batch_size": "full"}
 
 
 @pytest.mark.parametrize("field", list(Config.model_fields))
@@ -209,6 +209,8 @@ def test_every_setting_is_a_members_own_or_keeps_it_out(field: str) -> None:
     assert key is not None
     if field in ALONE:
         assert stack_key(make_config({field: ALONE[field]})) is None
+    if field not in OTHER and field != "ema":
+        assert field in ALONE
     elif field == "ema":
         averaged = [stack_key(make_config({"ema": decay})) for decay in (0.9, 0.99)]
         assert averaged[0] == averaged[1] != key

@@ -27,9 +27,9 @@ class Signalled(Callback):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_only_sigterm_makes_haste(number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[bool] = []
+    told: list[int] = []
 
-    def finish(tracker: WandbTracker, summary: Any, status: str, hurry: bool = False) -> None:
+    def finish(tracker: WandbTracker, summary: Any, status: str, hurry: int = 0) -> None:
         told.append(hurry)
 
     monkeypatch.setattr(WandbTracker, "finish", finish)

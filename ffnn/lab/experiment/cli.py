@@ -10,7 +10,8 @@ import click
 
 from ffnn.errors import FFNNError
 
-STACK_HELP = "Networks of one shape that each worker trains together, as one; the results are the same."
+STACK_HELP = "Runs that each worker trains together, as one network, if they differ in numbers alone; on a CPU it pays \
+for small networks."
 """Said of `--stack` beside `--workers`."""
 
 
@@ -33,7 +34,10 @@ def run(
 ) -> None:
     """Run experiment files, compare their conditions, and test what was expected.
 
-    Any setting of `ffnn train` may follow and holds for all runs. Runs that are already there with
+    Any setting of `ffnn train` may follow and holds for all runs. With --stack, runs that have shape, data and
+    kind of optimizer in common take their steps together, to the same results; their times are then the whole
+    stack's, and no claim is tested on them. Alone are runs with augmentation, checkpoints within epochs, a
+    full batch or another framework. Runs that are already there with
     the very same settings, code and data are not run again, unless with --fresh. Several files end
     in one table: what was expected, what was found, with what certainty. Everything that is wrong in any
     of the files or settings is told before the first run begins.

@@ -67,6 +67,15 @@ def _of_summary(key: str, chance: bool = False) -> Callable[[RunRecord], float]:
     return read
 
 
+def has_own_time(run: RunRecord) -> bool:
+    """Whether its times are its own; those of a stack's member are the whole stack's, and compare with nothing."""
+    return int(run.summary.get("stack", 1)) == 1
+
+
+def _train_seconds(run: RunRecord) -> float:
+    return float(run.summary.get("time/train_seconds", math.nan)) if has_own_time(run) else math.nan
+
+
 def _chance(run: RunRecord) -> float:
     """What guessing reaches: the worth of a run that diverged before its first epoch was over.
 
@@ -94,7 +103,7 @@ def _log10_learning_rate(run: RunRecord) -> float:
 
 
 def _log10_train_seconds(run: RunRecord) -> float:
-    seconds = float(run.summary.get("time/train_seconds", 0.0))
+    seconds = _train_seconds(run)
     return math.log10(seconds) if seconds > 0 else math.nan
 
 
@@ -138,6 +147,6 @@ MEASURES = {
     "noise/train/loss": Measure("unevenness of the train loss", "", _unevenness, 1.0, 4, better="smaller"),
     "parameters": Measure("parameters", "", _of_summary("parameters"), 1.0, 0, better=None),
     "log10/train_seconds": Measure("log10 of train s", "decades", _log10_train_seconds, 1.0, 3, better="smaller"),
-    "time/train_seconds": Measure("train s", "s", _of_summary("time/train_seconds"), 1.0, 2, better="smaller"),
+    "time/train_seconds": Measure("train s", "s", _train_seconds, 1.0, 2, better="smaller"),
 }
 """Everything that a claim, a table or a figure can be about."""

@@ -13,7 +13,9 @@ from ffnn.lab.experiment.cli import STACK_HELP
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 @click.argument("file", type=Path)
 @click.option("--count", type=click.IntRange(min=1), help="Trials in all, with those that are there already.")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials at a time.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials, or stacks of them, at a time."
+)
 @click.option("--stack", type=click.IntRange(min=1), default=1, show_default=True, help=STACK_HELP)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the search; the same seed tries the same trials. [0]")
 @click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
@@ -40,6 +42,9 @@ def sweep(
     Any setting of `ffnn train` may follow; it holds for every trial. Crashed, hanging and killed trials
     cost one trial each. Ctrl-C stops; --resume goes on. With --storage, several `ffnn sweep` of the same
     file share one sweep. (--seed is the search's; give the networks' as a parameter `seed` of the file.)
+
+    With --stack, trials of one shape are trained together: what kills their process costs all of them, and
+    their timeout is as many times as long. A Bayesian search proposes them together, as it does for workers.
 
     \b
     ffnn sweep sweeps/lr_bayes.yaml --check

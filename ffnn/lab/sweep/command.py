@@ -18,7 +18,7 @@ from ffnn.lab.sweep.schema import Sweep
 from ffnn.tracking import load_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
-STACK = "ffnn.lab.sweep.stack"
+STACK = "ffnn.lab.sweep.stack_process"
 """The program of a stack of trials."""
 MACRO = re.compile(r"\$\{(\w+)\}")
 

@@ -23,7 +23,7 @@ from ffnn.lab.sweep.ledger import Ledger, Outcome, Proposal, Trial, as_if_runnin
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.process import TrialProcess, environment
 from ffnn.lab.sweep.samplers import Sampler, usable
-from ffnn.lab.sweep.stacks import Request, StackedTrial, start_stack
+from ffnn.lab.sweep.stacked_trials import Request, StackedTrial, start_stack
 from ffnn.lab.sweep.watch import RunWatch, finished_run, mark_unfinished_runs
 from ffnn.tracking import dump_yaml
 
@@ -46,6 +46,8 @@ class Worker:
     ----------
     place : int
         Of its process among those of this sweep; trials of a stack share theirs.
+    company : int
+        Trials in its process when it was started.
     ending : Outcome or None
         Why it was asked to end.
     kill_at : float
@@ -57,6 +59,7 @@ class Worker:
     place: int
     watch: RunWatch
     epochs: int
+    company: int = 1
     began: float = field(default_factory=time.monotonic)
     ending: Outcome | None = None
     kill_at: float = float("inf")
@@ -127,7 +130,8 @@ class Engine:
         self._redo_statuses = tuple(redo)
         self._workers: list[Worker] = []
         self._looked = self._shown = float("-inf")
-        self._failures = self._successes = 0
+        self._failed: set[int] = set()
+        self._successes = 0
         self._threads = max(1, usable_cores() // workers)
 
     def run(self) -> None:
@@ -158,10 +162,10 @@ class Engine:
         self.ledger.owners.beat()
         for worker in list(self._workers):
             self._attend(worker)
-        if self._failures >= HOPELESS and not self._successes:
+        if len(self._failed) >= HOPELESS and not self._successes:
             self._end_all(Outcome(words.INTERRUPTED, "the sweep gave up"))
             raise FFNNError(
-                f"the first {self._failures} trials failed, so the sweep ends here; what they printed is in "
+                f"the first {len(self._failed)} trials failed, so the sweep ends here; what they printed is in "
                 f"{self.plan.own_folder / 'trials'}/*.log, the last: {self._last_reason}"
             )
         while len({worker.place for worker in self._workers}) < self.count and (trials := self._next_together()):
@@ -267,7 +271,7 @@ class Engine:
             file = files[0].with_name(f"stack-{trials[0].key}.json")
             processes = start_stack(requests, environment(self._threads), file, self._server)
         return [
-            Worker(trial, process, place, watch, self._epochs(trial))
+            Worker(trial, process, place, watch, self._epochs(trial), len(trials))
             for trial, process, watch in zip(trials, processes, watches, strict=True)
         ]
 
@@ -287,8 +291,8 @@ class Engine:
             self._report(worker, new)
         if code is not None:
             self._finish(worker, code)
-        elif self.timeout is not None and worker.seconds > self.timeout:
-            worker.end(Outcome(words.HUNG, f"after {self.timeout:g} s"), GRACE_SECONDS / 4)
+        elif self.timeout is not None and worker.seconds > self.timeout * worker.company:
+            worker.end(Outcome(words.HUNG, f"after {self.timeout * worker.company:g} s"), GRACE_SECONDS / 4)
         if time.monotonic() > worker.kill_at and not self._shared(worker):
             worker.process.kill()
 
@@ -316,8 +320,8 @@ class Engine:
         self._workers.remove(worker)
         outcome = self._outcome(worker, code)
         self.ledger.end(worker.trial, outcome)
-        failed = outcome.status in (words.FAILED, words.HUNG)
-        self._failures += failed
+        if outcome.status in (words.FAILED, words.HUNG):
+            self._failed.add(worker.place)  # what fails together fails once
         self._successes += outcome.status in words.COUNTED
         self._last_reason = outcome.reason
         trials = self.ledger.trials()

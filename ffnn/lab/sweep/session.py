@@ -125,7 +125,7 @@ def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkSer
 
 
 def _pace(wish: Wish) -> str:
-    return f"{wish.workers}" if wish.stack == 1 else f"{wish.workers} x {wish.stack} (as stacks)"
+    return f"{wish.workers}" if wish.stack == 1 else f"{wish.workers} x up to {wish.stack} of one shape"
 
 
 def _check(plan: Plan) -> None:

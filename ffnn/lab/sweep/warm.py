@@ -23,7 +23,7 @@ def warm_up() -> None:
     """Import all that `ffnn train` needs and load what it compiles, by training, and W&B's client besides."""
     from ffnn.lab.config import make_config
     from ffnn.lab.run import train
-    from ffnn.lab.sweep import stack  # noqa: F401 - with all that it needs
+    from ffnn.lab.sweep import stack_process  # noqa: F401 - with all that it needs
     from ffnn.tracking.wandb_client import import_all
     from ffnn.training.trainer import Callback
 
@@ -80,7 +80,7 @@ def _guard(descriptors: Sequence[int], words: list[str], environ: dict[str, str]
 def _train(words: list[str], environ: dict[str, str]) -> None:
     """Be the trial, or the stack: what Python does for its command, the imports apart; ends in SystemExit."""
     import ffnn.cli
-    from ffnn.lab.sweep import stack
+    from ffnn.lab.sweep import stack_process
 
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -90,8 +90,8 @@ def _train(words: list[str], environ: dict[str, str]) -> None:
     os.environ.update(environ)
     Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
     if words[0] == STACK:
-        sys.argv = [str(stack.__file__), *words[1:]]
-        stack.main()
+        sys.argv = [str(stack_process.__file__), *words[1:]]
+        stack_process.main()
         sys.exit()
     sys.argv = [str(Path(ffnn.cli.__file__).with_name("__main__.py")), *words]
     sys.orig_argv = [sys.executable, "-m", "ffnn", *words]

@@ -14,11 +14,11 @@ import pytest
 from sweep_files import rows, run_sweep, start_sweep, write_sweep
 from test_processes import FOREVER, check_complete, trials_of, until, writers
 
-from ffnn.lab.sweep import stack
+from ffnn.lab.sweep import stack_process
 from ffnn.lab.sweep.engine import Engine, Worker
 from ffnn.lab.sweep.ledger import INTERRUPTED, PRUNED, Outcome
 from ffnn.lab.sweep.process import TrialProcess
-from ffnn.lab.sweep.stacks import Request, StackedTrial
+from ffnn.lab.sweep.stacked_trials import Request, StackedTrial
 from ffnn.tracking import find_runs, read_run
 
 
@@ -58,7 +58,7 @@ def test_each_member_ends_by_itself_with_a_log_and_a_code(tmp_path: Path, monkey
     file = tmp_path / "stack.json"
     file.write_text(json.dumps([asdict(request) for request in requests]))
     monkeypatch.setattr(sys, "argv", ["stack", str(file)])
-    stack.main()
+    stack_process.main()
     assert [Path(request.code).read_text() for request in requests] == ["0", "130", "2"]
     logs = [Path(request.log).read_text().splitlines() for request in requests]
     assert "resume with: ffnn train --resume" in logs[1][-1]

@@ -1,6 +1,6 @@
 """The process of a stack of trials: trains them as one, and tells the sweep of each by itself.
 
-Run as `python -m ffnn.lab.sweep.stack FILE`, which holds what `ffnn.lab.sweep.stacks` asks for.
+Run as `python -m ffnn.lab.sweep.stack_process FILE`, which holds what `ffnn.lab.sweep.stacked_trials` asks for.
 """
 
 import json
@@ -14,7 +14,7 @@ from ffnn.errors import FFNNError
 from ffnn.files import replacing
 from ffnn.lab.stacked import Member, train_stacked
 from ffnn.lab.sweep.command import config_of
-from ffnn.lab.sweep.stacks import Request
+from ffnn.lab.sweep.stacked_trials import Request
 from ffnn.tracking.environment import recorded_command
 
 LOOK_SECONDS = 0.2
