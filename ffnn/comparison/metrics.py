@@ -77,6 +77,8 @@ def find_measure(metric: str, runs: Sequence[RunRecord]) -> Measure:
     FFNNError
         If no run has it, with the nearest name.
     """
+    if metric.startswith("time/") and not any(map(has_own_time, runs)):
+        raise FFNNError(f"--metric: {metric} of runs that were trained as a stack is the whole stack's: choose another")
     if metric in MEASURES:
         return MEASURES[metric]
     known = dict.fromkeys([*MEASURES, *(name for run in runs for name in (*run.summary, *last_record(run)))])

@@ -1,8 +1,10 @@
 """`ffnn compare` on run directories: who is grouped with whom, and the same figures as SciPy finds."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -313,6 +315,17 @@ def test_a_metric_may_be_any_figure_of_summary_or_history(runs: list[RunRecord])
     assert curve_name("parameters", runs) is None
     curve = mean_curve(runs[:2], "val/loss")
     assert curve == pytest.approx(np.mean([[line["val/loss"] for line in run.history] for run in runs[:2]], axis=0))
+
+
+def test_times_of_a_stack_are_compared_with_nothing(runs: list[RunRecord]) -> None:
+    stacked = [replace(run, summary={**run.summary, "stack": 3}) for run in runs]
+    for name in ("time/train_seconds", "time/epochs_seconds", "log10/train_seconds"):
+        of = find_measure(name, [runs[0], stacked[0]]).of
+        assert math.isfinite(of(runs[0]))
+        assert math.isnan(of(stacked[0]))
+    with pytest.raises(FFNNError, match="time/train_seconds of runs that were trained as a stack"):
+        find_measure("time/train_seconds", stacked)
+    assert find_measure("test/accuracy", stacked).of(stacked[0]) == runs[0].summary["test/accuracy"]
 
 
 def test_a_component_with_options_is_found_by_name_and_by_option(runs: list[RunRecord]) -> None:
