@@ -318,6 +318,8 @@ def test_a_metric_may_be_any_figure_of_summary_or_history(runs: list[RunRecord])
 
 
 def test_times_of_a_stack_are_compared_with_nothing(runs: list[RunRecord]) -> None:
+    timed = {"time/train_seconds": 2.0, "time/epochs_seconds": 3.0}
+    runs = [replace(run, summary={**run.summary, **timed}) for run in runs]
     stacked = [replace(run, summary={**run.summary, "stack": 3}) for run in runs]
     for name in ("time/train_seconds", "time/epochs_seconds", "log10/train_seconds"):
         of = find_measure(name, [runs[0], stacked[0]]).of
