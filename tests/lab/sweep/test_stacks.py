@@ -227,7 +227,7 @@ def test_a_killed_stack_costs_its_members_and_resume_runs_them_again(tmp_path: P
 
 @pytest.mark.slow
 def test_members_that_hang_are_ended_and_the_others_finish(tmp_path: Path) -> None:
-    file = sweep_in(tmp_path / "s", {"epochs": {"values": [1, FOREVER, 2]}}, "--stack=3", "--timeout=30")
+    file = sweep_in(tmp_path / "s", {"epochs": {"values": [1, FOREVER, 2]}}, "--stack=3", "--timeout=10")
     assert [row["status"] for row in rows(file)] == ["finished", "timed out", "finished"]
     assert stacks(file) == [3] * 3
     hung = read_run(rows(file)[1]["run"])
