@@ -3,7 +3,10 @@
 What other formats of one's own have in common is here as well.
 """
 
-from collections.abc import Sequence
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,19 @@ from numpy.typing import NDArray
 
 from ffnn.data.catalog import DATASETS, DatasetEntry
 from ffnn.data.dataset import DataError, Dataset
+from ffnn.words import visible
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
 """Endings of the files that are read, and Pillow's names of their formats."""
 
 GREY, COLOUR = ("1", "L"), ("P", "RGB")
 """Pillow's modes of images that are read with one value a pixel, and with three."""
+
+MOST_FEATURES = 1 << 24
+"""Values in one image: 128 units on so many are 8 GB of weights, and a header can say any size."""
+
+LONGEST_NAME = 200
+"""Letters of a class's name; a longer one is a line of something else."""
 
 
 class OwnEntry(DatasetEntry):
@@ -53,10 +63,31 @@ class OwnEntry(DatasetEntry):
     def fetch(self, root: Path) -> None:
         """Nothing to do: it is the user's own."""
 
+    def check_size(self, path: Path, shape: Sequence[int]) -> None:
+        """DataError that names `path` unless images (N, ...) of this shape can be had, each and all together."""
+        features, whole = int(np.prod(shape[1:], dtype=object)), int(np.prod(shape, dtype=object))
+        if features > MOST_FEATURES:
+            sides = " x ".join(map(str, shape[1:]))
+            raise DataError(
+                f"{path}: expected images of at most {MOST_FEATURES:,} values, found {sides} = {features:,}; "
+                "make them smaller"
+            )
+        if whole > memory():
+            raise DataError(
+                f"{path}: expected images that this machine's memory of {memory() / 1e9:.0f} GB can hold, "
+                f"found {shape[0]:,} of {features:,} values; make them smaller or fewer"
+            )
+
     def made(self, images: NDArray[np.uint8], labels: NDArray[np.int64], class_names: Sequence[str]) -> Dataset:
         """The data set of images (N, height, width[, channels]) or (N, features)."""
         if len(class_names) < 2:
             raise DataError(f"{self.path}: expected at least two classes, found {len(class_names)}")
+        for name in class_names:
+            if len(name) > LONGEST_NAME or any("\ud800" <= letter <= "\udfff" for letter in name):
+                raise DataError(
+                    f"{self.path}: expected names of classes in UTF-8, of at most {LONGEST_NAME} letters, "
+                    f"found '{visible(name[:40])}' of {len(name):,}; give it another name"
+                )
         shape = images.shape[1:] if images.ndim > 2 else _shape_of(images.shape[1])
         pool = np.ascontiguousarray(images).reshape(len(images), -1)
         return Dataset(self.name, pool, labels, tuple(class_names), shape, self.top, 0, self.location(Path()))
@@ -72,7 +103,8 @@ def _shape_of(features: int) -> tuple[int, int]:
 class FolderImages(OwnEntry):
     """Images in subfolders, one a class, sorted by name; all of one size, grey or colour.
 
-    Where any image is in colour, grey ones get three equal channels. Hidden files are passed over.
+    Where any image is in colour, grey ones get three equal channels. A photograph is turned as its camera says
+    (EXIF). Hidden files are passed over.
 
     Parameters
     ----------
@@ -94,15 +126,17 @@ class FolderImages(OwnEntry):
         looks = [_look(path) for path in paths]
         size = looks[0][0]
         for path, (other, _) in zip(paths, looks, strict=True):
-            if other != size:
-                raise DataError(
-                    f"{path}: expected {size[0]} x {size[1]} pixels (width x height), as {paths[0]} has, "
-                    f"found {other[0]} x {other[1]}; all images must have one size"
-                )
-        colour = any(in_colour for _, in_colour in looks)
-        images = np.empty((len(paths), size[1], size[0], *((3,) if colour else ())), np.uint8)
+            if sorted(other) != sorted(size):
+                raise _another_size(path, other, paths[0], size)
+        mode = "RGB" if any(in_colour for _, in_colour in looks) else "L"
+        self.check_size(paths[0], (len(paths), *size, len(mode)))
+        first = _pixels(paths[0], mode)
+        images = np.empty((len(paths), *first.shape), np.uint8)
         for row, path in enumerate(paths):
-            images[row] = _pixels(path, "RGB" if colour else "L")
+            pixels = _pixels(path, mode) if row else first
+            if pixels.shape != first.shape:
+                raise _another_size(path, pixels.shape[1::-1], paths[0], first.shape[1::-1])
+            images[row] = pixels
         labels = np.repeat(np.arange(len(classes)), [len(files) for _, files in classes])
         return self.made(images, labels, [name for name, _ in classes])
 
@@ -122,29 +156,75 @@ def _listed(folder: Path, files: bool) -> list[Path]:
     return found if files else [path for path in found if path.is_dir()]
 
 
+def _another_size(path: Path, size: Sequence[int], first: Path, expected: Sequence[int]) -> DataError:
+    return DataError(
+        f"{path}: expected {expected[0]} x {expected[1]} pixels (width x height), as {first} has, "
+        f"found {size[0]} x {size[1]}; all images must have one size"
+    )
+
+
 def _look(path: Path) -> tuple[tuple[int, int], bool]:
-    """Size (width, height) and whether it is in colour, from the first bytes of a file."""
+    """Size (width, height) as stored and whether it is in colour, from the first bytes of a file."""
     with _opened(path) as image:
-        if image.mode not in GREY + COLOUR:
-            raise DataError(
-                f"{path}: expected grey or RGB with 8 bits a channel and no transparency, found mode {image.mode}"
-            )
+        found = _unfit(image)
+        if found:
+            raise DataError(f"{path}: expected grey or RGB with 8 bits a channel and no transparency, found {found}")
         return image.size, image.mode in COLOUR
 
 
+def _unfit(image: Any) -> str:
+    """What an image has that the pixels of a network's input have not; empty where nothing."""
+    if image.mode not in GREY + COLOUR:
+        return f"mode {image.mode}"
+    if "transparency" in image.info:
+        return f"mode {image.mode} with transparent colours"
+    if any(";16" in str(tile) for tile in image.tile):
+        return "16 bits a channel"
+    # A camera's JPEG may hold a small copy of itself, and that is no animation.
+    frames = getattr(image, "n_frames", 1) if image.format == "PNG" else 1
+    return f"an animation of {frames} images" if frames > 1 else ""
+
+
 def _pixels(path: Path, mode: str) -> NDArray[np.uint8]:
-    # Pillow raises SyntaxError for a broken PNG, and OSError for data that ends early.
+    from PIL import ImageOps
+
     with _opened(path) as image:
-        try:
-            return np.asarray(image.convert(mode))
-        except (OSError, SyntaxError, ValueError) as problem:
-            raise DataError(f"{path}: expected a whole image, found damage ({problem})") from None
+        return np.asarray(ImageOps.exif_transpose(image).convert(mode))
 
 
-def _opened(path: Path) -> Any:
-    from PIL import Image
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An image; whatever Pillow ends in while it is opened or used is told in one line."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
-        return Image.open(path, formats=sorted(set(FORMATS.values())))
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise DataError(f"{path}: expected a PNG, JPEG or BMP image, found damage ({problem})") from None
+        if not path.stat().st_size:
+            raise DataError(f"{path}: expected a PNG, JPEG or BMP image, found an empty file")
+        with warnings.catch_warnings():
+            # How large is too large is for `check_size` to say, before any pixel is unpacked; of other warnings,
+            # such as of damaged EXIF, nothing would follow.
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=sorted(set(FORMATS.values()))) as image:
+                yield image
+    except DataError:
+        raise
+    except Image.DecompressionBombError:
+        raise DataError(
+            f"{path}: expected images of at most {MOST_FEATURES:,} values, found far more in its header; "
+            "make them smaller"
+        ) from None
+    except UnidentifiedImageError:
+        raise DataError(f"{path}: expected a PNG, JPEG or BMP image, found another kind or damage") from None
+    except Exception as problem:
+        if isinstance(problem, OSError) and problem.errno:
+            raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
+        # Pillow lets through whatever its decoders meet in damaged data, from SyntaxError to struct.error.
+        raise DataError(f"{path}: expected a whole image, found damage ({visible(problem)})") from None
+
+
+def memory() -> int:
+    """Bytes of this machine's memory; 16 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 34

@@ -1,8 +1,9 @@
 """A user's own images as numbers: a CSV file of pixels, or NumPy arrays in an .npz file."""
 
+import re
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,29 @@ from numpy.typing import NDArray
 
 from ffnn.data.catalog import DATASETS
 from ffnn.data.dataset import DataError, Dataset, check_labels
-from ffnn.data.own_images import OwnEntry
+from ffnn.data.own_images import LONGEST_NAME, OwnEntry
+from ffnn.npy import UNSOUND, Heading, read_headings
+from ffnn.words import visible
 
-LARGEST = 1 << 34
-"""Bytes of arrays that are unpacked at most: a packed file of a few megabytes may hold any number of zeros."""
+SURELY_HEADINGS = 16
+"""Columns of pixels that count themselves: no image of so many does."""
+
+OF_LABELS = ("label", "labels", "class", "target", "category", "y")
+"""What the column of labels is usually called."""
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 
 
 @DATASETS.register("csv")
 class CsvImages(OwnEntry):
     """One image a line: its label, then its pixels, 0 to 255, row by row; with or without a line of headings.
 
-    Labels are any words or numbers; classes are sorted, as numbers where all are whole numbers. So many pixels
-    as make a square are one, otherwise an image is one row.
+    Labels are any words or numbers. Numbers come first, by value, and 2 and 2.0 are one class, called as it is
+    written shortest; then words by the alphabet. So many pixels as make a square are one, otherwise an image is
+    one row.
+
+    The first line is headings where no pixel in it is a number (`label,p0,p1`), and where its pixels count the
+    columns (`label,0,1,2`) and are many, or its label is such a word, or the only one that is no number.
 
     Parameters
     ----------
@@ -47,10 +59,14 @@ class CsvImages(OwnEntry):
             raise
         except ValueError as problem:
             what = str(problem).split(" to uint8")[0]
-            raise DataError(f"{self.path}, line {rows.line}: expected whole pixels from 0 to 255: {what}") from None
-        names = _sorted_labels(rows.labels)
-        number = {name: label for label, name in enumerate(names)}
-        return self.made(images, np.array([number[label] for label in rows.labels], np.int64), names)
+            found = "found an empty cell" if what.endswith("string ''") else visible(what)[:80]
+            raise DataError(f"{self.path}, line {rows.line}: expected whole pixels from 0 to 255: {found}") from None
+        first = rows.headings
+        if len(images) == first:
+            raise DataError(f"{self.path}: expected lines of a label and pixels, found headings only")
+        names, labels = _classes(rows.labels[first:])
+        self.check_size(self.path, images.shape)
+        return self.made(images[first:], labels, names)
 
 
 class _Rows(Iterable[str]):
@@ -67,6 +83,15 @@ class _Rows(Iterable[str]):
         self.labels: list[str] = []
         self.line = 0
         self._path, self._lines = path, lines
+        self._counts = False
+
+    @property
+    def headings(self) -> int:
+        """How many of the first rows are headings after all: 1 where one counts and its word is no label, else 0."""
+        word, labels = self.labels[0], self.labels[1:]
+        if not self._counts or _NUMBER.fullmatch(word) or word in labels:
+            return 0
+        return int(word.lower() in OF_LABELS or all(map(_NUMBER.fullmatch, labels)))
 
     def __iter__(self) -> Iterator[str]:
         columns = 0
@@ -77,30 +102,66 @@ class _Rows(Iterable[str]):
                 continue
             found = pixels.count(",") + 2 if pixels else 1
             if found < 2:
-                raise DataError(
-                    f"{self._path}, line {self.line}: expected a label, then pixels, found {text.strip()[:40]!r}"
-                )
+                raise self._wrong(f"expected a label, then pixels, found '{visible(text.strip()[:40])}'")
+            label = label.strip().strip('"')
             if not columns:
                 columns = found
-                if not _is_whole(pixels.partition(",")[0]):
+                cells = [cell.strip().strip('"') for cell in pixels.split(",")]
+                self._counts = _count(cells)
+                if _are_names(cells) or (self._counts and (len(cells) >= SURELY_HEADINGS or '"' in pixels)):
+                    self._counts = False
                     continue
             if found != columns:
-                raise DataError(f"{self._path}, line {self.line}: expected {columns} columns, found {found}")
-            self.labels.append(label.strip().strip('"'))
+                raise self._wrong(f"expected {columns} columns, found {found}")
+            if not label:
+                raise self._wrong("expected a label, found an empty cell")
+            if len(label) > LONGEST_NAME:
+                long = f"{len(label):,}: {visible(label[:20])}..."
+                raise self._wrong(f"expected a label of at most {LONGEST_NAME} letters, found {long}")
+            self.labels.append(label)
             yield pixels
         if not self.labels:
             raise DataError(f"{self._path}: expected lines of a label and pixels, found none")
 
-
-def _is_whole(text: str) -> bool:
-    """Whether it is a number rather than a heading: `pixel0`, `1x1`."""
-    return text.strip().lstrip("+-").replace(".", "", 1).isdecimal()
+    def _wrong(self, what: str) -> DataError:
+        return DataError(f"{self._path}, line {self.line}: {what}")
 
 
-def _sorted_labels(labels: list[str]) -> list[str]:
-    """Every label once; in the order of numbers where all are."""
-    found = set(labels)
-    return sorted(found, key=int) if all(label.isdecimal() for label in found) else sorted(found)
+def _are_names(cells: list[str]) -> bool:
+    """Whether no cell is a number, and one says something: `pixel0`, `1x1`."""
+    return any(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _count(cells: list[str]) -> bool:
+    """Whether cells are 0, 1, 2, ... or 1, 2, 3, ..."""
+    return len(cells) > 1 and any(cells == [str(first + n) for n in range(len(cells))] for first in (0, 1))
+
+
+def _classes(labels: list[str]) -> tuple[list[str], NDArray[np.int64]]:
+    """The names of the classes in their order, and the number of each label's class.
+
+    Examples
+    --------
+    >>> _classes(["10", "2.0", "other", "2"])
+    (['2', '10', 'other'], array([1, 0, 2, 0]))
+    """
+    written: dict[Decimal | str, list[str]] = {}
+    for label in sorted(set(labels), key=lambda label: (len(label), label)):
+        written.setdefault(_meaning(label), []).append(label)
+    order = sorted(written, key=lambda meaning: (isinstance(meaning, str), meaning))
+    number = {label: place for place, meaning in enumerate(order) for label in written[meaning]}
+    return [written[meaning][0] for meaning in order], np.array([number[label] for label in labels], np.int64)
+
+
+def _meaning(label: str) -> Decimal | str:
+    """What two labels have in common that are one class."""
+    return Decimal(label) if _NUMBER.fullmatch(label) else label
+
+
+PARTS = ("images", "labels", "class_names")
+"""The arrays that are read; any other in a file is left packed."""
+
+MOST_CLASSES = 1 << 16
 
 
 @DATASETS.register("npz")
@@ -119,46 +180,61 @@ class NpzImages(OwnEntry):
     title = "Your images, NumPy arrays"
 
     def load(self, root: Path) -> Dataset:
-        arrays = self._read()
-        for name in ("images", "labels"):
-            if name not in arrays:
-                raise DataError(f"{self.path}: expected arrays images and labels, found {', '.join(arrays) or 'none'}")
-        images, labels = arrays["images"], arrays["labels"]
-        if images.dtype != np.uint8 or images.ndim not in (2, 3, 4) or 0 in images.shape:
-            raise self._wrong("images of type uint8, (N, h, w[, c]) or (N, features)", images)
-        if images.ndim == 4 and images.shape[3] not in (1, 3):
-            raise self._wrong("images of 1 or 3 channels", images)
-        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
-            raise self._wrong(f"labels of a whole-number type, ({len(images)},)", labels)
-        names = arrays.get("class_names")
-        if names is not None and (names.dtype.kind != "U" or names.ndim != 1):
-            raise self._wrong("class_names as strings, (classes,)", names)
-        # Without names there are at most as many classes as images.
-        check_labels(labels, len(labels) if names is None else len(names), f"{self.path}: labels")
-        if names is None:
-            names = np.arange(int(labels.max()) + 1).astype(str)
-        images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-        return self.made(images, labels.astype(np.int64), names.tolist())
-
-    def _read(self) -> dict[str, NDArray[Any]]:
         try:
             with self.path.open("rb") as file:
-                if file.read(2) != b"PK":
-                    raise DataError(f"{self.path}: expected an .npz file, found another kind")
-                if sum(member.file_size for member in zipfile.ZipFile(file).infolist()) > LARGEST:
-                    raise DataError(f"{self.path}: expected arrays of at most {LARGEST:,} bytes, found larger ones")
-                file.seek(0)
-                with np.load(file, allow_pickle=False) as packed:
-                    arrays = {name: packed[name] for name in packed.files}
+                beginning = file.read(2)
+                if beginning != b"PK":
+                    found = "another kind" if beginning else "an empty file"
+                    raise DataError(f"{self.path}: expected an .npz file, found {found}")
+                with zipfile.ZipFile(file) as packed:
+                    headings = read_headings(packed)
+                    # Nothing is unpacked before its heading says that it is no larger than it can be.
+                    self._check(headings)
+                    arrays = {name: self._array(packed, name) for name in PARTS if name in headings}
         except OSError as problem:
             raise DataError(f"{self.path}: cannot be read: {problem.strerror or problem}") from problem
         except DataError:
             raise
-        except (ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error) as problem:
-            # RuntimeError: encrypted, or packed in a way that this Python cannot unpack.
-            raise DataError(f"{self.path}: expected sound arrays without pickled objects, found {problem}") from None
-        # NumPy hands over as bytes what is no array.
-        return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+        except UNSOUND as problem:
+            raise DataError(
+                f"{self.path}: expected sound arrays without pickled objects, found {visible(problem)}"
+            ) from None
+        images, labels, names = arrays["images"], arrays["labels"], arrays.get("class_names")
+        # Without names there are at most as many classes as images.
+        check_labels(labels, len(labels) if names is None else len(names), f"{self.path}: labels")
+        named = map(str, range(int(labels.max()) + 1)) if names is None else self._names(names)
+        images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
+        return self.made(images, labels.astype(np.int64), list(named))
 
-    def _wrong(self, expected: str, array: NDArray[Any]) -> DataError:
-        return DataError(f"{self.path}: expected {expected}, found {array.dtype} {array.shape}")
+    def _check(self, headings: dict[str, Heading]) -> None:
+        for name in ("images", "labels"):
+            if name not in headings:
+                found = ", ".join(map(visible, headings)) or "none"
+                raise DataError(f"{self.path}: expected arrays images and labels, found {found}")
+        images, labels, names = headings["images"], headings["labels"], headings.get("class_names")
+        if images.dtype != np.uint8 or len(images.shape) not in (2, 3, 4):
+            raise self._wrong("images of type uint8, (N, h, w[, c]) or (N, features)", images)
+        if len(images.shape) == 4 and images.shape[3] not in (1, 3):
+            raise self._wrong("images of 1 or 3 channels", images)
+        if 0 in images.shape:
+            raise self._wrong("at least one image of at least one pixel", images, "none: ")
+        if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
+            raise self._wrong(f"labels of a whole-number type, ({images.shape[0]},)", labels)
+        if names is not None and (names.dtype.kind != "U" or len(names.shape) != 1):
+            raise self._wrong("class_names as strings, (classes,)", names)
+        if names is not None and (names.dtype.itemsize > 4 * LONGEST_NAME or names.shape[0] > MOST_CLASSES):
+            raise self._wrong(f"at most {MOST_CLASSES:,} class_names of at most {LONGEST_NAME} letters", names)
+        self.check_size(self.path, images.shape)
+
+    def _array(self, packed: zipfile.ZipFile, name: str) -> NDArray[Any]:
+        with packed.open(f"{name}.npy") as member:
+            return np.lib.format.read_array(member, allow_pickle=False)
+
+    def _names(self, names: NDArray[Any]) -> list[str]:
+        try:
+            return [str(name) for name in names.tolist()]
+        except (ValueError, SystemError):  # four bytes that are no character at all
+            raise DataError(f"{self.path}: expected class_names of characters, found other bytes") from None
+
+    def _wrong(self, expected: str, heading: Heading, found: str = "") -> DataError:
+        return DataError(f"{self.path}: expected {expected}, found {found}{heading.dtype} {heading.shape}")

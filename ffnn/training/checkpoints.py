@@ -6,7 +6,6 @@ Nothing in a file is executed when it is read, none is ever half-written, and a 
 import io
 import json
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,15 +16,10 @@ from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
+from ffnn.npy import UNSOUND, read_headings
 
 if TYPE_CHECKING:
     from ffnn.training.trainer import Trainer
-
-# RuntimeError: encrypted, packed in a way that this Python cannot unpack, or JSON nested too deep.
-_UNSOUND = (
-    OSError, LookupError, ValueError, EOFError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
-"""What reading a file may end in that is damaged, or was made to do harm."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ class Checkpoint:
                 raise ValueError("its meta is no mapping")
         except FileNotFoundError:
             raise FFNNError(f"{path}: no such checkpoint; expected a file written by ffnn train") from None
-        except _UNSOUND as problem:
+        except (OSError, *UNSOUND) as problem:
             reason = " ".join(str(problem).split())
             raise FFNNError(
                 f"{path}: expected a checkpoint written by ffnn train; it is damaged ({reason})"
@@ -128,6 +122,7 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(path) as file:
         if sum(member.file_size for member in file.infolist()) > path.stat().st_size:
             raise ValueError("it would unpack to more than it is, and nothing in a checkpoint is packed")
+        read_headings(file)  # refuses what NumPy would make memory for, or end in anything but words
         members = {name: file.read(name) for name in file.namelist()}
     return {
         name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)

@@ -1,8 +1,12 @@
 """A user's own images are read as they are, or refused with a line that names the culprit."""
 
+import os
 import pickle
 import re
+import struct
+import sys
 import zipfile
+import zlib
 
 import numpy as np
 import pytest
@@ -70,6 +74,44 @@ def with_transparency(root):
     return save(np.zeros((5, 4, 4), np.uint8), root / "dog" / "9.png")
 
 
+def with_a_transparent_colour(root):
+    path = save(np.zeros((5, 4, 3), np.uint8), root / "dog" / "9.png")
+    image = Image.open(path).convert("P")
+    image.save(path, transparency=0)
+    return path
+
+
+def with_three_channels_of_sixteen_bits(root):
+    """Pillow writes none: a header by hand, as for 4 x 5 pixels of 6 bytes."""
+    rows = zlib.compress(b"".join(b"\0" + bytes(24) for _ in range(5)))
+    chunks = ((b"IHDR", struct.pack(">2I5B", 4, 5, 16, 2, 0, 0, 0)), (b"IDAT", rows), (b"IEND", b""))
+    (root / "dog" / "9.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in chunks))
+    return root / "dog" / "9.png"
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def that_moves(root):
+    frames = [Image.fromarray(GREY[row]) for row in range(3)]
+    frames[0].save(root / "dog" / "9.png", save_all=True, append_images=frames[1:])
+    return root / "dog" / "9.png"
+
+
+def of_no_bytes(root):
+    (root / "dog" / "9.png").write_bytes(b"")
+    return root / "dog" / "9.png"
+
+
+def of_a_gigantic_header(root, side=14_000):
+    """A few bytes that say 196 million pixels."""
+    header = (b"IHDR", struct.pack(">2I5B", side, side, 8, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*one) for one in (header, (b"IDAT", b""), (b"IEND", b"")))
+    (root / "dog" / "9.png").write_bytes(content)
+    return root / "dog" / "9.png"
+
+
 def with_sixteen_bits(root):
     return save(np.zeros((5, 4), np.uint16), root / "dog" / "9.png")
 
@@ -113,9 +155,14 @@ def empty_class(root):
     [
         (with_transparency, "no transparency, found mode RGBA"),
         (with_sixteen_bits, "8 bits a channel and no transparency, found mode I;16"),
+        (with_a_transparent_colour, "no transparency, found mode P with transparent colours"),
+        (with_three_channels_of_sixteen_bits, "8 bits a channel and no transparency, found 16 bits a channel"),
+        (that_moves, "8 bits a channel and no transparency, found an animation of 3 images"),
+        (of_no_bytes, "expected a PNG, JPEG or BMP image, found an empty file"),
+        (of_a_gigantic_header, "expected images of at most 16,777,216 values, found far more in its header"),
         (of_another_size, "expected 4 x 5 pixels (width x height), as "),
-        (no_image, "expected a PNG, JPEG or BMP image, found damage"),
-        (another_format, "expected a PNG, JPEG or BMP image, found damage"),
+        (no_image, "expected a PNG, JPEG or BMP image, found another kind or damage"),
+        (another_format, "expected a PNG, JPEG or BMP image, found another kind or damage"),
         (cut, "expected a whole image, found damage"),
         (text, "expected images only (.png, .jpg, .jpeg, .bmp), found another file"),
         (outside, "expected images in subfolders, one a class"),
@@ -128,6 +175,52 @@ def test_an_unfit_image_is_named(tmp_path, spoil, message):
         own("folder", tmp_path)
     assert str(raised.value).startswith(f"{culprit}: expected ")
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_photograph_is_turned_as_its_camera_says(tmp_path, orientation):
+    """The tag's eight values by hand: how rows and columns of what is stored become those of the picture."""
+    turned = {
+        1: lambda p: p, 2: np.fliplr, 3: lambda p: np.rot90(p, 2), 4: np.flipud,
+        5: lambda p: p.transpose(1, 0, 2), 6: lambda p: np.rot90(p, -1),
+        7: lambda p: np.rot90(p, 2).transpose(1, 0, 2), 8: np.rot90,
+    }[orientation]  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for row, pixels in enumerate(COLOUR):
+        path = save(pixels, tmp_path / ("cat" if row < 3 else "dog") / f"{row}.png")
+        Image.fromarray(pixels).save(path, exif=exif)
+    data = own("folder", tmp_path)
+    assert data.shape == turned(COLOUR[0]).shape
+    assert all((data.image(row) == turned(pixels)).all() for row, pixels in enumerate(COLOUR))
+
+
+def test_one_photograph_on_its_side_among_upright_ones_is_named(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    folder_of(tmp_path, COLOUR)
+    Image.fromarray(COLOUR[4]).save(tmp_path / "dog" / "4.png", exif=exif)
+    with pytest.raises(DataError, match=r"4\.png: expected 4 x 5 pixels .* found 5 x 4; all images"):
+        own("folder", tmp_path)
+
+
+def test_images_too_large_for_a_network_are_refused_before_they_are_unpacked(tmp_path):
+    """Sound headers that Pillow itself would only warn of."""
+    for row in range(2):
+        (tmp_path / f"{row}" / "dog").mkdir(parents=True)
+        of_a_gigantic_header(tmp_path / f"{row}", side=12_000).rename(tmp_path / f"{row}" / "9.png")
+        (tmp_path / f"{row}" / "dog").rmdir()
+    with pytest.raises(DataError, match=r"9\.png: expected images of at most 16,777,216 values, found 12000 x 12000"):
+        own("folder", tmp_path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name themselves")
+def test_a_class_folder_whose_name_is_not_utf_8_is_named(tmp_path):
+    folder_of(tmp_path, GREY)
+    (tmp_path / "dog").rename(os.fsdecode(bytes(tmp_path) + b"/caf\xe9"))
+    with pytest.raises(DataError, match=r"expected names of classes in UTF-8.*found 'caf\\udce9'") as raised:
+        own("folder", tmp_path)
+    str(raised.value).encode()
 
 
 def test_a_folder_needs_two_classes(tmp_path):
@@ -179,6 +272,53 @@ def test_csv_is_read_with_and_without_headings(tmp_path, content):
     assert data.labels.tolist() == [0, 1, 0]
 
 
+@pytest.mark.parametrize(
+    "headings",
+    [
+        "label,0,1,2,3",
+        "label,1,2,3,4",
+        '"label","0","1","2","3"',
+        "label,p0,p1,,p3",
+        ",".join(map(str, range(5))).replace("0", "class", 1),
+    ],
+)
+def test_headings_that_are_numbers_are_no_image(tmp_path, headings):
+    data = own("csv", csv(tmp_path, f"{headings}\ncat,5,6,7,8\ndog,9,9,9,9\n"))
+    assert data.class_names == ("cat", "dog")
+    assert data.images.tolist() == [[5, 6, 7, 8], [9, 9, 9, 9]]
+
+
+def test_many_columns_that_count_are_headings_whatever_their_label(tmp_path):
+    """As pandas writes a table that was never given names."""
+    columns = ",".join(map(str, range(785)))
+    row = ",".join(["7"] * 784)
+    data = own("csv", csv(tmp_path, f"{columns}\n0,{row}\n1,{row}\n"))
+    assert (len(data), data.shape, data.class_names) == (2, (28, 28), ("0", "1"))
+
+
+def test_an_image_that_counts_is_an_image_where_its_label_is_one(tmp_path):
+    assert own("csv", csv(tmp_path, "cat,0,1,2,3\ndog,9,9,9,9\ncat,5,5,5,5\n")).labels.tolist() == [0, 1, 0]
+    assert own("csv", csv(tmp_path, "4,0,1,2,3\n5,9,9,9,9\n")).labels.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("labels", "names", "expected"),
+    [
+        (["10", "9", "2.0", "2"], ("2", "9", "10"), [2, 1, 0, 0]),
+        (["1.0", "0.0", "1.0"], ("0.0", "1.0"), [1, 0, 1]),
+        (["-1", "+1", "1", "-1.0"], ("-1", "1"), [0, 1, 1, 0]),
+        (["0.5", ".5", "1e-1", "0.1"], ("0.1", ".5"), [1, 1, 0, 0]),
+        (["10", "other", "2", "10.0", "Other"], ("2", "10", "Other", "other"), [1, 3, 0, 1, 2]),
+        (["007", "7", "1e9999", "9e99999"], ("7", "1e9999", "9e99999"), [0, 0, 1, 2]),
+        (["nan", "inf", "1", "1_0"], ("1", "1_0", "inf", "nan"), [3, 2, 0, 1]),
+        (["\u0663", "4"], ("4", "\u0663"), [1, 0]),
+    ],
+)
+def test_labels_that_are_one_number_are_one_class_in_the_order_of_numbers(tmp_path, labels, names, expected):
+    data = own("csv", csv(tmp_path, "".join(f"{label},5,2\n" for label in labels)))
+    assert (data.class_names, data.labels.tolist()) == (names, expected)
+
+
 def test_csv_labels_may_be_words_and_images_rows(tmp_path):
     data = own("csv", csv(tmp_path, 'dog,1,2,3\n"cat",4,5,6\n'))
     assert (data.class_names, data.labels.tolist(), data.shape) == (("cat", "dog"), [1, 0], (1, 3))
@@ -198,6 +338,13 @@ def test_csv_labels_may_be_words_and_images_rows(tmp_path):
         ("", "expected lines of a label and pixels, found none"),
         ("1,2,3\n1,2,3\n", "expected at least two classes, found 1"),
         (b"\xff\xfe1\x00", "expected text in UTF-8"),
+        ("cat,,2\ndog,1,2\n", "line 1: expected whole pixels from 0 to 255: found an empty cell"),
+        ("cat,1,2\ndog,1,\n", "line 2: expected whole pixels from 0 to 255: found an empty cell"),
+        ("cat,x,2\ndog,1,2\n", "line 1: expected whole pixels from 0 to 255: could not convert string 'x'"),
+        ("cat,1,2\n,1,2\n", "line 2: expected a label, found an empty cell"),
+        ("cat,1,2\n" + 5000 * "9" + ",1,2\n", "line 2: expected a label of at most 200 letters, found 5,000: 9999"),
+        ("cat,1,2\ndog,1," + 5000 * "9" + "\n", "line 2: expected whole pixels from 0 to 255: could not convert"),
+        ("label,0,1\n", "expected lines of a label and pixels, found headings only"),
     ],
 )
 def test_a_wrong_csv_is_refused_with_its_line(tmp_path, content, message):
@@ -240,7 +387,18 @@ def test_npz_may_name_its_classes(tmp_path):
             "images of type uint8, (N, h, w[, c]) or (N, features), found float64 (6, 5, 4)",
         ),
         ({"images": GREY[0, 0]}, "found uint8 (4,)"),
-        ({"images": GREY[:0]}, "found uint8 (0, 5, 4)"),
+        (
+            {"images": GREY[:0], "labels": HALVES[:0]},
+            "expected at least one image of at least one pixel, found none: uint8 (0, 5, 4)",
+        ),
+        ({"images": GREY[:, :0]}, "expected at least one image of at least one pixel, found none: uint8 (6, 0, 4)"),
+        ({"images": np.zeros((6, 1 << 25), np.bool_).view(np.uint8)}, "at most 16,777,216 values, found 33554432"),
+        ({"class_names": np.array(["ant", "b" * 201])}, "class_names of at most 200 letters, found <U201 (2,)"),
+        ({"class_names": np.array(["ant", "\ud800"])}, "names of classes in UTF-8, of at most 200 letters"),
+        (
+            {"class_names": np.array([1 << 31, 1], "<u4").view("<U1")},
+            "expected class_names of characters, found other bytes",
+        ),
         ({"images": np.zeros((6, 5, 4, 4), np.uint8)}, "images of 1 or 3 channels, found uint8 (6, 5, 4, 4)"),
         ({"labels": HALVES[:5]}, "expected labels of a whole-number type, (6,), found int64 (5,)"),
         ({"labels": HALVES / 1}, "expected labels of a whole-number type, (6,), found float64 (6,)"),
@@ -256,6 +414,12 @@ def test_a_wrong_npz_is_refused(tmp_path, change, message):
     with pytest.raises(DataError, match=re.escape(message)) as raised:
         own("npz", path)
     assert str(raised.value).startswith(str(path))
+
+
+def test_an_npz_without_a_byte_is_called_empty(tmp_path):
+    (tmp_path / "images.npz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"expected an \.npz file, found an empty file"):
+        own("npz", tmp_path / "images.npz")
 
 
 def test_npz_without_labels_says_what_is_there(tmp_path):

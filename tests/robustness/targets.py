@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from ffnn.cli import config_of, parse_settings
 from ffnn.data import DATASETS
@@ -99,8 +100,14 @@ COMMAND_LINE_WORDS = (
     b"0x" + 5000 * b"f", b"-", b"~", b"None", b"\xff", b"{[]: 1}", b"[2024-13-45]", b"1e999", b"nan", b"[" * 500,
 )  # fmt: skip
 PICKLE_WORDS = (b"cos\nsystem\n", b"(", b"t", b"R", b".", b"\x95", b"}", b"q\x00")
+IMAGE_WORDS = (
+    b"IHDR", b"IDAT", b"IEND", b"PLTE", b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT", b"iCCP", b"zTXt", b"iTXt",
+    b"\xff\xd8", b"\xff\xe1", b"\xff\xc0", b"\xff\xda", b"Exif\0\0", b"MM\0*", b"II*\0", b"BM", b"\0\0\x36\xb0",
+    b"\x7f\xff\xff\xff",
+)  # fmt: skip
 CSV_WORDS = (
-    b",", b"\n", b"256", b"-1", b"1.5", b'"', b"\xef\xbb\xbf", b"\xff", b"\0", b"9" * 5000, b"\xd9\xa3",
+    b",", b"\n", b"256", b"-1", b"1.5", b"2.0", b"1e9999", b"label", b"0,1,2", b",,",
+    b'"', b"\xef\xbb\xbf", b"\xff", b"\0", b"9" * 5000, b"\xd9\xa3",
 )  # fmt: skip
 
 
@@ -134,6 +141,15 @@ def read_batch(path: Path) -> object:
 
 def own(kind: str) -> Callable[[Path], object]:
     return lambda path: DATASETS.create({"name": kind, "path": str(path)}).load(path.parent).digest
+
+
+def read_photograph(path: Path) -> object:
+    """Reads a file as the images of two classes."""
+    for name in ("cat", "dog"):
+        folder = path.parent / "photographs" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "1.png").write_bytes(path.read_bytes())
+    return own("folder")(path.parent / "photographs")
 
 
 def in_a_run(name: str) -> Callable[[Path], object]:
@@ -171,6 +187,13 @@ def checkpoint() -> bytes:
     return zipped(meta=np.array(json.dumps({"epoch": 1, "step": 3})), **arrays)
 
 
+def photograph(kind: str, **options: Any) -> bytes:
+    file, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(IMAGES[0]).save(file, kind, **({"exif": exif} if kind != "BMP" else {}), **options)
+    return file.getvalue()
+
+
 def batch() -> bytes:
     return pickle.dumps({b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [0, 1]}, 2)
 
@@ -196,7 +219,18 @@ TARGETS: dict[str, Target] = {
     "idx": Target("", read_idx_file, [IDX]),
     "cifar_pickle": Target("", read_batch, [batch()], PICKLE_WORDS),
     "npz": Target(".npz", own("npz"), [zipped(images=IMAGES, labels=np.array([0, 1, 1, 0]))]),
-    "csv": Target(".csv", own("csv"), [b"label,a,b\ncat,1,2\ndog,3,4\n", b"0,1,2,3,4\n1,5,6,7,8\n"], CSV_WORDS),
+    "image": Target(
+        "",
+        read_photograph,
+        [photograph("PNG"), photograph("JPEG"), photograph("BMP"), photograph("PNG", bits=1)],
+        IMAGE_WORDS,
+    ),
+    "csv": Target(
+        ".csv",
+        own("csv"),
+        [b"label,0,1\ncat,1,2\ndog,3,4\n", b"label,a,b\ncat,1,2\ndog,3,4\n", b"0,1,2,3,4\n1,5,6,7,8\n"],
+        CSV_WORDS,
+    ),
     "checkpoint": Target(".npz", Checkpoint.load, [checkpoint()]),
     "run_config": Target("", in_a_run("config.yaml"), [CONFIG], YAML_WORDS),
     "history": Target("", in_a_run("history.jsonl"), [RUN["history.jsonl"]], JSON_WORDS),

@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from robustness.targets import TARGETS, checkpoint, outcome
 
-from ffnn.data import DATASETS, own_tables
+from ffnn.data import DATASETS, own_images
 from ffnn.data.dataset import DataError
 from ffnn.errors import FFNNError
 from ffnn.training.checkpoints import Checkpoint
@@ -88,7 +89,7 @@ def test_a_checkpoint_that_unpacks_to_more_than_it_is_is_not_unpacked(tmp_path: 
     assert Checkpoint.load(tmp_path / "whole.npz").network["w"].shape == (1 << 20,)
 
 
-def test_images_that_unpack_to_far_more_than_expected_are_refused(
+def test_images_that_unpack_to_more_than_the_memory_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = {"images": np.zeros((100, 32, 32), np.uint8), "labels": np.arange(100) % 2}
@@ -96,19 +97,50 @@ def test_images_that_unpack_to_far_more_than_expected_are_refused(
     path.write_bytes(packed(images, zipfile.ZIP_DEFLATED))
     data = DATASETS.create({"name": "npz", "path": str(path)})
     assert len(data.load(tmp_path)) == 100
-    monkeypatch.setattr(own_tables, "LARGEST", 1 << 16)
-    with pytest.raises(DataError, match=r"at most 65,536 bytes"):
+    monkeypatch.setattr(own_images, "memory", lambda: 1 << 16)
+    with pytest.raises(DataError, match=r"can hold, found 100 of 1,024 values"):
         data.load(tmp_path)
 
 
+@pytest.mark.parametrize("member", ["labels", "class_names", "other"])
+def test_of_images_nothing_is_unpacked_that_is_larger_than_it_can_be(member: str, tmp_path: Path) -> None:
+    """A hundred megabytes of zeros beside two images: refused by the heading, or never looked at."""
+    large = np.zeros(100 << 20, "U1" if member == "class_names" else np.uint8)[: 25 << 20]
+    images = {"images": np.zeros((2, 4), np.uint8), "labels": np.arange(2), member: large}
+    (tmp_path / "images.npz").write_bytes(packed(images, zipfile.ZIP_DEFLATED))
+    data = DATASETS.create({"name": "npz", "path": str(tmp_path / "images.npz")})
+    del large, images
+    tracemalloc.start()
+    try:
+        if member == "other":
+            data.load(tmp_path)
+        else:
+            with pytest.raises(DataError, match=r"expected (labels of a whole|at most 65,536 class_names)"):
+                data.load(tmp_path)
+        assert tracemalloc.get_traced_memory()[1] < 4 << 20
+    finally:
+        tracemalloc.stop()
+
+
+HEADERS = {
+    "a trillion values": "(1000000000000000,)",
+    "more than fit into 64 bits": f"({2**70},)",
+    "no number": "(True,)",
+    "less than nothing": "(-1,)",
+    "5,000 digits": f"(0x{'f' * 4000},)",
+    "text": "('a',)",
+}
+
+
+@pytest.mark.parametrize("shape", HEADERS.values(), ids=HEADERS)
 @pytest.mark.parametrize("name", ["npz", "checkpoint"])
-def test_an_array_of_a_trillion_values_is_not_made(name: str, tmp_path: Path) -> None:
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (10**15,)})
+def test_a_heading_that_cannot_be_so_is_refused(name: str, shape: str, tmp_path: Path) -> None:
+    text = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}\n".encode()
+    heading = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for member in ("images.npy", "labels.npy", "meta.npy"):
-            archive.writestr(member, header.getvalue())
+            archive.writestr(member, heading + b"\0")
     assert outcome(TARGETS[name], file.getvalue(), tmp_path) == "refused"
 
 
