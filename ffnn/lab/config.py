@@ -3,12 +3,10 @@
 The same names serve in YAML, on the command line, in a sweep and in the saved config.yaml.
 """
 
-import functools
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
@@ -16,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ffnn.backend import ENGINES
 from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SAMPLERS, SPLITS
 from ffnn.errors import FFNNError, nearest
+from ffnn.lab.code import code_digest, feature_releases
 from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.reference import REFERENCES
@@ -76,6 +75,12 @@ BOOKKEEPING = {
 
 
 REMARKS = ("tags", "notes")
+
+REGISTRIES: tuple[Registry[Any], ...] = (
+    DATASETS, SPLITS, NORMALIZATIONS, AUGMENTATIONS, SAMPLERS, ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS,
+    SCHEDULES, REFERENCES,
+)  # fmt: skip
+"""Where the names in a config lead to."""
 
 
 class Config(BaseModel):
@@ -262,30 +267,19 @@ class Config(BaseModel):
         return self.model_dump(exclude={"num_layers", "hidden_units"})
 
     def digest(self) -> str:
-        """A short hash of this code and all settings that can change the result."""
-        return hashlib.sha256(json.dumps([self.code_digest(), self.identity()], sort_keys=True).encode()).hexdigest()[
-            :8
-        ]
+        """A short hash of the code, the packages it stands on, and all settings that can change the result."""
+        made_with = [self.code_digest(), *feature_releases(self.framework), self.identity()]
+        return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:8]
 
     def code_digest(self) -> str:
-        """A hash of all code that a run of this config computes with."""
-        return _source_digest(*() if self.framework == "ffnn" else ("reference",))
+        """A hash of all code that a run of this config computes with, a user's own parts included."""
+        names = set(_texts(self.identity()))
+        parts = [registry[name] for registry in REGISTRIES for name in registry if name in names]
+        return code_digest(parts, self.framework)
 
     def identity(self) -> dict[str, Any]:
         """All settings that can change the result: not those of `BOOKKEEPING`."""
         return {key: value for key, value in self.resolved().items() if key not in BOOKKEEPING}
-
-
-@functools.cache
-def _source_digest(*others: str) -> str:
-    """A hash of everything in ffnn that computes, and of other rooms; what only records and presents does not count."""
-    digest = hashlib.sha256()
-    package = Path(__file__).parent.parent
-    rooms = [*(package / room for room in ("backend", "nn", "data", "training", *others)), package / "lab"]
-    for path in sorted(file for room in rooms for file in room.glob("*.py")):
-        if path.parent.name != "lab" or path.name in ("build.py", "stacked.py"):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
 
 
 def override(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -299,6 +293,15 @@ def override(values: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[st
     short = {"num_layers", "hidden_units"}
     replaced = {"hidden_layers"} if short & set(overrides) else short if "hidden_layers" in overrides else set()
     return with_overrides({name: value for name, value in values.items() if name not in replaced}, overrides)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in nested settings; among them are the names of all components."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping | list):
+        for part in value.values() if isinstance(value, Mapping) else value:
+            yield from _texts(part)
 
 
 def _plain_and_writable(value: Any) -> bool:

@@ -122,7 +122,7 @@ def _changes(then: Mapping[str, Any], config: Config) -> str:
     now = describe_environment()
     found = []
     if then.get("code_digest") != config.code_digest():
-        found.append("ffnn's code has changed")
+        found.append("the code has changed")
     before = then.get("versions", {})
     for name in ("python", "numpy", "numba", "scipy", "scikit-learn"):
         if before.get(name) != now["versions"].get(name):
