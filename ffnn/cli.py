@@ -14,6 +14,7 @@ import click
 
 from ffnn import __version__
 from ffnn.errors import FFNNError, nearest
+from ffnn.terminal import say
 
 if TYPE_CHECKING:
     from ffnn.lab.config import Config
@@ -28,7 +29,7 @@ def main() -> None:
         code = commands.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as problem:
         # Many lines that are meant as such, and no mistake to be told in one.
-        print(problem.format_message(), file=sys.stderr)
+        say(problem.format_message(), err=True)
         code = 2
     except click.ClickException as problem:
         code = _complain(problem.format_message())
@@ -44,7 +45,7 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    print(f"ffnn: {' '.join(message.split())}", file=sys.stderr)
+    say(f"ffnn: {' '.join(message.split())}", err=True)
     return 2
 
 
@@ -161,7 +162,7 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
 
     record = _train(config_file, parse_settings(ctx.args)) if run is None else _resume(run, config_file, ctx.args)
     for line in filter(None, [*describe_result(record), last_line(record)]):
-        click.echo(line)
+        say(line)
     if record.summary["status"] == "stopped":
         ctx.exit(130)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ffnn.errors import FFNNError, nearest
+from ffnn.terminal import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,11 +51,11 @@ def pca(run_directory: Path, checkpoint: str, part: str, out: Path | None) -> No
     \b
     ffnn analyze pca runs/train/RUN
     """
-    from rich.console import Console
     from rich.table import Table
 
     from ffnn.analysis.components import MOST_ROWS, components_by_layer
     from ffnn.analysis.figures import draw_components, draw_explained
+    from ffnn.console import Console
 
     parts = _load(run_directory, checkpoint)
     inputs, labels = gathered(getattr(parts, part), MOST_ROWS)
@@ -99,9 +100,7 @@ def regions(run_directory: Path, checkpoint: str, part: str, out: Path | None) -
         folder / "regions",
     )
     if plane.explained < 1:
-        click.echo(
-            f"a cut through {inputs.shape[1]} inputs: points lie on it by {plane.explained:.0%} of their variance only"
-        )
+        say(f"a cut through {inputs.shape[1]} inputs: points lie on it by {plane.explained:.0%} of their variance only")
     _say(folder, "regions")
 
 
@@ -117,11 +116,11 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
     \b
     ffnn analyze noise runs/train/RUN
     """
-    from rich.console import Console
     from rich.table import Table
 
     from ffnn.analysis.figures import draw_norms
     from ffnn.analysis.noise import gradient_noise
+    from ffnn.console import Console
     from ffnn.lab.build import build
     from ffnn.lab.config import make_config
     from ffnn.tracking import read_run
@@ -142,7 +141,7 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
         scale = "not to be told" if one.scale is None else f"{one.scale:,.0f}"
         table.add_row(name, f"{one.mean_norm:.3g}", f"{one.scatter**0.5:.3g}", scale)
     Console().print(table)
-    click.echo(
+    say(
         f"over {len(found['initial'].norms):,} training examples, without penalty and dropout; RUN's batch size is "
         f"{parts.train.batch_size}"
     )
@@ -164,11 +163,11 @@ def signals(initializers: str, activations: str, depth: int, width: int, seed: i
     ffnn analyze signals
     ffnn analyze signals --initializers=he_normal,normal --activations=relu,elu --depth=50
     """
-    from rich.console import Console
     from rich.table import Table
 
     from ffnn.analysis.figures import draw_signals
     from ffnn.analysis.signals import signals as measure
+    from ffnn.console import Console
 
     _make(out)
     first, second = (list(dict.fromkeys(names.split(","))) for names in (initializers, activations))
@@ -235,9 +234,9 @@ def animate(ctx: click.Context, config_file: Path | None, frames: int, out: Path
     path = out / f"{name}.gif"
     write(plane, labels, parts.dataset.class_names, filming.frames, path, title)
     if trainer.reason:
-        click.echo(f"{trainer.status}: {trainer.reason}")
-    click.echo(f"after {count_of(last.step, 'step')}: {last.accuracy:.1%} of the validation part")
-    click.echo(f"moving picture {path}")
+        say(f"{trainer.status}: {trainer.reason}")
+    say(f"after {count_of(last.step, 'step')}: {last.accuracy:.1%} of the validation part")
+    say(f"moving picture {path}")
 
 
 def gathered(batches: "Batches", most: int) -> tuple[Any, Any]:
@@ -286,4 +285,4 @@ def _make(folder: Path) -> Path:
 
 def _say(folder: Path, *names: str) -> None:
     for name in names:
-        click.echo(f"figure {folder / name}.png, .svg")
+        say(f"figure {folder / name}.png, .svg")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ffnn.errors import FFNNError
+from ffnn.terminal import say
 from ffnn.tracking import find_runs, read_run
 
 BOUND = 1e-3
@@ -49,9 +50,9 @@ def main() -> None:
         sys.exit(f"alike: {problem}")
     for number, (a, b, difference) in enumerate(zip(first, second, found, strict=True), start=1):
         losses = ", ".join(f"{name} {a[name]:.6f} with {one}, {b[name]:.6f} with {other}" for name in COMPARED)
-        print(f"epoch {number}: {losses}; apart by {difference:.1e}")
+        say(f"epoch {number}: {losses}; apart by {difference:.1e}")
     alike = max(found) <= BOUND
-    print(f"{one} and {other} {'train alike' if alike else 'do not train alike'}: bound {BOUND:g}")
+    say(f"{one} and {other} {'train alike' if alike else 'do not train alike'}: bound {BOUND:g}")
     sys.exit(not alike)
 
 

@@ -113,8 +113,6 @@ def _run(
     gpu: str | None,
 ) -> None:
     """Race, print, write."""
-    from rich.console import Console
-
     from ffnn.bench.contenders import contender_class
     from ffnn.bench.limits import floor_lines, floor_record, floor_table, stack_tables
     from ffnn.bench.present import markdown, network_tables, summary_lines
@@ -123,6 +121,7 @@ def _run(
     from ffnn.bench.report import facts
     from ffnn.bench.results import record
     from ffnn.bench.work import PUBLISHED
+    from ffnn.console import Console
     from ffnn.files import replacing
     from ffnn.tracking import describe_environment, speed_warning
 

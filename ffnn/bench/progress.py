@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ffnn.bench.results import CellResult
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from ffnn.console import Console
 
 
 def follow(cells: Iterable[CellResult], total: int, console: "Console") -> list[CellResult]:

@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from ffnn.comparison.groups import Compared, Group
 from ffnn.comparison.settings import SEEDS
 from ffnn.comparison.sparkline import sparkline
+from ffnn.console import Console
 from ffnn.lab.experiment.findings import format_p
 from ffnn.lab.experiment.present import STYLES
 from ffnn.words import count_of

@@ -15,6 +15,8 @@ from ffnn.data.catalog import load_entry
 from ffnn.data.sheet import draw_sheet
 from ffnn.data.verify import differences
 from ffnn.errors import FFNNError
+from ffnn.terminal import say
+from ffnn.words import visible
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -41,9 +43,10 @@ def data() -> None:
 @DATA_DIR
 def list_datasets(data_dir: Path | None) -> None:
     """List the data sets and say which are here."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
+
+    from ffnn.console import Console
 
     root = data_root(data_dir)
     table = Table("name", "images", "test", "classes", "shape", "here")
@@ -73,7 +76,7 @@ def fetch(words: Sequence[str], data_dir: Path | None) -> None:
     """Download the data set NAME where it is absent, and check that it can be read."""
     entry = _entry(words)
     dataset = load_entry(entry, data_root(data_dir))
-    click.echo(f"{entry.call}: {len(dataset):,} images, {dataset.source}")
+    say(f"{entry.call}: {len(dataset):,} images, {dataset.source}")
 
 
 @data.command(context_settings=WITH_OPTIONS)
@@ -81,7 +84,7 @@ def fetch(words: Sequence[str], data_dir: Path | None) -> None:
 @DATA_DIR
 def info(words: Sequence[str], data_dir: Path | None) -> None:
     """Describe the data set NAME; downloads nothing."""
-    from rich.console import Console
+    from ffnn.console import Console
 
     entry, root = _entry(words), data_root(data_dir)
     dataset = load_entry(entry, root, download=False)
@@ -105,7 +108,7 @@ def verify(ctx: click.Context, words: Sequence[str], data_dir: Path | None) -> N
     entries = [entry for name in names for entry in _meant(name, options)] if names else _published()
     verdicts = [_verdict(entry, root) for entry in entries]
     for entry, (_, verdict) in zip(entries, verdicts, strict=True):
-        click.echo(f"{entry.call}: {verdict}")
+        say(f"{entry.call}: {verdict}")
     here = {entry.name for entry in entries if not entry.missing(root)}
     absent = {entry.name for entry in entries if names} - here
     if absent or not all(well for well, _ in verdicts):
@@ -123,7 +126,7 @@ def preview(words: Sequence[str], out: Path | None, count: int, data_dir: Path |
     dataset = load_entry(entry, data_root(data_dir), download=False)
     path = out or Path(f"preview-{'-'.join([entry.name, *_short_options(words)])}.png")
     draw_sheet(dataset, count, path, f"{entry.title}: up to {count} images of each class")
-    click.echo(f"{path.absolute()}: {len(dataset.class_names)} classes, up to {count} images of each")
+    say(f"{path.absolute()}: {len(dataset.class_names)} classes, up to {count} images of each")
 
 
 def _published() -> list[DatasetEntry]:
@@ -212,7 +215,7 @@ def _counts(dataset: Dataset) -> "Table":
     columns = np.column_stack([*parts, sum(parts)])
     table = Table("class", *("train", "val", "test", "all"), title="Images in each part of the default split")
     for name, row in zip((*dataset.class_names, "all"), np.vstack([columns, columns.sum(axis=0)]), strict=True):
-        table.add_row(escape(name), *(f"{count:,}" for count in row))
+        table.add_row(escape(visible(name)), *(f"{count:,}" for count in row))
     return table
 
 

@@ -206,7 +206,7 @@ def _progress(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator
 
 def _print(line: str) -> Any:
     """Print a line to stderr; returns the console."""
-    from rich.console import Console
+    from ffnn.console import Console
 
     console = Console(stderr=True)
     console.print(line, soft_wrap=True, highlight=False, markup=False)

@@ -5,9 +5,9 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 
+from ffnn.console import Console
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.symptom import SYMPTOMS, Finding, diagnose
 from ffnn.tracking import RunRecord

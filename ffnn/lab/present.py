@@ -7,9 +7,9 @@ import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.table import Table
 
+from ffnn.console import Console
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
 from ffnn.report.figures import draw_robustness

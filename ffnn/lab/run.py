@@ -3,7 +3,6 @@
 Data and network are built before the directory is made, so a wrong setting leaves nothing behind.
 """
 
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
 from ffnn.lab.termination import Interruption
+from ffnn.terminal import say
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run, speed_warning
 from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.trainer import Callback
@@ -122,7 +122,7 @@ def run_id(config: Config) -> str:
 
 
 def to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    say(line, err=True)
 
 
 def load_run(path: Path, checkpoint: str = "best", notify: Notify = to_stderr) -> tuple[RunRecord, Parts]:

@@ -5,9 +5,9 @@ It reads comparisons and changes nothing.
 
 from collections.abc import Iterable
 
-from rich.console import Console
 from rich.table import Table
 
+from ffnn.console import Console
 from ffnn.reference.agreement import BOUND, Agreement
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ffnn.errors import FFNNError
+from ffnn.terminal import say
 
 
 @click.command()
@@ -32,7 +33,7 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Pat
         raise FFNNError("expected a run or a folder with runs, such as runs/exp1-baseline-digits; received none")
     if written:
         for path in make_written_report(paths, written):
-            click.echo(f"wrote {path}")
+            say(f"wrote {path}")
         return
     try:
         page = make_report(paths, out, pdf=not no_pdf)
@@ -40,7 +41,7 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Pat
         raise
     except OSError as problem:
         raise FFNNError(f"--out: expected a folder to write to; {problem.filename}: {problem.strerror}") from problem
-    click.echo(f"report {page}")
+    say(f"report {page}")
     if not no_pdf:
-        click.echo(f"pdf    {page.with_suffix('.pdf')}")
-    click.echo(f"table  {page.with_name('runs.csv')}")
+        say(f"pdf    {page.with_suffix('.pdf')}")
+    say(f"table  {page.with_name('runs.csv')}")

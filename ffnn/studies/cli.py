@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ffnn.errors import FFNNError
+from ffnn.terminal import say
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -33,5 +34,5 @@ def study(files_and_settings: tuple[str, ...], seeds: int | None, workers: int, 
     options = [*settings, *([f"--seeds={seeds}"] if seeds else [])]
     command = shlex.join(["ffnn", "study", files[0], *options])
     page = run_study(Path(files[0]), parse_settings(settings), seeds, workers, fresh, command)
-    click.echo(f"page {page}, {page.with_suffix('.pdf').name}")
-    click.echo(f"tables {page.parent}/figures.csv, runs.csv, comparison.csv")
+    say(f"page {page}, {page.with_suffix('.pdf').name}")
+    say(f"tables {page.parent}/figures.csv, runs.csv, comparison.csv")

@@ -10,8 +10,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import click
-
 from ffnn.lab.experiment.comparison import compare
 from ffnn.lab.experiment.file import plan_jobs
 from ffnn.lab.experiment.series import run_experiment
@@ -23,6 +21,7 @@ from ffnn.report.pdf import write_pdf
 from ffnn.studies.file import read_study
 from ffnn.studies.finished import SECTIONS, Finished
 from ffnn.studies.page import make_page, make_summary, write_figures
+from ffnn.terminal import say
 
 
 def run_study(
@@ -83,4 +82,4 @@ def _own_sections(name: str) -> Any:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)

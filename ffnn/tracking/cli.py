@@ -7,6 +7,8 @@ import os
 
 import click
 
+from ffnn.terminal import say
+
 
 @click.command()
 @click.option("--project", help="W&B project [$WANDB_PROJECT, else ffnn].")
@@ -27,4 +29,4 @@ def workspace(project: str | None, entity: str | None, name: str) -> None:
     url = save_workspace(
         project or os.environ.get("WANDB_PROJECT") or "ffnn", entity or os.environ.get("WANDB_ENTITY"), name
     )
-    click.echo(f"workspace {url}")
+    say(f"workspace {url}")

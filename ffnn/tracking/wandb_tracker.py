@@ -6,7 +6,6 @@ neither delays nor fails a training run; the run directory has everything in any
 
 import os
 import shlex
-import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 import ffnn
 from ffnn.files import same_file
+from ffnn.terminal import say
 from ffnn.tracking.background import BackgroundWorker, Job
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.run_directory import RunDirectory, read_history
@@ -44,7 +44,7 @@ COMPLETE = ("finished", "stopped")  # every other status is a failed run to W&B
 
 def print_to_stderr(line: str) -> None:
     """Where a tracker's lines go unless it is told otherwise."""
-    print(line, file=sys.stderr, flush=True)
+    say(line, err=True)
 
 
 class WandbTracker:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.errors import FFNNError, nearest
 from ffnn.files import same_file
+from ffnn.terminal import say
 from ffnn.training.checkpoints import Checkpoint, capture
 from ffnn.training.trainer import Callback, Record, Trainer
 
@@ -209,7 +210,7 @@ class PlainProgress(Callback):
     """One line an epoch, for logs and pipes."""
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
-        print(f"epoch {trainer.epoch}/{trainer.plan.epochs}  {describe(record)}", flush=True)
+        say(f"epoch {trainer.epoch}/{trainer.plan.epochs}  {describe(record)}")
 
 
 class ProgressBar(Callback):

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from ffnn.errors import FFNNError
+from ffnn.terminal import say
 
 STACK_HELP = "Runs that each worker trains together, as one network, if they differ in numbers alone; on a CPU it pays \
 for small networks."
@@ -55,21 +56,21 @@ def run(
     settings = parse_settings(words)
     checked, problems = check_files([Path(file) for file in dict.fromkeys(files)], settings, seeds)
     for problem in problems:
-        click.echo(f"ffnn: {problem}", err=True)
+        say(f"ffnn: {problem}", err=True)
     if problems:
         ctx.exit(2)
     if check:
         from ffnn.lab.experiment.words import explanation
 
         for one in checked:
-            click.echo("\n".join(explanation(one)))
+            say("\n".join(explanation(one)))
         return
     from ffnn.lab.experiment.series import run_series
 
     try:
         complete = run_series(checked, workers, fresh, stack)
     except KeyboardInterrupt:
-        click.echo("stopped: what is finished stays; the same command goes on from there", err=True)
+        say("stopped: what is finished stays; the same command goes on from there", err=True)
         raise
     if not complete:
         ctx.exit(1)

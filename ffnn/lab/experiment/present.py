@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from ffnn.console import Console
 from ffnn.lab.config import Config
 from ffnn.lab.experiment.comparison import Comparison, Row
 from ffnn.lab.experiment.findings import (

@@ -7,8 +7,6 @@ one of them fails or the user stops the series.
 import shlex
 from collections.abc import Mapping, Sequence
 
-import click
-
 from ffnn.errors import FFNNError
 from ffnn.lab.config import name_of
 from ffnn.lab.experiment.check import Checked
@@ -17,6 +15,7 @@ from ffnn.lab.experiment.present import leave_files, present_comparison, present
 from ffnn.lab.experiment.words import plan_in_words, replaced_in_words
 from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
+from ffnn.terminal import say
 from ffnn.tracking import RunRecord
 
 
@@ -120,7 +119,7 @@ def _run(one: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def run_experiment(

@@ -6,6 +6,7 @@ import click
 
 from ffnn.cli import ANY_SETTING, SettingsCommand, config_of, parse_settings
 from ffnn.lab.rate_finder.measure import HIGH, LOW, STEPS
+from ffnn.terminal import say
 
 
 @click.command("lr-find", cls=SettingsCommand, context_settings=ANY_SETTING)
@@ -35,4 +36,4 @@ def lr_find(ctx: click.Context, config_file: Path | None, steps: int, low: float
     folder = new_folder(test)
     write_files(test, suggestion, command, folder)
     for line in in_words(test, suggestion, command, folder):
-        click.echo(line)
+        say(line)

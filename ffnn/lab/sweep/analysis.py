@@ -182,8 +182,9 @@ def import_libraries() -> None:
 
 def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     """Print the best trials and the importances; write table, config and figures."""
-    from rich.console import Console
     from rich.markup import escape
+
+    from ffnn.console import Console
 
     if not trials:
         return

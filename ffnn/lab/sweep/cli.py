@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from ffnn.lab.experiment.cli import STACK_HELP
+from ffnn.terminal import say
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -65,14 +66,14 @@ def sweep(
     if begun is None:
         plan = make_plan(described, settings, seed, count, {})
         lines, problems = explain(plan, make_sampler(plan))
-        click.echo("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
+        say("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
         ctx.exit(2 if problems else 0)
     plan, ledger = begun
     try:
         trials = run_sweep(plan, ledger, wish, sys.stderr.isatty())
     except KeyboardInterrupt:
         present(ledger.trials(), plan)
-        click.echo("stopped: the same command with --resume goes on from here", err=True)
+        say("stopped: the same command with --resume goes on from here", err=True)
         raise
     present(trials, plan)
     if not any(trial.best is not None for trial in trials.values()):
@@ -84,7 +85,7 @@ def _wait_said(file: Path) -> Iterator[None]:
     """On a terminal, a line while the libraries load; it makes room for whatever comes next."""
     terminal = sys.stderr.isatty()
     if terminal:
-        click.echo(f"{file}: getting ready ...", err=True, nl=False)
+        say(f"{file}: getting ready ...", err=True, nl=False)
     try:
         yield
     finally:

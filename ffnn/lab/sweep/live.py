@@ -4,17 +4,18 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
-import click
-
 from ffnn.lab.sweep import ledger as words
 from ffnn.lab.sweep.engine import Situation, Worker
 from ffnn.lab.sweep.ledger import Trial
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import usable
+from ffnn.terminal import say
 from ffnn.words import count_of
 
 if TYPE_CHECKING:
-    from rich.console import Console, Group
+    from rich.console import Group
+
+    from ffnn.console import Console
 
 WIDE = 110
 """Letters of a terminal from which a column is named after the metric."""
@@ -44,15 +45,16 @@ class Lines:
         """Print how a trial ended; its number is that of its row in trials.csv."""
         size = self.plan.size
         place = f"[{number}/{size}]" if size else f"[{number}]"
-        click.echo(f"{place} {trial.key} {describe(trial, self.plan)}", err=True)
+        say(f"{place} {trial.key} {describe(trial, self.plan)}", err=True)
 
 
 class Table:
     """A live table: first the trials under way, then the best one and the latest, as many as the terminal has room."""
 
     def __init__(self, plan: Plan, console: "Console | None" = None) -> None:
-        from rich.console import Console
         from rich.live import Live
+
+        from ffnn.console import Console
 
         self.plan, self._began, self._finished = plan, time.monotonic(), 0
         self._console = console or Console(stderr=True)

@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import click
-
 from ffnn.backend import engine_class
 from ffnn.data import load
 from ffnn.errors import FFNNError
@@ -21,6 +19,7 @@ from ffnn.lab.sweep.process import environment
 from ffnn.lab.sweep.samplers import METHODS, Sampler
 from ffnn.lab.sweep.schema import Sweep
 from ffnn.lab.sweep.storage import open_storage
+from ffnn.terminal import say
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,9 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
 
 def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
     sampler = make_sampler(plan)
-    click.echo(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
+    say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
     for line in mistaken_exponents(plan):
-        click.echo(f"warning: {line}", err=True)
+        say(f"warning: {line}", err=True)
     _fetch_data(plan, sampler)
     import_libraries()
     server.wait()

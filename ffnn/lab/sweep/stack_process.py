@@ -15,6 +15,7 @@ from ffnn.files import replacing
 from ffnn.lab.stacked import Member, train_stacked
 from ffnn.lab.sweep.command import config_of
 from ffnn.lab.sweep.stacked_trials import Request
+from ffnn.terminal import say
 from ffnn.tracking.environment import recorded_command
 
 LOOK_SECONDS = 0.2
@@ -31,7 +32,7 @@ def main() -> None:
         with _stopping(members, requests):
             train_stacked(members)
     except FFNNError as problem:
-        print(f"ffnn: {problem}", file=sys.stderr)
+        say(f"ffnn: {problem}", err=True)
         sys.exit(2)
 
 
