@@ -89,7 +89,7 @@ def flush_folder(folder: Path) -> None:
 
 def flush_file(path: Path) -> None:
     """Have what was appended to a file on the disk before this returns."""
-    with storing(path), path.open("rb") as file:
+    with storing(path), path.open("rb+") as file:  # Windows flushes only what may be written
         os.fsync(file.fileno())
 
 

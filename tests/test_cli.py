@@ -117,6 +117,7 @@ def test_gradcheck_agrees_on_both_engines(tmp_path: Path) -> None:
         assert "WRONG" not in result.stdout
 
 
+@pytest.mark.posix
 def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*FFNN, "train", "--epochs=100000", "--wandb=disabled"],
@@ -134,6 +135,7 @@ def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -
     assert json.loads(summary.read_text())["epochs"] >= 1
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("workers", [1, 2])
 def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, repository: Path) -> None:
     """Ctrl-C in a terminal reaches every process of the group; no run may begin after it."""

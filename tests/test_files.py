@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ffnn.errors import FFNNError
-from ffnn.files import replacing, same_file
+from ffnn.files import flush_file, replacing, same_file
 
 
 def names(folder: Path) -> list[str]:
@@ -64,3 +64,20 @@ def test_what_is_written_is_on_the_disk_before_it_takes_its_place(
     with replacing(tmp_path / "file") as file:
         file.write("new")
     assert calls == ["fsync", "replace", "fsync"]  # the last one is the folder's
+
+
+def test_what_was_appended_is_flushed_where_only_writers_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to flush what was opened for reading."""
+    fcntl = pytest.importorskip("fcntl")
+    flushed: list[int] = []
+
+    def flush(descriptor: int) -> None:
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(9, "Bad file descriptor")
+        flushed.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    (tmp_path / "log").write_text("a line\n")
+    flush_file(tmp_path / "log")
+    assert flushed == [(tmp_path / "log").stat().st_ino]
+    assert (tmp_path / "log").read_text() == "a line\n"

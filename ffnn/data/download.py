@@ -9,11 +9,13 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ffnn.data.dataset import DataError
 from ffnn.data.transfer import PoochBar, complete, is_right
+from ffnn.locks import exclusive
 
 WORK = ".download"
 """Beside the data: the folder of what is not finished and, with .lock, the file that one process at a time locks."""
@@ -126,7 +128,8 @@ def _working(title: str, folder: Path) -> Iterator[Path]:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{WORK}.lock", f"Waiting for another process that is downloading {title} to {folder}"):
+        announce = partial(_announce, f"that is downloading {title} to {folder}")
+        with exclusive(folder / f"{WORK}.lock", announce):
             work = folder / WORK
             out = work / "out"
             shutil.rmtree(out, ignore_errors=True)  # of a process that was killed
@@ -144,25 +147,8 @@ def _working(title: str, folder: Path) -> Iterator[Path]:
         ) from problem
 
 
-@contextmanager
-def _locked(path: Path, announcement: str) -> Iterator[None]:
-    """Hold a lock that ends with its process, however that ends; the announcement is printed if it is taken."""
-    import filelock
-
-    lock = filelock.FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        _print(announcement)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        # Those who wait notice that the file they opened is gone, and lock a new one. Windows refuses; filelock
-        # removes the file there itself.
-        with suppress(OSError):
-            path.unlink()
-        lock.release()
+def _announce(what: str, who: str) -> None:
+    _print(f"Waiting for {who} {what}")
 
 
 def _fetch_from_first(

@@ -6,7 +6,7 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 
 from ffnn.errors import FFNNError
 from ffnn.files import flush_file, replacing, storing
+from ffnn.locks import exclusive
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
@@ -80,22 +81,12 @@ class RunDirectory:
         FFNNError
             If another process has it.
         """
-        import filelock
 
-        path = self.path / LOCK
-        lock = filelock.FileLock(path)
-        with storing(path):
-            try:
-                lock.acquire(timeout=0)
-            except filelock.Timeout:
-                taken = f"{self.path}: another process is training in this run directory; wait for it"
-                raise FFNNError(taken) from None
-        try:
+        def refuse(who: str) -> None:
+            raise FFNNError(f"{self.path}: {who} is training in this run directory; wait for it")
+
+        with exclusive(self.path / LOCK, refuse):
             yield
-        finally:
-            with suppress(OSError):  # Windows refuses while it is open; filelock removes it there itself
-                path.unlink()
-            lock.release()
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write `config.yaml`. Infinities stay (`.inf`): running the file again must give the same run."""

@@ -231,6 +231,7 @@ def start(root, mirror):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.posix
 def test_a_process_killed_half_way_leaves_nothing_that_looks_whole(tmp_path, make_mirror):
     half_way, released = threading.Event(), threading.Event()
 

@@ -223,6 +223,7 @@ def start(root, *mirrors):
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
+@pytest.mark.posix
 def test_a_process_killed_half_way_leaves_nothing_that_looks_whole(tmp_path, make_mirror):
     half_way, released = threading.Event(), threading.Event()
 
@@ -344,6 +345,7 @@ def half_there(folder):
     return part.exists() and part.stat().st_size == HALF
 
 
+@pytest.mark.posix
 def test_what_a_killed_process_got_is_not_asked_for_again(tmp_path, make_mirror):
     released = threading.Event()
     mirror = make_mirror(stuck_half_way(released))
@@ -361,6 +363,7 @@ def test_what_a_killed_process_got_is_not_asked_for_again(tmp_path, make_mirror)
     assert only_big(tmp_path)
 
 
+@pytest.mark.posix
 def test_a_second_process_waits_and_takes_over_when_the_first_is_killed(tmp_path, make_mirror):
     released = threading.Event()
     mirror = make_mirror(stuck_half_way(released))

@@ -1,6 +1,5 @@
 """A disk that is full ends a run in one line, and the run goes on from what was whole when there is space again."""
 
-import resource
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,8 @@ from lab.killed_runs import differences
 
 from ffnn.tracking import read_run
 from ffnn.training.checkpoints import Checkpoint
+
+resource = pytest.importorskip("resource", reason="needs a POSIX system")
 
 FFNN = [sys.executable, "-m", "ffnn", "train"]
 SETTINGS = ["--epochs=12", "--hidden_layers=[128]", "--wandb=disabled", "--checkpoint_every=10", "--name=run"]

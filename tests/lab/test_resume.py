@@ -69,12 +69,14 @@ def kill(folder: Path, cases: list[dict[str, Any]], kills: int, seed: int) -> li
     return list(found["cases"])
 
 
+@pytest.mark.posix
 def test_killed_runs_end_with_the_bits_of_runs_that_were_not(tmp_path: Path) -> None:
     cases = [*table("numba")[1:4:2], table("numpy")[0]]
     found = kill(tmp_path, cases, kills=2, seed=5)
     assert sum(len(case["resumed"]) for case in found) >= 3
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 @pytest.mark.parametrize("engine", ["numba", "numpy"])
 def test_every_optimizer_schedule_and_feature_survives_being_killed(engine: str, tmp_path: Path) -> None:

@@ -355,6 +355,7 @@ def test_a_split_that_cannot_be_made_costs_its_own_runs(tmp_path: Path) -> None:
     assert said[0] == said[1]
 
 
+@pytest.mark.posix
 def test_ctrl_c_keeps_the_members_that_were_done(tmp_path: Path) -> None:
     """Of a stack that is interrupted, those whose epochs were over count as finished in the table."""
 
@@ -372,6 +373,7 @@ def test_ctrl_c_keeps_the_members_that_were_done(tmp_path: Path) -> None:
     assert [job.condition for job, _ in found] == ["1"]
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("where", ["rehearse", "build"])
 def test_ctrl_c_before_all_have_begun_ends_all(tmp_path: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second member is being prepared, or takes its first step on trial."""
@@ -398,6 +400,7 @@ def test_ctrl_c_before_all_have_begun_ends_all(tmp_path: Path, where: str, monke
         assert resume(path, None, quiet, Callback()).summary["status"] == "finished"
 
 
+@pytest.mark.posix
 def test_ctrl_c_in_the_first_step_on_trial_ends_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: Any) -> Any:
         signal.raise_signal(signal.SIGINT)
@@ -452,6 +455,7 @@ def trained_for_epochs(folder: Path, runs: int) -> bool:
     return len(there) == runs and all(len(run.history) > 3 for run in there)
 
 
+@pytest.mark.posix
 def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Path) -> None:
     write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64)
     process = start(tmp_path, "--stack=3")
@@ -473,6 +477,7 @@ def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Pat
         check_same(resumed, train(config, quiet, Callback()))
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("mode", ["disabled", "offline"])
 def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
     write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64, seeds=4)
@@ -489,6 +494,7 @@ def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
         assert len({path.name for path in (tmp_path / "runs").glob("*/*/wandb/offline-run-*/*.wandb")}) == 4
 
 
+@pytest.mark.posix
 def test_a_second_ctrl_c_ends_a_stack_at_once(tmp_path: Path) -> None:
     """An epoch of one member never ends: the first signal waits for it, the second does not."""
     script = tmp_path / "slow.py"

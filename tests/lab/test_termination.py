@@ -42,6 +42,7 @@ def check_whole(record: RunRecord) -> None:
     assert not list(record.path.rglob(".*"))
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("mode", ["disabled", "offline"])
 def test_training_that_is_told_to_end_leaves_a_whole_run(number: signal.Signals, mode: str, tmp_path: Path) -> None:
@@ -58,6 +59,7 @@ def test_training_that_is_told_to_end_leaves_a_whole_run(number: signal.Signals,
     assert f"resume with: ffnn train --resume {record.path.relative_to(tmp_path)}" in errors
 
 
+@pytest.mark.posix
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """A step that takes for ever: the first signal waits for it, the second does not."""
     script = tmp_path / "slow.py"
@@ -92,6 +94,7 @@ def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     assert Checkpoint.load(record.path / "checkpoints/last.npz").meta["step"] == 30
 
 
+@pytest.mark.posix
 def test_a_signal_before_training_ends_it_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from ffnn.lab import run
     from ffnn.lab.config import make_config

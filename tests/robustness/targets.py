@@ -22,9 +22,12 @@ from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config, override
 from ffnn.lab.experiment.check import check_files
 from ffnn.lab.sweep.explain import explain
+from ffnn.lab.sweep.ledger import Ledger
 from ffnn.lab.sweep.plan import make_plan
 from ffnn.lab.sweep.schema import read_sweep
 from ffnn.lab.sweep.session import make_sampler
+from ffnn.lab.sweep.storage import open_storage
+from ffnn.locks import HolderFile
 from ffnn.report.sources import find_sources
 from ffnn.tracking import find_runs, read_run
 from ffnn.tracking.run_directory import RunDirectory
@@ -139,6 +142,18 @@ def read_batch(path: Path) -> object:
     return array_of(path, unpickle(path, 1 << 20).get(b"data"), (2, 3))
 
 
+def read_journal(path: Path) -> object:
+    ledger = Ledger(open_storage(path), "sweep", maximize=True)
+    ledger.owners.dead()("host-1-0")
+    return ledger.plan(), ledger.attempts()
+
+
+def take_lock(path: Path) -> object:
+    """The file is the lock that somebody holds."""
+    lock = HolderFile(path)
+    return lock.try_acquire(), lock.holder(), lock.release()
+
+
 def own(kind: str) -> Callable[[Path], object]:
     return lambda path: DATASETS.create({"name": kind, "path": str(path)}).load(path.parent).digest
 
@@ -198,6 +213,17 @@ def batch() -> bytes:
     return pickle.dumps({b"data": np.arange(6, dtype=np.uint8).reshape(2, 3), b"labels": [0, 1]}, 2)
 
 
+JOURNAL = b"""{"op_code":0,"worker_id":"w","study_name":"sweep","directions":[2]}
+{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"owner host-1-0":{"machine":"m","pid":1,"started":"2","beat":1}}}
+{"op_code":2,"worker_id":"w","study_id":0,"user_attr":{"plan":"{\\"overrides\\": {}, \\"seed\\": 0}"}}
+{"op_code":4,"worker_id":"w","study_id":0,"datetime_start":"2026-11-30T15:32:17+00:00","state":0,"value":null,\
+"values":null,"distributions":{},"params":{},"user_attrs":{"key":"a","arguments":"{}","owner":"host-1-0"},\
+"system_attrs":{},"intermediate_values":{}}
+{"op_code":7,"worker_id":"w","trial_id":0,"step":1,"intermediate_value":0.5}
+{"op_code":8,"worker_id":"w","trial_id":0,"user_attr":{"best":0.5}}
+{"op_code":8,"worker_id":"w","trial_id":0,"user_attr":{"status":"finished"}}
+{"op_code":6,"worker_id":"w","trial_id":0,"state":1,"values":[0.5],"datetime_complete":"2026-11-30T15:32:17+00:00"}
+""".replace(b"\\\n", b"")
 IDX = bytes((0, 0, 8, 3, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 2)) + bytes(range(12))
 IMAGES = np.arange(48, dtype=np.uint8).reshape(4, 3, 4)
 RUN = {
@@ -235,6 +261,13 @@ TARGETS: dict[str, Target] = {
     "run_config": Target("", in_a_run("config.yaml"), [CONFIG], YAML_WORDS),
     "history": Target("", in_a_run("history.jsonl"), [RUN["history.jsonl"]], JSON_WORDS),
     "summary": Target("", in_a_run("summary.json"), [RUN["summary.json"]], JSON_WORDS),
+    "journal": Target(
+        ".log",
+        read_journal,
+        [JOURNAL, JOURNAL + b'{"op_co', b""],
+        (*JSON_WORDS, b"\0" * 40, b'"op_code":', b'"trial_id":'),
+    ),
+    "lock": Target("", take_lock, [b"", b"m host 12 345 0a1b", b"- host 12 - 0a1b"], (b" ", b"\0", b"-1", b"/")),
     "environment": Target("", in_a_run("environment.json"), [RUN["environment.json"]], JSON_WORDS),
 }
 

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from robustness.targets import TARGETS, Target, outcome
 
+pytestmark = pytest.mark.posix
+
 EXAMPLES = int(os.environ.get("FFNN_FUZZ_EXAMPLES", "25"))
 PATIENCE = 20  # seconds of the processor for one small file: a reader that takes longer hangs
 

@@ -106,6 +106,7 @@ def test_an_unfinished_last_line_is_ignored_and_then_replaced(directory: RunDire
     assert file.read_bytes() == whole
 
 
+@pytest.mark.posix
 def test_damage_is_named(directory: RunDirectory) -> None:
     (directory.path / "history.jsonl").write_text('{"epoch": 1}\nnonsense\n{"epoch": 3}\n')
     with pytest.raises(FFNNError, match=r"history.jsonl:2: expected a JSON object"):
@@ -130,6 +131,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+@pytest.mark.posix
 def test_killing_the_writer_loses_nothing(directory: RunDirectory, environ: dict[str, str]) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(directory.path)], env=environ, timeout=20, check=False)
     assert done.returncode == -signal.SIGKILL

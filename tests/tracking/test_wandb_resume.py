@@ -93,6 +93,7 @@ def test_a_damaged_note_of_earlier_processes_costs_no_training(
     assert json.loads((directory.path / "wandb/sessions.json").read_text())["id"] == newest.name
 
 
+@pytest.mark.posix
 @pytest.mark.slow
 def test_who_is_told_to_end_does_not_wait_for_a_server_that_does_not_answer(user: Client, server: WandbServer) -> None:
     command = [sys.executable, "-m", "ffnn", "train", "--epochs=100000", "--wandb=online", "--runs_dir=runs"]

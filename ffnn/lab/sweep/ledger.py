@@ -5,13 +5,17 @@ trial, so a trial run again after a crash keeps its name and its history.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, Json, ValidationError
+
+from ffnn.errors import FFNNError
 from ffnn.lab.sweep.distribution import Latent
-from ffnn.lab.sweep.owners import Owners
+from ffnn.lab.sweep.owners import RECORD, Owners
 from ffnn.lab.sweep.storage import Storage
 
 if TYPE_CHECKING:
@@ -129,7 +133,11 @@ class Ledger:
     def plan(self) -> dict[str, Any] | None:
         """The record of the plan that the sweep began with; None before it has one."""
         there = self._optuna.get_study_user_attrs(self._study).get("plan")
-        return None if there is None else dict(json.loads(there))
+        if there is None:
+            return None
+        with self._read("the plan of the sweep"):
+            _Beginning.model_validate_json(there)
+            return dict(json.loads(there))
 
     def begin(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         """Begin with this plan, unless another process was faster; the plan that holds."""
@@ -141,7 +149,8 @@ class Ledger:
 
     def attempts(self) -> list[Trial]:
         """Every attempt, in the order they were begun."""
-        return [_trial(frozen) for frozen in self._optuna.get_all_trials(self._study, deepcopy=False)]
+        with self._read("trials of a sweep"):
+            return [_trial(frozen) for frozen in self._optuna.get_all_trials(self._study, deepcopy=False)]
 
     def trials(self) -> dict[str, Trial]:
         """The latest attempt at each trial, by its key, in the order the trials were first begun."""
@@ -238,28 +247,69 @@ class Ledger:
 
     def _read_owners(self) -> dict[str, Any]:
         attributes = self._optuna.get_study_user_attrs(self._study)
-        return {name.removeprefix("owner "): value for name, value in attributes.items() if name.startswith("owner ")}
+        return {
+            name.removeprefix("owner "): value
+            for name, value in attributes.items()
+            if name.startswith("owner ")
+            and isinstance(value, dict)
+            and value.keys() >= RECORD
+            and isinstance(value["pid"], int)
+        }
+
+    @contextmanager
+    def _read(self, what: str) -> Iterator[None]:
+        """Say in a line that something else than ffnn wrote what is read in this block."""
+        try:
+            yield
+        except ValidationError as problem:
+            fault = problem.errors()[0]
+            raise FFNNError(
+                f"{self.storage.address}: expected {what} as ffnn writes it, under the name {self.name!r}; received "
+                f"something else ({'.'.join(map(str, fault['loc']))}: {fault['msg']}); begin another with --group=NAME"
+            ) from None
 
     def _write_owner(self, owner: str, record: dict[str, Any]) -> None:
         self._optuna.set_study_user_attr(self._study, f"owner {owner}", record)
 
 
+class _Record(BaseModel):
+    """What an attempt's attributes hold, in a storage that anybody may have written to."""
+
+    key: str
+    owner: str
+    arguments: Json[dict[str, Any]]
+    status: str = LOST
+    reason: str = ""
+    best: float | None = None
+    latest: float | None = None
+    run: str | None = None
+    seconds: float = 0.0
+
+
+class _Beginning(BaseModel, extra="allow"):
+    """The plan that a sweep began with, as far as it is read before it is compared with another."""
+
+    overrides: dict[str, Any] = {}
+    seed: int = 0
+    count: int | None = None
+
+
 def _trial(frozen: "FrozenTrial") -> Trial:
-    attributes = frozen.user_attrs
+    record = _Record.model_validate(frozen.user_attrs)
     running = not frozen.state.is_finished()
     return Trial(
         id=frozen._trial_id,
         number=frozen.number,
-        key=attributes["key"],
+        key=record.key,
         latents=dict(frozen.params),
-        arguments=json.loads(attributes["arguments"]),
+        arguments=record.arguments,
         dimensions=dict(frozen.distributions),
-        status=RUNNING if running else attributes.get("status", LOST),
-        reason=attributes.get("reason", ""),
-        owner=attributes["owner"],
+        status=RUNNING if running else record.status,
+        reason=record.reason,
+        owner=record.owner,
         history=dict(sorted(frozen.intermediate_values.items())),
-        best=None if running else attributes.get("best"),
-        latest=None if running else attributes.get("latest"),
-        run=attributes.get("run"),
-        seconds=attributes.get("seconds", 0.0),
+        best=None if running else record.best,
+        latest=None if running else record.latest,
+        run=record.run,
+        seconds=record.seconds,
     )

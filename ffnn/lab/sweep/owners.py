@@ -9,30 +9,14 @@ import secrets
 import socket
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
+
+from ffnn.processes import here, started
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 60.0
-
-
-def here() -> str:
-    """This machine and, in containers, this process namespace: where a process number means the same."""
-    try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-        return f"{boot}:{Path('/proc/self/ns/pid').readlink()}"
-    except OSError:
-        return ""
-
-
-def started(pid: int) -> str | None:
-    """When a process of this machine started, in the kernel's count; None if there is no such process."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return None
-    state, *fields = stat.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else fields[18]
+RECORD = {"beat", "machine", "pid", "started"}
+"""What an owner's record holds."""
 
 
 class Owners:
@@ -80,7 +64,7 @@ class Owners:
             if record is None:
                 return True  # an owner writes its record before it takes a trial
             if record["machine"] and record["machine"] == self._self["machine"]:
-                return bool(started(int(record["pid"])) != record["started"])
+                return bool(started(record["pid"]) != record["started"])
             beat, since = self._seen.get(owner, (None, now))
             if beat != record["beat"]:
                 self._seen[owner] = (record["beat"], now)

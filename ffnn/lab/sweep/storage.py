@@ -5,14 +5,18 @@ Both come with a lock that serializes the one decision that must not be taken tw
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
+import click
+
 from ffnn.errors import FFNNError
+from ffnn.lab.sweep.journal import open_journal
+from ffnn.locks import HolderFile
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -81,25 +85,16 @@ def public_address(address: str | Path) -> str:
 
 
 def _open_journal(path: Path) -> Storage:
-    from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
-
-    @contextmanager
-    def lock() -> Iterator[None]:
-        # A symbolic link is made atomically on NFS, too; Optuna frees one whose holder has been silent for 30 s.
-        link = JournalFileSymlinkLock(f"{path}.claim")
-        link.acquire()
-        try:
-            yield
-        finally:
-            with suppress(RuntimeError):  # this process slept so long that the link was taken from it
-                link.release()
-
+    lock = HolderFile(path.with_name(f"{path.name}.claim.lock"), _say)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Storage(JournalStorage(JournalFileBackend(str(path))), str(path), lock)
+        return Storage(open_journal(path, _say), str(path), lock.held)
     except OSError as problem:
         raise FFNNError(f"--storage: expected a file that can be written; {path}: {problem.strerror}") from None
+
+
+def _say(line: str) -> None:
+    click.echo(line, err=True)
 
 
 def _open_postgres(url: str) -> Storage:

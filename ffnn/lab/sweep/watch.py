@@ -6,6 +6,7 @@ Plain files are the truth about a run; nothing else is asked.
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class RunWatch:
             return []
         whole = lines[: lines.rfind(b"\n") + 1]
         self._read += len(whole)
-        records = [json.loads(line) for line in whole.splitlines()]
+        records = _records(whole)
         self.epochs += len(records)
         new = [float(record[self.metric]) for record in records if _is_number(record.get(self.metric))]
         self.values += new
@@ -79,6 +80,15 @@ class RunWatch:
     def mark(self, status: str, reason: str) -> None:
         """Write down why a run ended that could not do so itself."""
         mark_run(self.path, status, reason)
+
+
+def _records(lines: bytes) -> list[dict[str, Any]]:
+    """Those that are sound: a damaged line of one run must not end the sweep."""
+    found = []
+    for line in lines.splitlines():
+        with suppress(ValueError, RecursionError):
+            found.append(json.loads(line))
+    return [record for record in found if isinstance(record, dict)]
 
 
 def finished_run(folder: Path, command: Sequence[str], metric: str) -> RunWatch | None:

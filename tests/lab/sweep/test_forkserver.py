@@ -24,6 +24,8 @@ TRAIN = [
 ENDLESS = "--epochs=1000000"
 PROBE = """
 import os
+
+pytestmark = pytest.mark.posix
 act = os.environ.get("PROBE_SERVER", "")
 if act == "die":
     os._exit(3)

@@ -62,6 +62,7 @@ def test_a_failed_trial_is_run_again_only_for_who_asks_and_once(tmp_path: Path) 
     assert ledger(tmp_path).claim(proposal("a"), None, redo={failed.id}) is None
 
 
+@pytest.mark.posix
 def test_what_a_dead_process_was_running_is_given_back_once(tmp_path: Path) -> None:
     code = f"""
 import os, sys

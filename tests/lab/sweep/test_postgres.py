@@ -1,7 +1,6 @@
 """PostgreSQL as the storage: a server of its own for the test, where one is installed."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
@@ -14,6 +13,8 @@ from typing import Any
 import pytest
 from sweep_files import run_sweep, write_sweep
 from test_processes import share
+
+pwd = pytest.importorskip("pwd", reason="needs a POSIX system")
 
 
 def binary(name: str) -> str:

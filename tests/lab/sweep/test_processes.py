@@ -16,6 +16,8 @@ from sweep_files import METRIC, rows, run_sweep, start_sweep, write_sweep
 
 from ffnn.tracking import find_runs, load_yaml, read_run
 
+pytestmark = pytest.mark.posix
+
 FOREVER = 10**6
 """Epochs that no trial reaches."""
 

@@ -21,6 +21,8 @@ from ffnn.lab.sweep.process import TrialProcess
 from ffnn.lab.sweep.stacked_trials import Request, StackedTrial
 from ffnn.tracking import find_runs, read_run
 
+pytestmark = pytest.mark.posix
+
 
 def sweep_in(folder: Path, parameters: dict[str, Any], *options: str, **keys: Any) -> Path:
     """A sweep in a folder of its own, run to its end."""
