@@ -35,7 +35,9 @@ def main() -> None:
         code = _complain(problem.format_message())
     except FFNNError as problem:
         code = _complain(str(problem))
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as problem:
+        if isinstance(problem.__cause__, EOFError):
+            raise problem.__cause__ from None  # click takes every one for Ctrl-D at a question, and ffnn asks none
         code = 130
     except BrokenPipeError:
         # The reader, `head` perhaps, has seen enough; nothing more can be written.

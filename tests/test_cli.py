@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ffnn import cli
+
 FFNN = [sys.executable, "-m", "ffnn"]
 SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]
 
@@ -188,3 +190,15 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     process.stdout.close()
     _, errors = process.communicate(timeout=60)
     assert b"Traceback" not in errors
+
+
+def test_the_end_of_a_file_is_no_ctrl_d(monkeypatch: pytest.MonkeyPatch) -> None:
+    """click takes every EOFError for one, also that of a file cut short: exit code 130 without a word."""
+
+    def cut_short(*arguments: object) -> None:
+        raise EOFError("a file ends too early")
+
+    monkeypatch.setattr(sys, "argv", ["ffnn", "train"])
+    monkeypatch.setattr(cli, "_train", cut_short)
+    with pytest.raises(EOFError, match="a file ends too early"):
+        cli.main()

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
-from ffnn.backend.formula import Formula
+from ffnn.backend.formula import Formula, check
 
 Array: TypeAlias = Any
 """An array of the engine at hand: it has `shape`, `dtype`, `.T`, `reshape` and basic slices."""
@@ -191,6 +191,7 @@ class Engine(ABC):
     def _kernel(self, kind: str, formula: Formula) -> Kernel:
         key = (kind, formula)
         if key not in self._kernels:
+            check(formula)
             self._kernels[key] = self._build(kind, formula)
         return self._kernels[key]
 

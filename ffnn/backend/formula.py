@@ -4,12 +4,16 @@ A formula says `sqrt(v)`; which `sqrt` that is depends on who evaluates it. `bin
 the function whose names, helper formulas and literal numbers belong to one engine.
 """
 
+import dis
 import hashlib
-from collections.abc import Callable, Mapping
-from types import FunctionType
+from collections.abc import Callable, Iterator, Mapping
+from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 from typing import Any
 
+import numpy as np
+
 from ffnn.backend import vocabulary
+from ffnn.errors import FFNNError
 
 Formula = Callable[..., Any]
 
@@ -25,8 +29,7 @@ def bind(
     Parameters
     ----------
     formula : function
-        Uses only its arguments, local names, float literals and constants, words of
-        `ffnn.backend.vocabulary` and other formulas. Literals are written as floats: `1.0`, never `1`.
+        Uses only what `check` admits. Literals are written as floats: `1.0`, never `1`.
     words : mapping of str to callable
         What each word of the vocabulary means on this engine. A missing word keeps NumPy's meaning.
     number : callable
@@ -42,18 +45,27 @@ def bind(
     >>> bind(hypotenuse, {"sqrt": lambda x: f"root of {x}"}, float)(3, 4)
     'root of 25'
     """
-    namespace = dict(formula.__globals__)
-    for name in formula.__code__.co_names:
-        value = namespace.get(name)
-        if name in words and value is getattr(vocabulary, name):
-            namespace[name] = words[name]
-        elif isinstance(value, FunctionType) and _is_formula(value):
+    # Compiled code that is kept on disk names its module, which must be there whoever reads it, and its function,
+    # which must then be told from others of that name.
+    namespace = {**formula.__globals__, "__name__": __name__}
+    for name, value in _global_values(formula):
+        if _word(value) in words:
+            namespace[name] = words[_word(value)]
+        elif _is_formula(value):
             namespace[name] = compile_helper(bind(value, words, number, compile_helper))
         elif isinstance(value, float):
             namespace[name] = number(value)
-    constants = tuple(number(c) if isinstance(c, float) else c for c in formula.__code__.co_consts)
-    code = formula.__code__.replace(co_consts=constants)
-    return FunctionType(code, namespace, formula.__name__)
+
+    def narrowed(code: CodeType) -> CodeType:
+        constants = (
+            number(c) if isinstance(c, float) else narrowed(c) if isinstance(c, CodeType) else c for c in code.co_consts
+        )
+        return code.replace(co_consts=tuple(constants))
+
+    code = narrowed(formula.__code__)
+    code = code.replace(co_qualname=f"{code.co_qualname}_{_fingerprint(formula)}")
+    defaults = tuple(number(c) if isinstance(c, float) else c for c in formula.__defaults__ or ())
+    return FunctionType(code, namespace, formula.__name__, defaults)
 
 
 def complete(template: Formula, name: str, **meanings: Any) -> FunctionType:
@@ -67,19 +79,120 @@ def complete(template: Formula, name: str, **meanings: Any) -> FunctionType:
 
 
 def fingerprint(*formulas: Formula) -> str:
-    """A short hash of everything that decides what these formulas compute, helpers included."""
+    """A short hash of everything that decides what these formulas compute, helpers included.
+
+    Raises
+    ------
+    FFNNError
+        As `check` does.
+    """
+    for formula in formulas:
+        check(formula)
+    return _fingerprint(*formulas)
+
+
+def _fingerprint(*formulas: Formula) -> str:
     digest = hashlib.sha256()
     for formula in formulas:
-        code = formula.__code__
-        digest.update(code.co_code + repr((code.co_consts, code.co_names, code.co_varnames)).encode())
-        for name in code.co_names:
-            value = formula.__globals__.get(name)
-            if isinstance(value, FunctionType) and _is_formula(value):
-                digest.update(fingerprint(value).encode())
-            elif isinstance(value, int | float | tuple):
-                digest.update(repr((name, value)).encode())
+        for code in _codes(formula.__code__):
+            constants = [constant for constant in code.co_consts if not isinstance(constant, CodeType)]
+            digest.update(code.co_code + repr((constants, code.co_names, code.co_varnames)).encode())
+        digest.update(repr(formula.__defaults__).encode())
+        for name, value in _global_values(formula):
+            known = _fingerprint(value) if _is_formula(value) else _word(value) or (_is_number(value) and repr(value))
+            digest.update(repr((name, known)).encode())
     return digest.hexdigest()[:12]
 
 
-def _is_formula(function: FunctionType) -> bool:
-    return function.__module__ != vocabulary.__name__
+def check(formula: Formula) -> None:
+    """Refuse a formula that reads what its code does not tell: a kernel kept on disk would go stale in silence.
+
+    A formula may use its arguments, local names, literals, words of `ffnn.backend.vocabulary`, and by a name of its
+    module numbers, tuples of numbers and other formulas.
+
+    Raises
+    ------
+    FFNNError
+        If it reads anything else.
+
+    Examples
+    --------
+    >>> import math
+    >>> def area(radius):
+    ...     return math.pi * radius * radius
+    >>> check(area)
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: formula 'area': expected numbers, words of ffnn.backend.vocabulary and other formulas by a
+    name of its module; received 'math', a module: give what it takes from there a name, such as `PI = math.pi`
+    """
+    _check(formula, ())
+
+
+def _check(formula: Formula, callers: tuple[Formula, ...]) -> None:
+    if not isinstance(formula, FunctionType):
+        raise FFNNError(
+            f"formula: expected a plain function, `def f(x): ...`; received {formula!r}, a {type(formula).__name__}: "
+            "call it in such a function"
+        )
+    if formula.__closure__:
+        names = ", ".join(map(repr, formula.__code__.co_freevars))
+        raise FFNNError(
+            f"formula {formula.__name__!r}: expected its values as arguments or by names of its module; received "
+            f"{names} of a function around it: hand it over as an argument, or define it in the module"
+        )
+    if formula in callers:
+        raise FFNNError(f"formula {formula.__name__!r}: expected one that does not call itself: write its steps out")
+    for name, value in _global_values(formula):
+        if _is_formula(value):
+            _check(value, (*callers, formula))
+        elif not (_word(value) or _is_number(value)) and _reads(formula, name):
+            raise FFNNError(
+                f"formula {formula.__name__!r}: expected numbers, words of ffnn.backend.vocabulary and other formulas "
+                f"by a name of its module; received {name!r}, a {type(value).__name__}: give what it takes from there "
+                "a name, such as `PI = math.pi`"
+            )
+
+
+_WORDS = {id(getattr(vocabulary, name)): name for name in vocabulary.__all__}
+
+
+def _word(value: object) -> str:
+    """The word of the vocabulary that this is, or a compiled function of NumPy or Python by its name; else nothing."""
+    if id(value) in _WORDS:
+        return _WORDS[id(value)]
+    if isinstance(value, np.ufunc):
+        return f"numpy.{value.__name__}"
+    if isinstance(value, BuiltinFunctionType) and isinstance(value.__self__, ModuleType):
+        return f"{value.__module__}.{value.__name__}"
+    return ""
+
+
+def _is_formula(value: object) -> bool:
+    return isinstance(value, FunctionType) and not _word(value)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, tuple):
+        return all(map(_is_number, value))
+    return value is None or isinstance(value, int | float | complex | str | np.number | np.bool_)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    """The code of a function and of all functions within it."""
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _global_values(formula: Formula) -> Iterator[tuple[str, Any]]:
+    """Names of the formula's module that occur in it, with their values; some may be names of attributes."""
+    for name in dict.fromkeys(name for code in _codes(formula.__code__) for name in code.co_names):
+        if name in formula.__globals__:
+            yield name, formula.__globals__[name]
+
+
+def _reads(formula: Formula, name: str) -> bool:
+    """Whether the name is a variable in the formula, and not only of an attribute."""
+    instructions = (one for code in _codes(formula.__code__) for one in dis.get_instructions(code))
+    return any(one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and one.argval == name for one in instructions)

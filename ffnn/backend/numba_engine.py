@@ -3,31 +3,26 @@
 Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
 """
 
-import hashlib
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ffnn.backend import numba_loops, numba_math
+from ffnn.backend import numba_loops
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
+from ffnn.backend.numba_cache import kept
 from ffnn.backend.numba_loops import ROW_WORDS, Helper
-from ffnn.backend.numba_math import WORDS, jit, word
+from ffnn.backend.numba_math import WORDS, word
 from ffnn.backend.numpy_engine import NumpyEngine
 
-# What kernels are made of besides formulas; Numba itself looks at the file of the loops only.
-SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
-
-
-_square_sum = jit(numba_loops.square_sum, cache=True)
-_square_sums = jit(complete(numba_loops.square_sums, "square_sums", kernel=_square_sum), cache=True)
-_moments = jit(numba_loops.moments, cache=True)
-_one_hot = jit(numba_loops.one_hot, cache=True)
-_one_hots = jit(complete(numba_loops.one_hots, "one_hots", kernel=_one_hot), cache=True)
+_square_sum = kept(numba_loops.square_sum)
+_square_sums = kept(complete(numba_loops.square_sums, "square_sums", kernel=_square_sum))
+_moments = kept(numba_loops.moments)
+_one_hot = kept(numba_loops.one_hot)
+_one_hots = kept(complete(numba_loops.one_hots, "one_hots", kernel=_one_hot))
 # Without the interpreter's lock: batches are prepared in a thread of their own.
-_warp = jit(numba_loops.warp, cache=True, nogil=True)
+_warp = kept(numba_loops.warp, nogil=True)
 
 
 class NumbaEngine(NumpyEngine):
@@ -36,7 +31,7 @@ class NumbaEngine(NumpyEngine):
     Notes
     -----
     A kernel is compiled when it first runs and kept on disk beside the package (or where
-    `NUMBA_CACHE_DIR` points), under a name that holds a hash of the formula, the loop and the vocabulary.
+    `NUMBA_CACHE_DIR` points, see `numba_cache`), under a hash of the formula, the loop and the vocabulary.
 
     Examples
     --------
@@ -72,10 +67,10 @@ class NumbaEngine(NumpyEngine):
         loop = getattr(numba_loops, kind)
         number = self.dtype.type
         bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
-        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula, loop)}_{SOURCES[:8]}"
-        return jit(complete(loop, name, formula=bound), cache=True)  # type: ignore[no-any-return]
+        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula)}"
+        return kept(complete(loop, name, formula=bound))  # type: ignore[no-any-return]
 
     def _stacked(self, kind: str, single: str, formula: Formula) -> Kernel:
         kernel: Any = self._kernel(single, formula)
         loop = numba_loops.stacked_gather if single == "gather" else numba_loops.stacked
-        return jit(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel), cache=True)  # type: ignore[no-any-return]
+        return kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel))  # type: ignore[no-any-return]

@@ -6,6 +6,7 @@ Hypothesis (`test_bad_input.py`) and a coverage-guided fuzzer (`fuzz.py`) both f
 import io
 import json
 import pickle
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ffnn.backend.numba_cache import File
 from ffnn.cli import config_of, parse_settings
 from ffnn.data import DATASETS
 from ffnn.data.idx import count_idx, read_idx
@@ -167,6 +169,20 @@ def read_photograph(path: Path) -> object:
     return own("folder")(path.parent / "photographs")
 
 
+def read_kernel(path: Path) -> object:
+    """A compiled kernel; what is none is compiled again."""
+    try:
+        return File(str(path.parent), path.name).load()
+    except ValueError as problem:
+        raise FFNNError(str(problem)) from problem
+
+
+def kernel() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        File(folder, "kernel").save(("machine code", 1))
+        return Path(folder, "kernel").read_bytes()
+
+
 def in_a_run(name: str) -> Callable[[Path], object]:
     """Reads a run of which one file is the one given: as `ffnn report`, `ffnn compare` and `--resume` begin."""
 
@@ -257,6 +273,7 @@ TARGETS: dict[str, Target] = {
         [b"label,0,1\ncat,1,2\ndog,3,4\n", b"label,a,b\ncat,1,2\ndog,3,4\n", b"0,1,2,3,4\n1,5,6,7,8\n"],
         CSV_WORDS,
     ),
+    "kernel": Target(".nbc", read_kernel, [kernel()], PICKLE_WORDS),
     "checkpoint": Target(".npz", Checkpoint.load, [checkpoint()]),
     "run_config": Target("", in_a_run("config.yaml"), [CONFIG], YAML_WORDS),
     "history": Target("", in_a_run("history.jsonl"), [RUN["history.jsonl"]], JSON_WORDS),
