@@ -156,7 +156,9 @@ class Config(BaseModel):
     split_seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
         0, description="of the split; not the seed above, so that seeds compare on the same images"
     )
-    monitor: Monitored = Field("val/accuracy", description="what makes an epoch the best one")
+    monitor: Monitored = Field(
+        "val/accuracy", description="what makes an epoch the best one; of equal accuracies the lower loss wins"
+    )
     patience: Count | None = Field(None, description="stop after so many epochs without improvement")
     patience_monitor: Monitored = Field("val/loss", description="what patience watches")
     min_delta: NonNegative = Field(0.0, description="what counts as an improvement")

@@ -5,6 +5,7 @@
 
 import dataclasses
 import json
+import math
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ KNOWN = ("time", "versions")
 
 
 def best_run(folders: Iterable[ExperimentFolder]) -> RunRecord | None:
-    """Of all runs with at most 500,000 parameters the one with the highest accuracy on validation."""
+    """Of all runs with at most 500,000 parameters the one with the highest validation accuracy, then lowest loss."""
     runs = [
         run
         for folder in folders
@@ -31,7 +32,11 @@ def best_run(folders: Iterable[ExperimentFolder]) -> RunRecord | None:
         if run.summary.get("parameters", MOST_PARAMETERS + 1) <= MOST_PARAMETERS
         and (run.path / "checkpoints" / "best.npz").is_file()
     ]
-    return max(runs, key=lambda run: float(run.summary.get("best/val/accuracy", 0)), default=None)
+    return max(runs, key=_standing, default=None)
+
+
+def _standing(run: RunRecord) -> tuple[float, float]:
+    return float(run.summary.get("best/val/accuracy", 0)), -float(run.summary.get("best/val/loss", math.inf))
 
 
 def keep_model(run: RunRecord, folder: Path) -> Path:

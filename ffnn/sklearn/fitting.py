@@ -119,7 +119,8 @@ def train(
     validation : Rows, optional
     class_weights : list of float, optional
     monitor : str, optional
-        What says which epoch is the best; by default the loss of validation, or of training without.
+        What says which epoch is the best; by default the loss of validation, or of training without. Of equal
+        accuracies the lower loss decides.
     callbacks : sequence of Callback
         Copied before they are told.
     verbose : bool

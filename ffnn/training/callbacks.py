@@ -30,8 +30,8 @@ class Best(Callback):
     Parameters
     ----------
     monitor : str, default "val/accuracy"
-        A name of the record. Losses are better when smaller, everything else when larger; of equal
-        epochs the first one counts.
+        A name of the record. Losses are better when smaller, everything else when larger. Of epochs with the same
+        accuracy the one with the lower loss of the same part is better; of equal ones the first counts.
 
     Attributes
     ----------
@@ -53,11 +53,16 @@ class Best(Callback):
         return self.record[self.monitor] if self.record else math.nan
 
     def improves(self, record: Record, by: float = 0.0) -> bool:
-        """Whether an epoch beats the best so far by more than `by`."""
+        """Whether an epoch beats the best so far by more than `by`; where `by` is 0, also by its loss alone."""
         value = monitored(record, self.monitor)
         if not math.isfinite(value):
             return False
-        return self.record is None or self._sign * (value - self.score) > by
+        if self.record is None or self._sign * (value - self.score) > by:
+            return True
+        # Some hundred images have few accuracies: many epochs share one, and the first of them knows least.
+        loss = f"{self.monitor.partition('/')[0]}/loss"
+        tied = not by and value == self.score and loss in record and loss in self.record
+        return tied and record[loss] < self.record[loss]
 
     def on_epoch(self, trainer: Trainer, record: Record) -> None:
         if self.improves(record):
@@ -92,7 +97,8 @@ class EarlyStopping(Callback):
     patience : int >= 1
     monitor : str, default "val/loss"
     min_delta : float in [0, inf)
-        What counts as an improvement: more than this.
+        What counts as an improvement: more than this; with 0 every epoch that `Best` would take, so also the same
+        accuracy with a lower loss.
     """
 
     def __init__(self, patience: int, monitor: str = "val/loss", min_delta: float = 0.0) -> None:

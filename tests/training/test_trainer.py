@@ -1,5 +1,6 @@
 """The loop: it learns, it repeats itself to the bit, it stops when it should and says why it broke."""
 
+import json
 import math
 
 import numpy as np
@@ -179,6 +180,56 @@ def test_early_stopping_waits_its_patience_and_best_gives_the_best_weights_back(
     assert best.record is not None
     assert best.record["epoch"] == 2
     np.testing.assert_array_equal(trainer.objective.network.parameters.values, seen[2])
+
+
+class Course(Callback):
+    """Validation accuracies and losses by hand."""
+
+    def __init__(self, accuracies: list[float], losses: list[float]) -> None:
+        self.accuracies, self.losses = accuracies, losses
+
+    def on_epoch(self, trainer: Trainer, record: Record) -> None:
+        record["val/accuracy"] = self.accuracies[trainer.epoch - 1]
+        record["val/loss"] = self.losses[trainer.epoch - 1]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "losses", "expected"),
+    [
+        ([0.9, 0.9, 0.9, 0.8], [0.5, 0.3, 0.4, 0.1], 2),  # of the tied ones the lowest loss
+        ([0.9, 0.9, 0.9, 0.9], [0.5, 0.5, 0.5, 0.5], 1),  # of equal ones the first
+        ([0.9, 0.91, 0.9, 0.9], [0.5, 0.9, 0.1, 0.1], 2),  # accuracy comes first
+        ([0.9, 0.9, 0.9, 0.9], [0.5, math.nan, 0.4, math.inf], 3),
+        ([0.9, 0.9, 0.9, 0.9], [math.inf, 0.6, 0.7, 0.8], 2),
+    ],
+)
+def test_of_epochs_with_the_same_accuracy_the_lower_loss_is_best(
+    accuracies: list[float], losses: list[float], expected: int
+) -> None:
+    best = Best("val/accuracy")
+    trainer = make_trainer(epochs=4, callbacks=[Course(accuracies, losses), best])
+    trainer.fit()
+    assert best.record is not None
+    assert best.record["epoch"] == expected
+    again = Best("val/accuracy")  # what a resumed run knows of the epochs before
+    again.load_state_dict(json.loads(json.dumps(best.state_dict())))
+    tied = {"val/accuracy": best.score, "val/loss": best.record["val/loss"] * (1 - 1e-9)}
+    assert again.improves(tied)
+    assert not again.improves({**tied, "val/loss": best.record["val/loss"]})
+
+
+def test_early_stopping_counts_what_best_would_take_and_no_less_than_min_delta() -> None:
+    """The loss falls until epoch 4 at one accuracy; with two epochs of patience training ends after epoch 6."""
+    course = Course([0.9] * 9, [0.5, 0.4, 0.3, 0.2, 0.2, 0.2, 0.1, 0.1, 0.1])
+    best = Best()
+    trainer = make_trainer(epochs=9, callbacks=[course, best, EarlyStopping(2, "val/accuracy")])
+    trainer.fit()
+    assert trainer.epoch == 6
+    assert best.record is not None
+    assert best.record["epoch"] == 4
+    trainer = make_trainer(epochs=9, callbacks=[course, EarlyStopping(2, "val/accuracy", min_delta=1e-6)])
+    trainer.fit()
+    assert trainer.epoch == 3
 
 
 def test_min_delta_asks_for_more_than_a_little() -> None:
