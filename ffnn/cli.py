@@ -119,8 +119,7 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     >>> parse_settings(["--learning-rate=1e-05", "--hidden_layers", "[256, 128]", "--group=2024"])
     {'learning_rate': 1e-05, 'hidden_layers': [256, 128], 'group': '2024'}
     """
-    from ffnn.lab.config import REMARKS, Config, takes_text
-    from ffnn.lab.values import parse_value
+    from ffnn.lab.config import REMARKS, Config
     from ffnn.tracking.environment import redact
 
     settings: dict[str, Any] = {}
@@ -128,7 +127,9 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     while rest:
         argument = rest.pop(0)
         if not argument.startswith("--"):
-            raise FFNNError(f"expected settings as --name=value; received {argument!r}")
+            cut = next((name for name, value in settings.items() if str(value)[:1] in ("[", "{")), None)
+            fix = f"; put all of --{cut} in quotes, as it has spaces" if cut else ""
+            raise FFNNError(f"expected settings as --name=value; received {argument!r}{fix}")
         name, equals, text = argument[2:].partition("=")
         name = name.replace("-", "_")
         field = name.partition(".")[0]
@@ -140,9 +141,21 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
                 raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
             text = rest.pop(0)
         text = redact(text) if field in REMARKS else text
-        value = parse_value(text)
-        settings[name] = text if value is not None and field == name and takes_text(field) else value
+        settings[name] = _value(name, text)
     return settings
+
+
+def _value(name: str, text: str) -> Any:
+    """What a text means as the value of a setting, or of an option within one."""
+    from ffnn.lab.config import takes_text
+    from ffnn.lab.values import is_nothing, parse_value
+
+    if takes_text(name):
+        return None if is_nothing(text) else text
+    try:
+        return parse_value(text)
+    except FFNNError as problem:
+        raise FFNNError(f"--{name}: {problem}") from None
 
 
 @commands.command(cls=SettingsCommand, context_settings=ANY_SETTING)
@@ -154,7 +167,7 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
 
     \b
     ffnn train
-    ffnn train --dataset=fashion_mnist --hidden_layers=[256,128] --optimizer=adam --learning_rate=0.001
+    ffnn train --dataset=fashion_mnist --hidden_layers=[256,128] --optimizer=sgd --learning_rate=0.1
     ffnn train --config runs/train/RUN/config.yaml --seed=1
     ffnn train --resume runs/train/RUN
     ffnn train --resume runs/train/RUN --epochs=30

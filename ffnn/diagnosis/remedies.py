@@ -10,6 +10,7 @@ from typing import Any
 
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.usual import LARGEST_PENALTY, USUAL_RATES
+from ffnn.nn.optimizers import own_rate
 
 MORE_IS_THE_SAME = ("dropout", "warmup_epochs")
 LESS_IS_THE_SAME = ("patience", "clip_norm")
@@ -67,7 +68,10 @@ def _is_there(remedy: str, course: Course) -> bool:
 def _usual(name: str, course: Course) -> tuple[float, float]:
     """Between what a setting is not unusual, in this run."""
     if name == "learning_rate":
-        return USUAL_RATES.get(str(course.chosen("optimizer")), (0.0, math.inf))
+        optimizer = str(course.chosen("optimizer"))
+        least, most = USUAL_RATES.get(optimizer, (0.0, math.inf))
+        rate = own_rate(optimizer) or 1.0
+        return rate * least, rate * most
     most, size = LARGEST_PENALTY[name], course.config.get("batch_size")
     divided = name == "l2" and course.config.get("l2_per_example") and _is_number(size)
     return 0.0, most * (size or 1) if divided else most
@@ -75,12 +79,21 @@ def _usual(name: str, course: Course) -> tuple[float, float]:
 
 def _too_large(name: str, course: Course) -> str:
     own, most = course.chosen(name), _usual(name, course)[1]
-    return f"a smaller {name} ({own:g}; more than {most:g} is unusual)" if _is_number(own) and own > most else ""
+    wrong = _is_number(own) and own > most
+    return f"a smaller {name} ({own:g}; more than {most:g} is unusual{_default(name, course)})" if wrong else ""
 
 
 def _too_small(name: str, course: Course) -> str:
     own, least = course.chosen(name), _usual(name, course)[0]
-    return f"a larger {name} ({own:g}; less than {least:g} is unusual)" if _is_number(own) and own < least else ""
+    wrong = _is_number(own) and own < least
+    return f"a larger {name} ({own:g}; less than {least:g} is unusual{_default(name, course)})" if wrong else ""
+
+
+def _default(name: str, course: Course) -> str:
+    """What the run would have taken by itself, where that depends on another choice."""
+    optimizer = str(course.chosen("optimizer"))
+    rate = own_rate(optimizer) if name == "learning_rate" else None
+    return f", and {optimizer} takes {rate:g} by itself" if rate else ""
 
 
 def _is_number(value: Any) -> bool:

@@ -18,7 +18,7 @@ LARGEST_PENALTY: Mapping[str, float] = {"l2": 0.01, "weight_decay": 0.5}
 """Of weights, by setting: ten times what helps a network of this kind; more of it can hold all weights at 0."""
 
 USUAL_RATES: Mapping[str, tuple[float, float]] = {
-    "sgd": (1e-3, 1.0), "momentum": (1e-3, 0.3), "nesterov": (1e-3, 0.3), "adagrad": (1e-3, 0.3),
-    "rmsprop": (1e-5, 0.03), "adam": (1e-5, 0.03), "adamw": (1e-5, 0.03),
+    "sgd": (0.1, 100), "momentum": (0.1, 30), "nesterov": (0.1, 30), "adagrad": (0.1, 30),
+    "rmsprop": (0.01, 30), "adam": (0.01, 30), "adamw": (0.01, 30),
 }  # fmt: skip
-"""By optimizer, the learning rates with which networks of this kind learn."""
+"""By optimizer, how many times its own learning rate networks of this kind learn with, at least and at most."""

@@ -17,15 +17,23 @@ from ffnn.errors import FFNNError, nearest
 from ffnn.lab.code import code_digest, feature_releases
 from ffnn.lab.values import with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from ffnn.nn.optimizers import own_rate
 from ffnn.reference import REFERENCES
 from ffnn.registry import Registry
 from ffnn.tracking.environment import redact
 from ffnn.tracking.plain import writable
+from ffnn.tracking.run_directory import folder_name_fault
 
 
 def _whole(value: Any) -> Any:
     """A float without a fraction is a whole number: sweeps write 64.0."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _listed(value: Any) -> Any:
+    """One thing is a list of one; text with commas is left, to be refused: it may be meant as several."""
+    alone = value is not None and not isinstance(value, list) and not (isinstance(value, str) and "," in value)
+    return [value] if alone else value
 
 
 def _component(registry: Registry[Any], **required: Any) -> BeforeValidator:
@@ -49,6 +57,17 @@ def _one_of(*names: str) -> AfterValidator:
         return name
 
     return AfterValidator(check)
+
+
+def _own_rates() -> str:
+    """Such as "sgd 0.01, adam 0.001"."""
+    return ", ".join(f"{name} {rate:g}" for name in OPTIMIZERS if (rate := own_rate(name)))
+
+
+def _names_a_folder(name: str | None) -> str | None:
+    if name and (fault := folder_name_fault(name)):
+        raise ValueError(fault)
+    return name
 
 
 def _without_keys(text: str) -> str:
@@ -99,7 +118,7 @@ class Config(BaseModel):
         "unit", description="unit [0, 1], signed [-1, 1] or standardize (mean 0, std 1)"
     )
 
-    augment: list[Annotated[Component, _component(AUGMENTATIONS)]] = Field(
+    augment: Annotated[list[Annotated[Component, _component(AUGMENTATIONS)]], BeforeValidator(_listed)] = Field(
         [], description=f"of training images, in this order: {', '.join(AUGMENTATIONS)}"
     )
 
@@ -107,7 +126,9 @@ class Config(BaseModel):
         "shuffled", description="shuffled: every image once an epoch; balanced: every class equally often"
     )
 
-    hidden_layers: list[Count] | None = Field(None, description="units of each hidden layer [128, 64]")
+    hidden_layers: Annotated[list[Count] | None, BeforeValidator(_listed)] = Field(
+        None, description="units of each hidden layer [128, 64]"
+    )
     num_layers: Annotated[Whole, Field(ge=0)] | None = Field(
         None, description="with hidden_units: so many equal layers"
     )
@@ -138,7 +159,9 @@ class Config(BaseModel):
     optimizer: Annotated[Component, _component(OPTIMIZERS)] = Field(
         "adam", description=f"one of {', '.join(OPTIMIZERS)}"
     )
-    learning_rate: Positive = Field(0.001, description="base learning rate")
+    learning_rate: Positive | None = Field(
+        None, description=f"base learning rate [the optimizer's own: {_own_rates()}]"
+    )
     weight_decay: NonNegative | None = Field(None, description="decoupled weight decay [the optimizer's own]")
     schedule: Annotated[Component, _component(SCHEDULES)] = Field(
         "constant", description=f"one of {', '.join(SCHEDULES)}"
@@ -178,11 +201,15 @@ class Config(BaseModel):
     threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
 
-    runs_dir: str = Field("runs", description="where run directories go")
-    group: str = Field("train", description="folder of related runs, and their W&B group")
-    name: str | None = Field(None, description="name of the run [made from data set, optimizer and seed]")
+    runs_dir: Annotated[str, Field(min_length=1)] = Field("runs", description="where run directories go")
+    group: Annotated[str, Field(min_length=1), AfterValidator(_names_a_folder)] = Field(
+        "train", description="folder of related runs, and their W&B group"
+    )
+    name: Annotated[str | None, AfterValidator(_names_a_folder)] = Field(
+        None, description="name of the run [made from data set, optimizer and seed]"
+    )
     job_type: str = Field("train", description="W&B job type")
-    tags: list[Remark] = Field([], description="W&B tags")
+    tags: Annotated[list[Remark], BeforeValidator(_listed)] = Field([], description="W&B tags")
     notes: Remark = Field("", description="W&B notes")
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
     project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
@@ -191,6 +218,16 @@ class Config(BaseModel):
         0, description="steps between checkpoints within an epoch; 0: at the ends of epochs only"
     )
     histogram_every: Annotated[Whole, Field(ge=0)] = Field(5, description="epochs between W&B histograms; 0: none")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _take_the_optimizers_rate(cls, values: Any) -> Any:
+        """Let a config have a number whoever chose it: what is written down stays true when a default changes."""
+        if not isinstance(values, dict) or values.get("learning_rate") is not None:
+            return values
+        optimizer = values.get("optimizer", cls.model_fields["optimizer"].default)
+        name = optimizer.get("name") if isinstance(optimizer, Mapping) else optimizer
+        return {**values, "learning_rate": own_rate(name)}
 
     @model_validator(mode="before")
     @classmethod
@@ -366,7 +403,9 @@ def _unknown(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def takes_text(field: str) -> bool:
-    """Whether a setting is plain text, so that a command line's `--name=2024` stays text."""
+    """Whether this is a setting of plain text, so that a command line's `--name=2024` stays text."""
+    if field not in Config.model_fields:
+        return False
     annotation = Config.model_fields[field].annotation
     return annotation is str or (
         get_origin(annotation) is not Literal and set(get_args(annotation)) == {str, type(None)}
@@ -378,8 +417,9 @@ _EXPECTED = {
     "float_type": "a number",
     "bool_type": "true or false",
     "string_type": "text",
-    "list_type": "a list such as [256, 128]",
+    "list_type": "a list in brackets, such as [256, 128]",
     "literal_error": "{expected}",
+    "string_too_short": "text",
     "greater_than": "a number greater than {gt}",
     "greater_than_equal": "a number of at least {ge}",
     "less_than": "a number less than {lt}",

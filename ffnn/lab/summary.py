@@ -27,8 +27,8 @@ def describe_start(config: Config, parts: Parts, path: Path) -> str:
     trainer = "" if config.framework == "ffnn" else f"{config.framework} from "
     return (
         f"{name_of(config.dataset)}: {len(split.train):,} images to train, {len(split.val):,} to validate, "
-        f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)}, "
-        f"{trainer}engine {config.engine} {config.dtype}, {where}; {path}"
+        f"{len(split.test):,} to test; {sizes} ({network.parameters.size:,} parameters), {name_of(config.optimizer)} "
+        f"with learning rate {config.learning_rate:g}, {trainer}engine {config.engine} {config.dtype}, {where}; {path}"
     )
 
 

@@ -1,43 +1,75 @@
 """Values from a command line, as people type them and as `wandb agent` passes them.
 
-An agent writes Python: `--flag=True`, `--n=None`, `--nested={'beta': 0.9}`, `--rate=1e-05`. People
-also write `true`, `null` and `[256,128]`.
+An agent writes Python: `--flag=True`, `--n=None`, `--nested={'beta': 0.9}`, `--rate=1e-05`. People write YAML as in
+their files: `true`, `null`, `[adam, sgd]`, `{name: adam, epsilon: 1e-8}`.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-import yaml
+from yaml import YAMLError
 
 from ffnn.errors import FFNNError
+from ffnn.tracking.yaml_file import TwiceError, read_yaml
 
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 
 
 def parse_value(text: str) -> Any:
-    """The value that a text means: a Python literal, true/false/null, or else the text itself.
+    """The value that a text means: a Python literal, true/false/null, a value of YAML, or else the text itself.
+
+    Raises
+    ------
+    FFNNError
+        If a mapping says something twice, or a colon in it lacks the space behind it.
 
     Examples
     --------
-    >>> [parse_value(text) for text in ("1e-05", "[256, 128]", "True", "null", "{'beta1': 0.9}", "adam")]
-    [1e-05, [256, 128], True, None, {'beta1': 0.9}, 'adam']
+    >>> [parse_value(text) for text in ("1e-05", "[256, 128]", "True", "null", "{'beta1': 0.9}", "adam", "012")]
+    [1e-05, [256, 128], True, None, {'beta1': 0.9}, 'adam', 12]
+    >>> parse_value("{name: adam, epsilon: 1e-8}")
+    {'name': 'adam', 'epsilon': 1e-08}
     """
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
     try:
-        value = ast.literal_eval(text.strip())
+        tree = ast.parse(text.strip(), mode="eval")
+        value = ast.literal_eval(tree)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # TypeError: {[]: 1}
-        return _flow(text) if text[:1] in ("[", "{") else text
+        return _of_yaml(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            keys = Counter(ast.literal_eval(key) for key in node.keys if key)
+            if twice := [key for key, times in keys.items() if times > 1]:
+                raise _twice(twice[0])
     return _plain(value) if isinstance(value, bool | int | float | str | list | tuple | dict | None) else text
 
 
-def _flow(text: str) -> Any:
-    """Lists and mappings with bare words, as YAML writes them: [adam, sgd]."""
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError, RecursionError):  # [2024-13-45]
+def is_nothing(text: str) -> bool:
+    """Whether a text means that there is no value."""
+    return text.lower() in _WORDS and _WORDS[text.lower()] is None
+
+
+def _of_yaml(text: str) -> Any:
+    """Numbers that Python writes otherwise, and lists and mappings with bare words: 012, [adam, sgd]."""
+    flow = text.strip()[:1] in ("[", "{")
+    if not flow and not text.strip()[:1].isdigit() and text[:1] not in ("+", "-", "."):
         return text
+    try:
+        value = read_yaml(text)
+    except TwiceError as problem:
+        raise _twice(problem.key) from problem
+    except (YAMLError, RecursionError):
+        return text
+    if isinstance(value, dict) and ":" in (joined := next((str(key) for key in value if value[key] is None), "")):
+        raise FFNNError(f"expected a space behind each colon, as in {{name: adam}}; received {joined!r} in {text!r}")
+    return _plain(value) if flow or isinstance(value, int | float) else text
+
+
+def _twice(key: object) -> FFNNError:
+    return FFNNError(f"{key} is there twice in a mapping; only the last would count: keep one")
 
 
 def _plain(value: Any) -> Any:

@@ -109,6 +109,18 @@ class Optimizer(ABC):
 OPTIMIZERS: Registry[Optimizer] = Registry("optimizer")
 
 
+def own_rate(name: object) -> float | None:
+    """The learning rate that an optimizer takes where nobody gives one; None where there is no such optimizer or rate.
+
+    Examples
+    --------
+    >>> own_rate("sgd"), own_rate("adam"), own_rate("adm")
+    (0.01, 0.001, None)
+    """
+    rate = OPTIMIZERS.options(name)["learning_rate"].default if isinstance(name, str) and name in OPTIMIZERS else None
+    return rate if isinstance(rate, float) else None
+
+
 @OPTIMIZERS.register("sgd")
 class SGD(Optimizer):
     """value -= learning_rate * grad. Stochastic gradient descent, without momentum.

@@ -51,7 +51,8 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     l2 : float in [0, inf), default 0
         lambda of lambda/2 * sum of squared weights; MLPClassifier's alpha is lambda times the batch size.
     optimizer : component, default "adam"
-    learning_rate : float in (0, inf), default 0.001
+    learning_rate : float in (0, inf), optional
+        By default the optimizer's own: 0.001 for adam, 0.01 for sgd.
     weight_decay : float in [0, inf), optional
         Decoupled; by default the optimizer's own.
     schedule : component, default "constant"
@@ -141,7 +142,7 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         class_weight: dict[Any, float] | str | None = None,
         l2: float = 0.0,
         optimizer: Component = "adam",
-        learning_rate: float = 0.001,
+        learning_rate: float | None = None,
         weight_decay: float | None = None,
         schedule: Component = "constant",
         warmup_epochs: float = 0.0,

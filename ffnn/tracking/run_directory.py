@@ -20,6 +20,8 @@ from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
 CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary.json", "environment.json"
 LOCK = ".lock"
+UNSAFE = '/\\:*?"<>|'
+"""What ends a folder's name, or may not be in it, on some system."""
 
 
 class RunDirectory:
@@ -60,7 +62,7 @@ class RunDirectory:
         """
         folder = Path(runs_dir) / _checked("group", group)
         names = (run_id if number == 1 else f"{run_id}-{number}" for number in count(1))
-        _checked("run_id", run_id)
+        _checked("name", run_id)
         try:
             folder.mkdir(parents=True, exist_ok=True)
             directory = cls(next(folder / name for name in names if _made(folder / name)))
@@ -202,12 +204,27 @@ def find_runs(path: Path | str) -> list[Path]:
     return sorted(found)
 
 
+def folder_name_fault(name: str) -> str:
+    """Why a text cannot be the name of a folder, on any system; empty if it can.
+
+    Examples
+    --------
+    >>> folder_name_fault("lr-0.1")
+    ''
+    >>> folder_name_fault("lr/0.1")
+    'expected a name of 1 to 200 characters that does not begin with a dot and has none of / \\\\ : * ? " < > |; ...'
+    """
+    if 0 < len(name) <= 200 and not name.startswith(".") and all(c not in UNSAFE and c.isprintable() for c in name):
+        return ""
+    return (
+        "expected a name of 1 to 200 characters that does not begin with a dot and has "
+        f"none of {' '.join(UNSAFE)}; received {name!r}"
+    )
+
+
 def _checked(what: str, name: str) -> str:
-    if not 0 < len(name) <= 200 or name.startswith(".") or any(c in '/\\:*?"<>|' or not c.isprintable() for c in name):
-        raise FFNNError(
-            f"{what}: expected a name of 1 to 200 characters that does not begin with a dot and has "
-            f'none of / \\ : * ? " < > |; received {name!r}'
-        )
+    if fault := folder_name_fault(name):
+        raise FFNNError(f"{what}: {fault}")
     return name
 
 

@@ -1,7 +1,7 @@
 """YAML that every reader understands alike, written and read without ever building objects.
 
-PyYAML follows YAML 1.1, where `1e-4` is a string; YAML 1.2 and people take it for a number. Here it
-is a number when read, and a string that looks like one is quoted when written.
+PyYAML follows YAML 1.1, where `1e-4` is text, `012` is 10, `1:30` is 90 and `no` is false. Here values are what YAML
+1.2 and people take them for, and text that any of the two takes for something else is quoted when written.
 """
 
 import re
@@ -14,10 +14,21 @@ import yaml
 from ffnn.errors import FFNNError, nearest
 from ffnn.tracking.plain import plain, writable
 
-FLOAT = "tag:yaml.org,2002:float"
-MERGE = "tag:yaml.org,2002:merge"
-# YAML 1.2.2, section 10.3.2: the core schema's floats.
-NUMBER = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+$")
+TAG = "tag:yaml.org,2002:"
+MERGE = f"{TAG}merge"
+# YAML 1.2.2, section 10.3.2: the core schema. Only what begins with one of the characters is compared.
+CORE = {
+    "null": (re.compile(r"(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""]),
+    "bool": (re.compile(r"(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF")),
+    "int": (re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)$"), list("-+0123456789")),
+    "float": (
+        re.compile(
+            r"(?:[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
+        ),
+        list("-+.0123456789"),
+    ),
+    "merge": (re.compile(r"<<$"), ["<"]),  # of YAML 1.1 alone, and useful
+}
 
 LARGEST = 100_000
 """Values that a file may make; the largest of this project has some hundred."""
@@ -38,16 +49,42 @@ class Dumper(yaml.SafeDumper):
         return self.represent_scalar("tag:yaml.org,2002:str", text, style)
 
 
-class _TwiceError(yaml.MarkedYAMLError):
-    """A key that occurs twice; PyYAML would keep the last and say nothing."""
+class TwiceError(yaml.MarkedYAMLError):
+    """A key that occurs twice; PyYAML would keep the last and say nothing.
+
+    Parameters
+    ----------
+    first, second : Node
+    """
+
+    def __init__(self, first: yaml.Node, second: yaml.Node) -> None:
+        self.key = second.value
+        lines = f"lines {first.start_mark.line + 1} and {second.start_mark.line + 1}"
+        super().__init__(problem=f"{self.key} is there twice ({lines})", problem_mark=second.start_mark)
 
 
 class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader that reads `1e-4` as a number, and refuses a key that occurs twice.
+    """PyYAML's safe loader with the values of YAML 1.2, that refuses a key that occurs twice.
 
     It also refuses what would not end: a value that contains itself, and references that multiply into more than
     `LARGEST` values.
     """
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        """A whole number; one that begins with 0 is decimal all the same, and nothing else has a place in it."""
+        text = self._of_core("int", node)
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+
+    def construct_yaml_float(self, node: yaml.ScalarNode) -> float:
+        """A number; of infinity and NaN Python's names have no point."""
+        text = self._of_core("float", node).lower()
+        return float(text if text[-1].isdigit() or text[-1] == "." else text.replace(".", ""))
+
+    def _of_core(self, kind: str, node: yaml.ScalarNode) -> str:
+        text = str(self.construct_scalar(node))
+        if not CORE[kind][0].match(text):
+            raise ValueError
+        return text
 
     def get_single_node(self) -> yaml.Node | None:
         """What the file says, if it can be written out."""
@@ -77,14 +114,17 @@ class Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
                 before = first.setdefault((key.tag, key.value), key)
                 if before is not key:
-                    lines = f"lines {before.start_mark.line + 1} and {key.start_mark.line + 1}"
-                    raise _TwiceError(problem=f"{key.value} is there twice ({lines})", problem_mark=key.start_mark)
+                    raise TwiceError(before, key)
         return node
 
 
 Dumper.add_representer(str, Dumper.represent_text)
+Loader.yaml_implicit_resolvers = {}  # those of YAML 1.1, which the dumper keeps
+Loader.add_constructor(f"{TAG}int", Loader.construct_yaml_int)
+Loader.add_constructor(f"{TAG}float", Loader.construct_yaml_float)
 for _class in (Dumper, Loader):
-    _class.add_implicit_resolver(FLOAT, NUMBER, list("-+.0123456789"))
+    for _kind, (_pattern, _first) in CORE.items():
+        _class.add_implicit_resolver(f"{TAG}{_kind}", _pattern, _first)
 
 
 def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
@@ -118,6 +158,17 @@ def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:
     return size
 
 
+def read_yaml(text: str) -> Any:
+    """What a text says; yaml.YAMLError or RecursionError where it is no YAML, and `TwiceError` for a repeated key.
+
+    Examples
+    --------
+    >>> read_yaml("{a: 012, b: 1e-4, c: 1:30, d: no, e: 0o17, f: [.5, -.inf, null]}")
+    {'a': 12, 'b': 0.0001, 'c': '1:30', 'd': 'no', 'e': 15, 'f': [0.5, -inf, None]}
+    """
+    return yaml.load(text, Loader)  # noqa: S506  a safe loader
+
+
 def load_yaml(path: Path) -> Any:
     """Read a YAML file into plain values.
 
@@ -127,8 +178,8 @@ def load_yaml(path: Path) -> Any:
         If the file cannot be read, is not YAML, or says something twice; the message names the line.
     """
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506  a safe loader
-    except _TwiceError as problem:
+        return read_yaml(path.read_text(encoding="utf-8"))
+    except TwiceError as problem:
         raise FFNNError(f"{_place(path, problem)}: {problem.problem}; only the last would count: keep one") from problem
     except yaml.YAMLError as problem:
         reason = " ".join(str(getattr(problem, "problem", problem)).split())

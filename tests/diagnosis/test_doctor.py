@@ -21,11 +21,13 @@ from ffnn.diagnosis.cli import doctor
 from ffnn.diagnosis.present import last_line
 from ffnn.diagnosis.remedies import in_words
 from ffnn.diagnosis.symptom import sorted_out
+from ffnn.diagnosis.usual import USUAL_RATES
 from ffnn.diagnosis.watch import Watch
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build, build_trainer
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
+from ffnn.nn import OPTIMIZERS
 from ffnn.report.document import Block, Heading, Note
 from ffnn.report.run import doctor_blocks
 from ffnn.tracking import RunRecord
@@ -225,9 +227,11 @@ def test_a_remedy_that_the_run_has_is_no_remedy(run: Train) -> None:
         (["x y"], {"l2": 0.1}, "a smaller l2 (0.1; more than 0.01 is unusual) or x y."),
         (["x y"], {"l2": 0.1, "l2_per_example": True}, "x y."),
         (["a smaller learning rate", "x y"], {"learning_rate": 0.5},
-         "a smaller learning_rate (0.5; more than 0.03 is unusual) or x y."),
+         "a smaller learning_rate (0.5; more than 0.03 is unusual, and adam takes 0.001 by itself) or x y."),
         (["x y"], {"learning_rate": 1e-9}, "x y."),
         (["x y"], {"learning_rate": 0.5, "optimizer": "sgd"}, "x y."),
+        (["x y"], {"learning_rate": 5, "optimizer": "sgd"},
+         "a smaller learning_rate (5; more than 1 is unusual, and sgd takes 0.01 by itself) or x y."),
     ],
 )  # fmt: skip
 def test_remedies_begin_with_what_is_unusual_and_leave_out_what_is_there(
@@ -241,7 +245,14 @@ def test_remedies_begin_with_what_is_unusual_and_leave_out_what_is_there(
 def test_a_rate_that_is_too_small_is_named_where_that_can_be_the_cause() -> None:
     course = Course({"learning_rate": 1e-7, "optimizer": "adam"}, [])
     told = in_words(["x y"], course, too_small=["learning_rate"])
-    assert told == "a larger learning_rate (1e-07; less than 1e-05 is unusual) or x y."
+    assert told == "a larger learning_rate (1e-07; less than 1e-05 is unusual, and adam takes 0.001 by itself) or x y."
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_the_rate_that_an_optimizer_takes_by_itself_is_a_usual_one(name: str) -> None:
+    assert name in USUAL_RATES
+    course = Course(make_config({"optimizer": name}).resolved(), [])
+    assert in_words(["x y"], course, ["learning_rate"], ["learning_rate"]) == "x y."
 
 
 def test_a_penalty_that_is_too_large_is_named_first(run: Train) -> None:

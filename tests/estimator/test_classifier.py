@@ -259,6 +259,12 @@ def test_errors_of_labels() -> None:
         FFNNClassifier(**SMALL, class_weight="balanced").partial_fit(X, Y, classes=range(10))
 
 
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_without_a_rate_it_takes_the_optimizers_own(name: str) -> None:
+    model = FFNNClassifier((4,), optimizer=name, epochs=1).fit(X[:50], Y[:50])
+    assert model.history_[0]["learning_rate"] == OPTIMIZERS.create(name).learning_rate
+
+
 def test_a_loss_beyond_bounds_is_an_error_with_advice() -> None:
     with pytest.raises(DivergedError, match=r"it began in .*; lower the learning_rate or scale X"):
         FFNNClassifier(**{**SMALL, "learning_rate": 1e200}, optimizer="sgd").fit(X, Y)

@@ -14,11 +14,12 @@ from ffnn.errors import FFNNError
 from ffnn.lab import build
 from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.values import parse_value, with_overrides
+from ffnn.nn import OPTIMIZERS
 from ffnn.tracking import dump_yaml, load_yaml
 
 BAD = {
-    "learning_rate": ["abc", -1, 0, float("nan"), float("inf"), [0.1], None],
-    "hidden_layers": [128, [0], [-3], ["x"], [1.5]],
+    "learning_rate": ["abc", -1, 0, float("nan"), float("inf"), [0.1]],
+    "hidden_layers": ["128, 64", [0], [-3], ["x"], [1.5]],
     "batch_size": ["ful", 0, -1, 1.5, None],
     "epochs": [True, 0, "many"],
     "optimizer": ["adm", 5, {"name": "adam", "bta1": 0.1}, {"name": "adam", "beta1": 1.0}],
@@ -94,6 +95,35 @@ def test_values_arrive_as_an_agent_writes_them() -> None:
     assert config.group == "2024"
 
 
+@pytest.mark.parametrize("setting", ["name", "group"])
+@pytest.mark.parametrize("text", ["a/b", "a\\b", "..", ".a", "a:b", "a\nb", 300 * "x"])
+def test_a_name_that_no_folder_can_have_is_refused_as_what_it_is(setting: str, text: str) -> None:
+    with pytest.raises(FFNNError, match=f"{setting}: expected a name of 1 to 200 characters"):
+        make_config(parse_settings([f"--{setting}={text}"]))
+
+
+@pytest.mark.parametrize("setting", ["group", "runs_dir"])
+def test_a_folder_needs_a_name(setting: str) -> None:
+    with pytest.raises(FFNNError, match=f"{setting}: expected text; received ''"):
+        make_config(parse_settings([f"--{setting}="]))
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+@pytest.mark.parametrize("form", [str, lambda name: {"name": name, "weight_decay": 0.1}])
+def test_a_rate_that_nobody_gives_is_the_optimizers_own(name: str, form: Any) -> None:
+    own = OPTIMIZERS.create(name).learning_rate
+    for silent in ({}, {"learning_rate": None}):
+        config = make_config({"optimizer": form(name), **silent})
+        assert (config.learning_rate, config.resolved()["learning_rate"]) == (own, own)
+        assert build.build_optimizer(config).learning_rate == own
+        assert config.digest() == make_config({"optimizer": form(name), "learning_rate": own}).digest()
+    assert make_config({"optimizer": form(name), "learning_rate": 0.5}).learning_rate == 0.5
+
+
+def test_the_default_optimizer_has_its_rate_without_a_name() -> None:
+    assert make_config(override({}, {"optimizer.beta1": 0.8})).learning_rate == 0.001
+
+
 def test_short_form_of_layers() -> None:
     assert make_config({"num_layers": 3, "hidden_units": 32}).hidden_layers == [32, 32, 32]
     assert make_config({"num_layers": 0}).hidden_layers == []
@@ -108,6 +138,57 @@ def test_the_newer_way_to_say_layers_wins() -> None:
     resolved = make_config({"hidden_layers": [8]}).resolved()
     assert make_config(override(resolved, {"num_layers": 3, "hidden_units": 32})).hidden_layers == [32, 32, 32]
     assert make_config(override({"num_layers": 3}, {"hidden_layers": [5]})).hidden_layers == [5]
+
+
+@pytest.mark.parametrize(
+    ("argument", "value"),
+    [
+        ("--optimizer={name: adam, epsilon: 1e-8}", {"name": "adam", "epsilon": 1e-8}),
+        ("--optimizer={'name': 'adam', 'epsilon': 1e-08, 'weight_decay': None}",
+         {"name": "adam", "epsilon": 1e-8, "weight_decay": None}),
+        ("--augment=[flip, {name: shift, pixels: 010}]", ["flip", {"name": "shift", "pixels": 10}]),
+        ("--hidden_layers=[010,020]", [10, 20]),
+        ("--hidden_layers=256,128", [256, 128]),
+        ("--seed=012", 12),
+        ("--epochs=1:30", "1:30"),
+        ("--batch_norm=yes", "yes"),
+        ("--l2=.5", 0.5),
+        ("--tags=[yes, 2024-13-45, 1e-4]", ["yes", "2024-13-45", 1e-4]),
+        ("--dataset.path=[x]/a", "[x]/a"),
+        ("--notes={a: 1, a: 2", "{a: 1, a: 2"),
+    ],
+)  # fmt: skip
+def test_values_of_the_command_line_are_python_or_yaml(argument: str, value: Any) -> None:
+    (read,) = parse_settings([argument]).values()
+    assert read == value
+    assert repr(read) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--optimizer={name: adam, beta1: 0.9, beta1: 0.8}"], "--optimizer: beta1 is there twice"),
+        (["--optimizer={'name': 'adam', 'beta1': 0.9, 'beta1': 0.8}"], "--optimizer: beta1 is there twice"),
+        (["--augment=[{'name': 'shift', 'pixels': 1, 'pixels': 2}]"], "--augment: pixels is there twice"),
+        (["--optimizer={name:adam}"], "--optimizer: expected a space behind each colon"),
+        (["--optimizer={name:", "adam,", "beta1:", "1}"], "received 'adam,'; put all of --optimizer in quotes"),
+    ],
+)
+def test_a_mapping_that_would_be_taken_wrongly_is_refused(arguments: list[str], told: str) -> None:
+    with pytest.raises(FFNNError, match=told):
+        parse_settings(arguments)
+
+
+def test_one_thing_is_a_list_of_one() -> None:
+    config = make_config(parse_settings(["--hidden_layers=256", "--augment=flip", "--tags=first"]))
+    assert (config.hidden_layers, config.augment, config.tags) == ([256], ["flip"], ["first"])
+    assert make_config({"augment": {"name": "shift", "pixels": 1}}).augment == [{"name": "shift", "pixels": 1}]
+
+
+@pytest.mark.parametrize("several", [{"augment": "flip,shift"}, {"tags": "a,b"}])
+def test_several_things_need_brackets(several: dict[str, Any]) -> None:
+    with pytest.raises(FFNNError, match="expected a list in brackets"):
+        make_config(several)
 
 
 def test_bare_words_in_a_list_are_text() -> None:

@@ -60,6 +60,16 @@ def test_its_config_run_again_gives_the_same_bits(tmp_path: Path, engine: str, s
     assert timeless == [{k: v for k, v in line.items() if not k.startswith("time/")} for line in again.history]
 
 
+def test_without_a_rate_plain_sgd_learns_and_its_rate_is_told_and_kept(tmp_path: Path) -> None:
+    """At Adam's 0.001 it ends at 23 %."""
+    lines: list[str] = []
+    settings = {"optimizer": "sgd", "wandb": "disabled", "runs_dir": str(tmp_path)}
+    record = train(make_config(settings), lines.append, QUIET)
+    assert record.summary["test/accuracy"] > 0.8
+    assert load_yaml(record.path / "config.yaml")["learning_rate"] == 0.01
+    assert "sgd with learning rate 0.01" in lines[0]
+
+
 def test_seeds_share_the_split_and_differ_in_everything_else(tmp_path: Path) -> None:
     one, two = run(tmp_path, seed=1), run(tmp_path, seed=2)
     assert one.environment["data"] == two.environment["data"]

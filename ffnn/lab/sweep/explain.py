@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.config import Config
+from ffnn.lab.config import Config, make_config
 from ffnn.lab.sweep.distribution import Distribution, Latent
 from ffnn.lab.sweep.distributions import Categorical, Exponents, IntUniform
 from ffnn.lab.sweep.hyperband import bands
@@ -61,7 +61,7 @@ def mistaken_exponents(plan: Plan) -> list[str]:
 def _implausible(name: str, distribution: Exponents) -> bool:
     """Logarithms from 0 to 1 span no more than a factor of e, and those beyond 16 tens of millions."""
     low, high = distribution.given
-    default = Config.model_fields[name].default if name in Config.model_fields else None
+    default = getattr(make_config({}), name, None)
     if (low >= 0 and high <= 1) or high > 16:
         return True
     return isinstance(default, int | float) and low <= default <= high and default < distribution.low
@@ -219,20 +219,30 @@ def _problems_of_metric(plan: Plan) -> Iterator[str]:
 def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
     """What W&B's own reader would take for something else."""
     marks = plan.sweep.marks
-    theirs = yaml.safe_load(plan.sweep.path.read_text(encoding="utf-8"))
     ours = plan.sweep.file.model_dump(include={"parameters"})
-    for place in _differing(ours["parameters"], theirs["parameters"], ("parameters",)):
-        yield f"{marks.at(*place)}: W&B reads this number as text (YAML 1.1); write it with a point, such as 1.0e-4"
+    try:
+        theirs = yaml.safe_load(plan.sweep.path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as problem:  # `2024-13-45`, `=`
+        theirs = ours
+        yield f"{marks.at('parameters')}: W&B cannot read a value in this file (YAML 1.1): {problem}; put it in quotes"
+    for place, own, other in _differing(ours["parameters"], theirs["parameters"], ("parameters",)):
+        fix = "with a point, such as 1.0e-4" if isinstance(other, str) else "in quotes, or without 0, : and _ in it"
+        yield f"{marks.at(*place)}: W&B reads {other!r} here (YAML 1.1), ffnn {own!r}; write it {fix}"
     if plan.sweep.file.project is None:
         yield f"{plan.sweep.path}: without project: ffnn, W&B names the project after the folder"
 
 
-def _differing(ours: Any, theirs: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+def _differing(
+    ours: Any, theirs: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+    """Places of values that differ, with both."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
-        for name in ours:
-            yield from _differing(ours[name], theirs.get(name), (*place, name))
+        for name, other in zip(ours, theirs, strict=len(ours) == len(theirs)):  # `on` and `true` are one key there
+            if str(name) != str(other):
+                yield (*place, name), name, other
+            yield from _differing(ours[name], theirs[other], (*place, name))
     elif isinstance(ours, list) and isinstance(theirs, list):
         for number, (one, other) in enumerate(zip(ours, theirs, strict=True)):
             yield from _differing(one, other, (*place, number))
-    elif isinstance(ours, float) and isinstance(theirs, str):
-        yield place
+    elif repr(ours) != repr(theirs):  # which tells 1 from 1.0 and from true, and finds NaN like itself
+        yield place, ours, theirs
