@@ -103,6 +103,8 @@ JSON_WORDS = (
 COMMAND_LINE_WORDS = (
     b"--", b"\0", b"=", b"epochs", b"optimizer", b".", b"notes", b"dataset", b"[", b"{", b"'", b"(", b"1j", b"b'x'",
     b"0x" + 5000 * b"f", b"-", b"~", b"None", b"\xff", b"{[]: 1}", b"[2024-13-45]", b"1e999", b"nan", b"[" * 500,
+    b"}", b"]", b": ", b",", b"{name: ", b"name:", b"beta1: 1, beta1: 2", b"!!set ", b"&a ", b"*a", b"? ", b"<<: ",
+    b"012", b"1:30", b"1_000", b".inf", b"yes", b"\xd9\xa3", b"#", b"|", b"\n",
 )  # fmt: skip
 PICKLE_WORDS = (b"cos\nsystem\n", b"(", b"t", b"R", b".", b"\x95", b"}", b"q\x00")
 IMAGE_WORDS = (
@@ -253,7 +255,12 @@ TARGETS: dict[str, Target] = {
     "command_line": Target(
         "",
         read_command_line,
-        [b"--epochs=3\0--optimizer.beta1=0.8\0--hidden_layers\0[3, 4]", b"--notes=a"],
+        [
+            b"--epochs=3\0--optimizer.beta1=0.8\0--hidden_layers\0[3, 4]",
+            b"--optimizer={name: adam, epsilon: 1e-8}\0--augment=[flip, {name: shift, pixels: 2}]\0--seed=012",
+            b"--schedule={'name': 'step', 'every': 2}\0--hidden_layers=16\0--tags=[a, yes, 1:30]",
+            b"--notes=a",
+        ],
         COMMAND_LINE_WORDS,
     ),
     "sweep": Target(".yaml", read_sweep_file, [SWEEP, (ROOT / "sweeps/lr_bayes.yaml").read_bytes()], YAML_WORDS),

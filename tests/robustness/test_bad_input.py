@@ -81,7 +81,10 @@ LAUGHS = b"a: &a [1, 1]\n" + b"".join(
     b"%c: &%c [*%c, *%c, *%c, *%c]\n" % (n, n, n - 1, n - 1, n - 1, n - 1) for n in range(98, 120)
 )
 FOUND = [
-    ("config", b"notes: 2024-13-45"),
+    ("config", b"notes: !!timestamp 2024-13-45"),
+    ("config", b"epochs: 1:30"),
+    ("config", b"epochs: 1_000"),
+    ("config", b"batch_norm: yes"),
     ("config", b"!!timestamp "),
     ("config", b"!!float "),
     ("config", b"epochs: !!int x"),
@@ -101,6 +104,10 @@ FOUND = [
     ("command_line", b"--hidden_layers=[2024-13-45]"),
     ("command_line", b"--hidden_layers=[" + DEEP),
     ("command_line", b"--notes=\xff"),
+    ("command_line", b"--optimizer={name: adam, beta1: 0.9, beta1: 0.8}"),
+    ("command_line", b"--optimizer={'name': 'adam', 'beta1': 0.9, 'beta1': 0.8}"),
+    ("command_line", b"--optimizer={name:adam}"),
+    ("command_line", b"--optimizer={name: adam, ? }"),
     ("command_line", b"--epochs=0x" + 5000 * b"f"),
     ("config", b'optimizer: {name: adam, "\\ud800": 1}'),
     ("run_config", LAUGHS),

@@ -55,7 +55,7 @@ def test_a_name_taken_at_the_last_moment_is_left_alone(tmp_path: Path, monkeypat
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(FFNNError, match="group: expected a name"):
         RunDirectory.create(tmp_path, name, "run")
-    with pytest.raises(FFNNError, match="run_id: expected a name"):
+    with pytest.raises(FFNNError, match="name: expected a name"):
         RunDirectory.create(tmp_path, "g", name)
     assert list(tmp_path.iterdir()) == []
 

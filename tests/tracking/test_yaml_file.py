@@ -1,12 +1,13 @@
 """YAML files: what is written comes back, to us and to a plain YAML reader."""
 
 import io
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ffnn.errors import FFNNError
@@ -20,7 +21,48 @@ VALUES = st.recursive(
 )
 
 
+CORE = [
+    "012",
+    "-08",
+    "+7",
+    "0o17",
+    "0x1F",
+    "1.5",
+    "-.5e-3",
+    "7.",
+    "1e-4",
+    ".inf",
+    "-.INF",
+    "true",
+    "False",
+    "null",
+    "~",
+]
+"""Of YAML 1.2, section 10.3.2, with what they mean there."""
+MEANT = [12, -8, 7, 15, 31, 1.5, -0.0005, 7.0, 0.0001, math.inf, -math.inf, True, False, None, None]
+OLDER = ["1:30", "1_000", "yes", "no", "on", "off", "y", "0b11", "2024-01-31", "2024-13-45", "=", "0o8", "1.e", "++1"]
+"""Numbers, switches and days of YAML 1.1, and what is none of any version."""
+
+
+def test_values_are_those_of_yaml_1_2(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    for text in ("[{}]".format(", ".join([*CORE, *OLDER])), "\n".join(f"- {word}" for word in [*CORE, *OLDER])):
+        path.write_text(text)
+        read = load_yaml(path)
+        assert read == [*MEANT, *OLDER]
+        assert [type(value) for value in read] == [type(value) for value in [*MEANT, *OLDER]]
+
+
+@pytest.mark.parametrize("text", ["!!int 1_000", "!!int 1:30", "!!float 1:30", "!!float 1_0.5", "!!int \u0663"])
+def test_a_type_that_is_asked_for_takes_its_own_numbers_only(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert "put it in quotes if it is text" in refusal(path)
+
+
+@settings(deadline=None)
 @given(st.dictionaries(st.text(), VALUES))
+@example({word: word for word in [*CORE, *OLDER]})
 @example({"a": 1e-5, "b": 1e22, "c": -0.0, "d": 5e-324, "e": float("inf"), "f": "1e-5", "g": "1e5", "h": "-.5E+3"})
 @example({"a": "\x85", "b": "x\u2028y", "c": "\ufeff", "d": "größe", "e": "two\nlines \n"})
 def test_round_trip_through_us_and_through_a_plain_reader(tmp_path_factory: Any, values: dict[str, Any]) -> None:

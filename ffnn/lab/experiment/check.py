@@ -97,7 +97,11 @@ def check_files(
         lines += [_line(fault, marks) for fault in faults]
         if experiment is not None and not faults:
             there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
-            jobs = plan_jobs(there, path.stem, overrides, seeds)
+            try:
+                jobs = plan_jobs(there, path.stem, overrides, seeds)
+            except FFNNError as problem:  # of what is made from the names of file, data set and condition
+                lines.append(f"{path}: {problem}")
+                continue
             left_out = pointless_claims(there, jobs)
             checked.append(Checked(path, there.without(left_out), overrides, jobs, seeds or there.seeds, left_out))
     return checked, list(dict.fromkeys(" ".join(line.split()) for line in lines))

@@ -17,6 +17,7 @@ from ffnn.lab.experiment.claims import Claim, parse_claim
 from ffnn.lab.experiment.faults import Fault, FaultsError, Place
 from ffnn.lab.experiment.measures import MEASURES
 from ffnn.lab.jobs import Job
+from ffnn.tracking.run_directory import folder_name_fault
 
 BEST = "best"
 
@@ -130,9 +131,12 @@ class Experiment(Part):
         if not names:
             yield Fault((), "expected at least one condition, under conditions or grid")
         for name in names:
-            if name == BEST or not name or any(c.isspace() for c in name):
+            fault = folder_name_fault(name)  # it is part of its runs' names
+            if name == BEST or any(c.isspace() for c in name):
+                fault = f"expected a name without spaces, and not {BEST!r}; received {name!r}"
+            if fault:
                 (place, _), *_ = self.origins(name)
-                yield Fault(place, f"expected a name without spaces, and not {BEST!r}; received {name!r}")
+                yield Fault(place, fault)
         yield from _not_one_of(("metric",), self.metric, MEASURES)
         yield from _not_one_of(("compare", "against"), self.compare.against, (BEST, *names))
         if self.metric in MEASURES:

@@ -15,6 +15,7 @@ from ffnn.lab.config import BOOKKEEPING, Config
 from ffnn.lab.sweep.command import check_macros, config_of, expand, settings_of
 from ffnn.lab.sweep.schema import Metric, Sweep
 from ffnn.lab.sweep.space import Space, read_space
+from ffnn.tracking.run_directory import folder_name_fault
 
 DEFAULT_METRIC = Metric(name="best/val/accuracy", goal="maximize")
 
@@ -142,6 +143,7 @@ def make_plan(
     given = _given(sweep, space)
     stem = sweep.path.stem
     own = {"runs_dir": "runs", "group": stem, "job_type": "sweep", "tags": [stem], **given, **bookkeeping}
+    _checked_group(own["group"])
     plan = Plan(sweep, space, overrides, own, seed, count if count is not None else before.get("count"))
     _check_the_same(plan, before)
     return plan
@@ -150,8 +152,14 @@ def make_plan(
 def folder_of(sweep: Sweep, settings: Mapping[str, Any]) -> tuple[Path, str]:
     """Where the runs of a sweep go, and its group, before anything else is decided about it."""
     given = {**_given(sweep, read_space(sweep.file.parameters, sweep.marks)), **settings}
-    group = str(given.get("group", sweep.path.stem))
+    group = _checked_group(given.get("group", sweep.path.stem))
     return Path(str(given.get("runs_dir", "runs"))) / group, group
+
+
+def _checked_group(given: object) -> str:
+    if fault := folder_name_fault(group := str(given)):
+        raise FFNNError(f"group: {fault}; --group=NAME gives it another")
+    return group
 
 
 def _given(sweep: Sweep, space: Space) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def lines_of(tmp_path: Path, text: str, **settings: object) -> list[str]:
         ("", 0, "expected an experiment file with question, expected, base, and conditions or grid; it is empty"),
         ("- a list", 0, "the file"),
         ("question: q?\nexpected: e\nbase: {}\nconditions: {a: 3}", 4, "conditions.a: expected names and values"),
-        ("question: q?\nexpected: no\nbase: {}\nconditions: {a: {}}", 2, "expected: expected text"),
+        ("question: q?\nexpected: 3\nbase: {}\nconditions: {a: {}}", 2, "expected: expected text"),
         ("question: q?\nexpected: e\nbase: {}\nconditions: {}", 0, "at least one condition"),
         ("question: q?\nexpected: e\nbase: {}\nconditions: {a: {}}\nseds: 3", 5, "did you mean 'seeds'"),
         (f"{MINIMAL}metric: test/acuracy", 5, "did you mean 'test/accuracy'"),
@@ -50,12 +50,20 @@ def lines_of(tmp_path: Path, text: str, **settings: object) -> list[str]:
         (f"{MINIMAL}grid: {{depth: {{two words: {{}}}}}}", 5, "without spaces"),
         (f"{MINIMAL}grid: {{depth: {{best: {{}}}}}}", 5, "not 'best'"),
         (f"{MINIMAL}grid:\n  depth:\n    d1: {{num_layers: 1}}\n    d2: {{num_layers: -2}}", 8, "depth.d2.num_layers"),
-        (f"{MINIMAL}on: {{}}", 0, "expected names in quotes"),
-        ("question: q?\nexpected: e\nbase: {}\nconditions: {on: {}}", 4, "conditions: expected names in quotes"),
+        (f"{MINIMAL}true: {{}}", 0, "expected names in quotes"),
+        ("question: q?\nexpected: e\nbase: {}\nconditions: {0.1: {}}", 4, "conditions: expected names in quotes"),
+        (f"{MINIMAL}on: {{}}", 5, "received {}"),
         ("question: q?\nexpected: e\nbase:\n  epochs: 0\nconditions: {a: {}}", 4, "base.epochs: expected a number"),
         (MINIMAL.replace("b: {}", "b: {activation: rleu}"), 4, "conditions.b.activation: unknown activation 'rleu'"),
         (MINIMAL.replace("b: {}", "b: {learnin_rate: 1}"), 4, "did you mean 'learning_rate'"),
         (MINIMAL.replace("b: {}", "b: {optimizer.bta1: 0.5}"), 4, "conditions.b.optimizer.bta1"),
+        (MINIMAL.replace("b: {}", "lr/0.1: {}"), 4, "conditions.lr/0.1: expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("b: {}", "'lr\\0.1': {}"), 4, "received 'lr\\\\0.1'"),
+        (MINIMAL.replace("b: {}", "'': {}"), 4, "expected a name of 1 to 200 characters"),
+        (f"{MINIMAL}grid:\n  rate:\n    1/2: {{learning_rate: 0.5}}", 7, "none of / "),
+        (MINIMAL.replace("base: {}", "base: {group: a/b}"), 3, "base.group: expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("base: {}", "base: {name: a/b}"), 3, "base.name: expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("b: {}", "b: {batch_norm: yes}"), 4, "batch_norm: expected true or false; received 'yes'"),
         (MINIMAL.replace("b: {}", "b: {seed: 1}"), 4, "conditions.b.seed: an experiment runs seeds 0, 1, ... itself"),
         (MINIMAL.replace("base: {}", "base: {seed: 1}"), 3, "expected --seeds=N"),
     ],
@@ -67,6 +75,13 @@ def test_a_fault_is_one_line_that_names_the_line_of_the_file(
     assert expected in told
     assert told.startswith(f"exp.yaml:{line}: " if line else "exp.yaml: ")
     assert "\n" not in told
+
+
+def test_a_file_whose_name_no_folder_can_have_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "what?.yaml"
+    path.write_text(MINIMAL)
+    _, (problem,) = check_files([path], {})
+    assert problem.startswith(f"{path}: group: expected a name of 1 to 200 characters")
 
 
 def test_everything_wrong_is_told_at_once_and_nothing_twice(tmp_path: Path) -> None:

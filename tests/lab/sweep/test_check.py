@@ -110,7 +110,9 @@ def test_what_cannot_work(
 def test_a_number_that_wandb_would_read_as_text_is_named(tmp_path: Path) -> None:
     file = write_sweep(tmp_path / "s.yaml", {"l2": {"values": [0.25, 0.5]}})
     file.write_text(file.read_text().replace("0.25", "1e-4"))
-    assert "s.yaml:20: parameters.l2.values.0: W&B reads this number as text" in check(file)[1]
+    assert (
+        "s.yaml:20: parameters.l2.values.0: W&B reads '1e-4' here (YAML 1.1), ffnn 0.0001; write it" in check(file)[1]
+    )
 
 
 @pytest.mark.parametrize(
@@ -163,6 +165,38 @@ def test_each_wrong_value_of_two_lists_is_named_at_its_own_line(tmp_path: Path) 
     assert [line.partition(": ")[0].rpartition("/")[2] for line in lines] == ["s.yaml:8", "s.yaml:11"], lines
     assert "did you mean 'tanh'" in lines[0]
     assert "dropout.values.1: expected a number less than 1" in lines[1]
+
+
+@pytest.mark.parametrize("options", [["--check"], []])
+def test_a_group_that_no_folder_can_have_is_refused_before_it_is_made(
+    tmp_path: Path, options: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = write_sweep(tmp_path / "s.yaml", {"group": {"value": "a/b"}})
+    result = CliRunner().invoke(sweep, [str(file), *options])
+    assert "group: expected a name of 1 to 200 characters" in str(result.exception)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("012", "W&B reads 10 here (YAML 1.1), ffnn 12"),
+        ("1e2", "W&B reads '1e2' here (YAML 1.1), ffnn 100.0"),
+        ("2024-13-45", "W&B cannot read a value in this file (YAML 1.1): month must be in 1..12"),
+        ("12", ""),
+        (".inf", ""),
+    ],
+)
+def test_a_value_that_wandb_reads_otherwise_is_named(tmp_path: Path, value: str, told: str) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "project: ffnn\nmethod: grid\nmetric: {name: best/val/accuracy, goal: maximize}\nparameters:\n"
+        f"  seed: {{values: [1, 2]}}\n  job_type:\n    value: {{a: [{value}]}}\n"
+    )
+    problems = [line for line in check(path)[1].splitlines() if "W&B" in line]
+    assert len(problems) == bool(told)
+    assert told in "".join(problems)
 
 
 @pytest.mark.parametrize(
