@@ -207,7 +207,7 @@ def test_batch_norm_never_meets_a_single_row(rows: int) -> None:
 
 
 WRONG = [
-    ({"hidden_layers": 64}, r"hidden_layers: expected a list .* received 64"),
+    ({"hidden_layers": "64, 32"}, r"hidden_layers: expected a list .* received '64, 32'"),
     ({"hidden_layers": (8, 0)}, "hidden_layers: expected .* at least 1; received 0"),
     ({"activation": "tahn"}, "unknown activation 'tahn'.* did you mean 'tanh'"),
     ({"activation": ["relu", "tahn"]}, "did you mean 'tanh'"),
