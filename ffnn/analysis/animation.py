@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.analysis.plane import Plane, decide
+from ffnn.drawing import own_style
 from ffnn.nn import Objective
 from ffnn.report.figures import COLOURS, new_figure
 from ffnn.report.figures.canvas import words
@@ -96,6 +97,7 @@ class Filming(Callback):
             self.frames.append(Frame(trainer.step, regions, loss, accuracy))
 
 
+@own_style()
 def animate(
     plane: Plane, labels: NDArray[Any], class_names: Sequence[str], frames: Sequence[Frame], path: Path, title: str
 ) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ffnn.analysis.components import Components
 from ffnn.analysis.noise import GradientNoise
 from ffnn.analysis.signals import Signals
+from ffnn.drawing import own_style
 from ffnn.report.figures import new_figure, new_grid, save_figure
 from ffnn.report.figures.canvas import legend_below, log_scale, style, words
 from ffnn.report.figures.plane import EDGE, class_colours, class_shape, name_classes
@@ -18,6 +19,7 @@ FAINTEST = 1e-20
 """Variances below this are drawn on the lower border."""
 
 
+@own_style()
 def draw_components(layers: Sequence[Components], labels: NDArray[Any], class_names: Sequence[str], path: Path) -> None:
     """A panel for each layer: its points on two components, each class named where its middle is."""
     figure, panels = new_grid(len(layers), 3, 3.6, 3.3, "first component")
@@ -38,6 +40,7 @@ def draw_components(layers: Sequence[Components], labels: NDArray[Any], class_na
     save_figure(figure, path)
 
 
+@own_style()
 def draw_explained(layers: Sequence[Components], path: Path) -> None:
     """How much of each layer's variance its first so many components hold."""
     figure, axes = new_figure(5.2, 3.6)
@@ -52,6 +55,7 @@ def draw_explained(layers: Sequence[Components], path: Path) -> None:
     save_figure(figure, path)
 
 
+@own_style()
 def draw_norms(stages: Mapping[str, GradientNoise], path: Path) -> None:
     """The lengths of single examples' gradients at each stage, and of their mean."""
     figure, axes = new_figure(6.2, 3.6)
@@ -79,6 +83,7 @@ ROWS = (
 )
 
 
+@own_style()
 def draw_signals(found: Mapping[tuple[str, str], Signals], path: Path) -> None:
     """Variance at each depth: a column for each activation, a row for each measure, a line for each initializer.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ffnn.bench.present import network_titles
 from ffnn.bench.results import FLOORS, CellResult, champion
+from ffnn.drawing import own_style
 from ffnn.report.figures import COLOURS
 
 GROUP = 0.86
@@ -17,6 +18,7 @@ GREY = "#999999"
 TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 4, 8, 16, 32)
 
 
+@own_style()
 def draw_race(results: Sequence[CellResult], names: Sequence[str], path: Path) -> None:
     """Bars of `ratio to the champion`; the file's ending decides the format."""
     from matplotlib.figure import Figure

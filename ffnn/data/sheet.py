@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.dataset import DataError, Dataset
+from ffnn.drawing import own_style
 
 GAP = 2
 """White pixels between images."""
@@ -18,6 +19,7 @@ INCHES = 0.42
 """Height of a row on paper."""
 
 
+@own_style()
 def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     """Save a contact sheet: rows are classes, with their names beside, and each has its first `count` images.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ffnn.console import Console
+from ffnn.drawing import harmless
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
 from ffnn.report.figures import draw_robustness
@@ -50,7 +51,8 @@ def present_robustness(name: str, levels: Sequence[float], evaluations: Sequence
         for number, (level, evaluation) in enumerate(zip(levels, evaluations, strict=True)):
             of_classes = [values[number] for values in by_class.values()]
             writer.writerow([level, accuracy[number], evaluation.metrics["macro_f1"], *of_classes])
-    draw_robustness(levels, accuracy, by_class, label, path.with_suffix(".png"))
+    with harmless("the curve"):
+        draw_robustness(levels, accuracy, by_class, label, path.with_suffix(".png"))
     console = Console(highlight=False)
     console.print(f"{name}: {label}")
     console.print(table)

@@ -44,6 +44,20 @@ def test_a_run_leaves_everything_one_needs(tmp_path: Path) -> None:
     assert record.config["split"] == "pooled"
 
 
+def test_a_picture_that_fails_costs_a_line_and_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise RuntimeError("Failed to process string\nwith tex")
+
+    monkeypatch.setattr("ffnn.report.figures.draw_confusion", fail)
+    lines: list[str] = []
+    config = make_config({**SMALL, "epochs": 1, "runs_dir": str(tmp_path), "wandb": "offline"})
+    record = train(config, lines.append, QUIET)
+    assert record.summary["status"] == "finished"
+    assert np.sum(record.summary["test/confusion"]) > 0
+    (said,) = [line for line in lines if "confusion matrix" in line]
+    assert said.endswith("RuntimeError: Failed to process string with tex")
+
+
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
 @pytest.mark.parametrize(
     "settings",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from ffnn.drawing import harmless, own_style
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
 from ffnn.lab.config import name_of
@@ -73,9 +74,11 @@ def write_files(test: RangeTest, suggestion: Suggestion, command: str, folder: P
     with replacing(folder / "suggestion.json") as file:
         json.dump(numbers, file, indent=2)
         file.write("\n")
-    draw_curve(test, suggestion, folder / "curve.png")
+    with harmless("the curve"):
+        draw_curve(test, suggestion, folder / "curve.png")
 
 
+@own_style()
 def draw_curve(test: RangeTest, suggestion: Suggestion, path: Path) -> None:
     """The loss over the rate, as measured and smoothed, with the suggested rates; PNG and SVG."""
     from matplotlib.ticker import NullFormatter

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ffnn.drawing import harmless, import_matplotlib
 from ffnn.files import replacing
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.lab.offline import send_later
@@ -176,6 +177,7 @@ def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, 
 
 def import_libraries() -> None:
     """Import what `present` needs, which takes a second or two: for when the sweep waits for something else."""
+    import_matplotlib()
     from matplotlib.backends import backend_agg  # noqa: F401
     from optuna.importance import FanovaImportanceEvaluator  # noqa: F401
 
@@ -205,7 +207,8 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
             doubt = caveat(len(best), len(plan.space.searched))
             console.print(f"importance of parameters: {escape(shares)}{f' ({doubt})' if doubt else ''}")
-        places["figures"] = draw_figures(trials, plan, weights)[0].parent
+        with harmless("the sweep's figures"):
+            places["figures"] = draw_figures(trials, plan, weights)[0].parent
     for name, place in places.items():
         console.print(f"{name:<9}{place}", soft_wrap=True)
     if best:

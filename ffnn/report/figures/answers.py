@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import COLOURS, DASHES, new_figure, save_figure, words
 
 LEGIBLE = 20
@@ -55,6 +56,7 @@ def row_shares(confusion: NDArray[np.int64]) -> NDArray[np.float64]:
     return np.asarray(confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1), np.float64)
 
 
+@own_style()
 def draw_reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_], path: Path) -> None:
     """How often answers are right that are given with some confidence, and how many there are of each.
 
@@ -83,6 +85,7 @@ def draw_reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_]
     save_figure(figure, path)
 
 
+@own_style()
 def draw_robustness(
     levels: Sequence[float], accuracy: Sequence[float], by_class: Mapping[str, Sequence[float]], label: str, path: Path
 ) -> None:
@@ -99,6 +102,7 @@ def draw_robustness(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_images(images: Sequence[NDArray[np.uint8]], texts: Sequence[str], path: Path, columns: int = 6) -> None:
     """Images, (height, width[, 3]) from 0 to 255, in rows, each with its one or two lines of text below."""
     columns = min(columns, len(images))
@@ -117,6 +121,7 @@ def draw_images(images: Sequence[NDArray[np.uint8]], texts: Sequence[str], path:
     save_figure(figure, path)
 
 
+@own_style()
 def draw_filters(weights: NDArray[np.float64], shape: Sequence[int], path: Path, columns: int = 8) -> None:
     """The weights into each unit of the first layer as an image: blue below zero, grey-white at zero, red above.
 
@@ -146,6 +151,7 @@ def draw_filters(weights: NDArray[np.float64], shape: Sequence[int], path: Path,
     save_figure(figure, path)
 
 
+@own_style()
 def _draw_matrix(
     values: NDArray[np.float64],
     texts: Sequence[Sequence[str]],

@@ -9,9 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import COLOURS, new_figure, save_figure
 
 
+@own_style()
 def draw_bars(names: Sequence[str], values: NDArray[Any], label: str, path: Path) -> None:
     """A bar for each name, in the order given.
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import COLOURS, legend_below, log_scale, new_figure, save_figure, style, words
 
 NO_ENDS = (-math.inf, math.inf)
@@ -19,6 +20,7 @@ class Interval(NamedTuple):
     half_width: float
 
 
+@own_style()
 def draw_intervals(
     intervals: Mapping[str, Interval],
     reference: str,
@@ -63,6 +65,7 @@ def draw_intervals(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_cost(
     seconds: Mapping[str, float],
     values: Mapping[str, Interval],

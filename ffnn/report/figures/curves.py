@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import (
     COLOURS,
     Style,
@@ -29,6 +30,7 @@ NARROWEST = 0.01
 """Of the values: the least that an axis spans, so that rounding does not look like a course."""
 
 
+@own_style()
 def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str, str], title: str, path: Path) -> None:
     """One panel per metric, one line per condition: the mean over its runs, with a band from least to most.
 
@@ -58,6 +60,7 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
     _save(figure, path)
 
 
+@own_style()
 def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: str, path: Path) -> None:
     """A panel for each condition, its runs in colour and all other conditions' means in grey behind."""
     figure, panels = new_grid(len(histories), 4, 2.2, 1.55, "epoch", sharex=True, sharey=True)
@@ -75,6 +78,7 @@ def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: st
     _save(figure, path)
 
 
+@own_style()
 def draw_parts(history: History, metric: str, label: str, path: Path, best: int | None = None) -> None:
     """One run's metric on the training and the validation part, and the epoch whose weights were kept."""
     figure, axes = new_figure(4.6, 3.4)
@@ -89,6 +93,7 @@ def draw_parts(history: History, metric: str, label: str, path: Path, best: int 
     _save(figure, path)
 
 
+@own_style()
 def draw_lines(
     history: History, lines: Mapping[str, str], label: str, path: Path, logarithmic: bool = False, guide: float = 0.0
 ) -> None:
@@ -125,6 +130,7 @@ def draw_lines(
     _save(figure, path)
 
 
+@own_style()
 def draw_layers(
     histories: Mapping[str, Sequence[History]], prefix: str, label: str, path: Path, guide: float = 0.0
 ) -> None:
@@ -171,6 +177,7 @@ def draw_layers(
     _save(figure, path)
 
 
+@own_style()
 def draw_fans(history: History, prefix: str, label: str, path: Path) -> None:
     """How the values of each layer are distributed over time: median, middle 50 % and middle 90 %, a panel a layer.
 

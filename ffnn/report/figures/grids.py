@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import new_figure, save_figure, style
 
 
+@own_style()
 def draw_heatmaps(
     tables: Mapping[str, NDArray[np.float64]],
     rows: Sequence[str],
@@ -48,6 +50,7 @@ def draw_heatmaps(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_against_setting(
     panels: Mapping[str, Mapping[str, Sequence[float]]],
     places: Sequence[float],
@@ -78,6 +81,7 @@ def draw_against_setting(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_against_level(
     levels: Sequence[float], lines: Mapping[str, Sequence[float]], labels: tuple[str, str], path: Path
 ) -> None:
@@ -101,6 +105,7 @@ def draw_against_level(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_speed_against_accuracy(
     groups: Mapping[str, Sequence[tuple[float, float]]], labels: tuple[str, str], path: Path
 ) -> None:

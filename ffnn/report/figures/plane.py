@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import new_figure, save_figure, words
 from ffnn.report.figures.labels import draw_names
 
@@ -62,6 +63,7 @@ def region_colours(probabilities: NDArray[Any]) -> NDArray[np.float64]:
     return np.asarray(colours)
 
 
+@own_style()
 def draw_points(
     points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str], axis_labels: tuple[str, str], path: Path
 ) -> None:
@@ -82,6 +84,7 @@ def draw_points(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_regions(
     decide: Callable[[NDArray[Any]], NDArray[Any]],
     points: NDArray[Any],

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import COLOURS, legend_below, new_figure, save_figure, words
 
 Row = Mapping[str, Any]
@@ -19,6 +20,7 @@ FEW = 8
 """So many different numbers stand side by side, as they do in a list of 0, 0.0001 and 0.1."""
 
 
+@own_style()
 def draw_best_so_far(values: Sequence[float], maximize: bool, label: str, path: Path) -> None:
     """Each trial's value in the order they were begun, and the best up to there."""
     figure, axes = new_figure(6.4, 4.0)
@@ -37,6 +39,7 @@ def draw_best_so_far(values: Sequence[float], maximize: bool, label: str, path: 
     save_figure(figure, path)
 
 
+@own_style()
 def draw_slices(
     rows: Sequence[Row], values: Sequence[float], logarithmic: Mapping[str, bool], label: str, path: Path
 ) -> None:
@@ -74,6 +77,7 @@ def draw_slices(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_parallel(
     rows: Sequence[Row],
     values: Sequence[float],
@@ -127,6 +131,7 @@ def draw_parallel(
     save_figure(figure, path)
 
 
+@own_style()
 def draw_importances(importances: Mapping[str, float], label: str, path: Path) -> None:
     """How much of the metric's variance each parameter explains, as bars."""
     figure, axes = new_figure(6.4, 1.2 + 0.35 * len(importances))
