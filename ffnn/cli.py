@@ -234,7 +234,7 @@ def evaluate(run_directory: Path, checkpoint: str, part: str, **perturbations: s
     from ffnn.training.metrics import evaluate as measure
 
     asked = {name: _levels(name, text) for name, text in perturbations.items() if text is not None}
-    _, parts = load_run(run_directory, checkpoint)
+    _, parts = load_run(run_directory, checkpoint, download=True)
     for name, levels in asked.items():
         present_robustness(name, levels, evaluate_perturbed(parts, name, levels), run_directory)
     if asked:

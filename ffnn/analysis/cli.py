@@ -121,12 +121,11 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
     from ffnn.analysis.figures import draw_norms
     from ffnn.analysis.noise import gradient_noise
     from ffnn.console import Console
-    from ffnn.lab.build import build
-    from ffnn.lab.config import make_config
+    from ffnn.lab.run import untrained
     from ffnn.tracking import read_run
 
     stages: dict[str, Callable[[], Parts]] = {
-        "initial": lambda: build(make_config(read_run(run_directory).config)),
+        "initial": lambda: untrained(read_run(run_directory)),
         "best": lambda: _load(run_directory, "best"),
         "last": lambda: _load(run_directory, "last"),
     }

@@ -89,6 +89,10 @@ class DatasetEntry(ABC):
     def load(self, root: Path) -> Dataset:
         """Read and check all files; nothing may be missing."""
 
+    def anchored(self, spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
+        """What made this entry, a name or a mapping, so that it means the same in any other working folder."""
+        return spec if isinstance(spec, str) else dict(spec)
+
     def remarks(self, root: Path, dataset: Dataset) -> list[str]:
         """In what the loaded files differ from the published ones without being wrong; empty where in nothing."""
         return []

@@ -5,7 +5,7 @@ What other formats of one's own have in common is here as well.
 
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,9 @@ class OwnEntry(DatasetEntry):
 
     def location(self, root: Path) -> str:
         return str(self.path.absolute())
+
+    def anchored(self, spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
+        return {**({"name": spec} if isinstance(spec, str) else spec), "path": self.location(Path())}
 
     def missing(self, root: Path) -> list[str]:
         """Nothing: there is no download to wait for, and `load` says what is not there."""

@@ -90,9 +90,9 @@ class Source:
     pool: Pool
 
 
-def load_source(config: Config) -> Source:
-    """The images that `config` names, split, normalized and on its engine."""
-    dataset = load(config.dataset, Path(config.data_dir) if config.data_dir else None)
+def load_source(config: Config, download: bool = True) -> Source:
+    """The images that `config` names, split, normalized and on its engine; what is not here may be downloaded."""
+    dataset = load(config.dataset, Path(config.data_dir) if config.data_dir else None, download=download)
     split = make_split(
         dataset,
         config.split,

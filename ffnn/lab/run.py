@@ -11,7 +11,8 @@ from typing import Any
 
 from ffnn.backend import resolve_engine
 from ffnn.backend.threads import suitable_threads, thread_warning, usable_cores
-from ffnn.lab.build import Parts, Source, build, with_framework
+from ffnn.data import DATASETS, data_root
+from ffnn.lab.build import Parts, Source, build, load_source, with_framework
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
@@ -21,7 +22,7 @@ from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_ru
 from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.trainer import Callback
 
-__all__ = ["Notify", "load_run", "prepare", "resolve", "run_id", "to_stderr", "train"]
+__all__ = ["Notify", "config_here", "load_run", "prepare", "resolve", "run_id", "to_stderr", "train", "untrained"]
 
 
 def train(
@@ -75,7 +76,10 @@ def write_beginning(
     """Write down what is known of a run before its first step."""
     device = parts.objective.network.engine.describe()
     known = {**environment, **({"device": device} if device else {})}
-    directory.write_environment({**known, "code_digest": config.code_digest(), "data": describe_data(parts)})
+    # Where the data lay, for whoever reads the run elsewhere: the setting is often left out, and its default is not
+    # everywhere the same.
+    data = {**describe_data(parts), "data_dir": str(data_root(config.data_dir))}
+    directory.write_environment({**known, "code_digest": config.code_digest(), "data": data})
     directory.write_summary({"status": "running", **own})
     directory.write_config(config.resolved())  # last: a directory is a run once it has one
 
@@ -100,9 +104,11 @@ def prepare(
 
 
 def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
-    """The config with every choice made that was left to ffnn: engine, split, threads."""
+    """The config with every choice made that was left to ffnn, engine, split, threads, and no path but whole ones."""
     threads = min(max_threads, suitable_threads(_largest_product(parts)))
     choices = {
+        "dataset": DATASETS.create(config.dataset).anchored(config.dataset),
+        "data_dir": str(data_root(config.data_dir)) if config.data_dir else None,
         "engine": resolve_engine(config.engine)[0],
         "split": ("official" if parts.dataset.official_test else "pooled") if config.split == "auto" else config.split,
         "threads": config.threads or threads,
@@ -125,7 +131,25 @@ def to_stderr(line: str) -> None:
     say(line, err=True)
 
 
-def load_run(path: Path, checkpoint: str = "best", notify: Notify = to_stderr) -> tuple[RunRecord, Parts]:
+def config_here(record: RunRecord) -> Config:
+    """The config of a run, with the folder where its data were where they are neither in its own nor in today's."""
+    config = make_config(record.config)
+    entry, root = DATASETS.create(config.dataset), data_root(config.data_dir)
+    then = record.environment.get("data", {}).get("data_dir")
+    if then and entry.missing(root) and not entry.missing(Path(then)):
+        return config.model_copy(update={"data_dir": then})
+    return config
+
+
+def untrained(record: RunRecord, *, download: bool = False) -> Parts:
+    """A run's data, and its network as it was before the first step."""
+    config = config_here(record)
+    return build(config, load_source(config, download))
+
+
+def load_run(
+    path: Path, checkpoint: str = "best", notify: Notify = to_stderr, *, download: bool = False
+) -> tuple[RunRecord, Parts]:
     """A finished run's network with the weights of a checkpoint, and its data.
 
     With weight averaging these are the averaged weights, which validation used.
@@ -138,9 +162,11 @@ def load_run(path: Path, checkpoint: str = "best", notify: Notify = to_stderr) -
         "best" or "last".
     notify : callable
         Told if the data are no longer those of the run.
+    download : bool, default False
+        Whether data that are not here may be downloaded: who only reads a run fetches nothing.
     """
     record = read_run(path)
-    parts = build(make_config(record.config))
+    parts = untrained(record, download=download)
     saved = Checkpoint.load(path / "checkpoints" / f"{checkpoint}.npz")
     network = parts.objective.network
     network.load_state_dict(saved.network)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ffnn.files import replacing
 from ffnn.report.sources import ExperimentFolder
-from ffnn.tracking import RunRecord
+from ffnn.tracking import RunDirectory, RunRecord
 from ffnn.training.checkpoints import Checkpoint
 
 MOST_PARAMETERS = 500_000
@@ -20,6 +20,10 @@ MOST_PARAMETERS = 500_000
 
 KNOWN = ("time", "versions")
 """Of the environment; paths, the command line and the machine are nobody else's business."""
+
+
+PLACES = ("source", "data_dir")
+"""Of the data: where they lay on this machine."""
 
 
 def best_run(folders: Iterable[ExperimentFolder]) -> RunRecord | None:
@@ -56,14 +60,16 @@ def keep_model(run: RunRecord, folder: Path) -> Path:
     """
     checkpoints = folder / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
-    for name in ("config.yaml", "summary.json"):
-        shutil.copyfile(run.path / name, folder / name)
-    data = {name: value for name, value in run.environment.get("data", {}).items() if name != "source"}
+    shutil.copyfile(run.path / "summary.json", folder / "summary.json")
+    config = {**run.config, "data_dir": None}
+    RunDirectory(folder).write_config(config)
+    data = {name: value for name, value in run.environment.get("data", {}).items() if name not in PLACES}
     environment = {**{name: run.environment[name] for name in KNOWN if name in run.environment}, "data": data}
     with replacing(folder / "environment.json") as file:
         file.write(json.dumps(environment, indent=2) + "\n")
     whole = Checkpoint.load(run.path / "checkpoints" / "best.npz")
     averaged = {name: array for name, array in whole.extra.items() if name == "average"}
-    meta = {name: value for name, value in whole.meta.items() if name in ("epoch", "step", "config")}
+    meta = {name: value for name, value in whole.meta.items() if name in ("epoch", "step")}
+    meta["config"] = config
     dataclasses.replace(whole, optimizer={}, extra=averaged, meta=meta, best={}).save(checkpoints / "best.npz")
     return folder

@@ -6,13 +6,15 @@ A figure from JPEG copies or a seventh of the images must say so wherever it is 
 from ffnn.data import DATASETS
 from ffnn.data.catalog import data_root, load_entry
 from ffnn.errors import FFNNError
+from ffnn.lab.run import config_here
 from ffnn.tracking import RunRecord
 
 
 def data_remarks(run: RunRecord) -> list[str]:
     """In what the data here differ from the published ones; says so where they are not at hand any more."""
-    entry, root = DATASETS.create(run.config["dataset"]), data_root(run.config.get("data_dir"))
     try:
+        config = config_here(run)
+        entry, root = DATASETS.create(config.dataset), data_root(config.data_dir)
         return entry.remarks(root, load_entry(entry, root, download=False))
     except (FFNNError, OSError):
         return ["the data are not at hand, so whether they are the published ones was not looked at"]

@@ -14,6 +14,7 @@ from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.run import load_run
 from ffnn.report.make import make_written_report
+from ffnn.tracking import load_yaml
 from ffnn.training.metrics import evaluate
 
 EXPERIMENT = """
@@ -84,7 +85,8 @@ def test_the_kept_model_names_no_machine_and_no_path(folder: Path, report: Path)
     model = report.parent / "models" / "digits"
     environment = json.loads((model / "environment.json").read_text())
     assert set(environment) == {"time", "versions", "data"}
-    assert "source" not in environment["data"]
+    assert not {"source", "data_dir"} & set(environment["data"])
+    assert load_yaml(model / "config.yaml")["data_dir"] is None
     originals = [path.stat().st_size for path in folder.glob("*wide*/checkpoints/best.npz")]
     kept = (model / "checkpoints" / "best.npz").stat().st_size
     assert kept < 0.6 * min(originals)  # without Adam's two moments
