@@ -1,38 +1,58 @@
-"""How to send to W&B what was recorded offline: a command that works as it is pasted into a shell.
+"""What W&B has of the runs of a folder, and how to send what it lacks: a command to be pasted into a shell.
 
 A run that was interrupted is run again under another name; its record would only stand in the way.
 """
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
 from ffnn.lab.sweep.hyperband import NOT_AMONG_THE_BEST
-from ffnn.tracking import read_run
+from ffnn.tracking import Delivery, read_run
+from ffnn.tracking.delivery import LOST, RECORDED, UNSENT, in_words
+from ffnn.words import count_of
 
 LIST = "offline.txt"
 
 
-def send_later(folder: Path, pattern: str) -> tuple[int, str] | None:
-    """How many whole records there are, and the command that sends them; None if there are none.
-
-    A pattern of the shell names them where all that it finds are whole; else they are listed in a file.
+def told_to_wandb(folder: Path, pattern: str) -> str | None:
+    """How many runs W&B has whole, why not the others, and the command that sends what is only here.
 
     Parameters
     ----------
     folder : Path
     pattern : str
         Of the run directories below it, such as "*" or "trials/*/*".
+
+    Returns
+    -------
+    str or None
+        A line; None where W&B was told nothing.
     """
     runs = [path.parent for path in sorted(folder.glob(f"{pattern}/wandb"))]
-    whole = [run for run in runs if has_record(run) and _is_whole(run)]
-    if not whole:
+    found = {run: delivery for run in runs if (delivery := delivery_of(run))}
+    if not found:
         return None
-    if len(whole) == len(runs):
-        return len(whole), f"wandb sync {_quoted(folder)}/{pattern}/wandb"
-    return len(whole), f"xargs wandb sync < {_quoted(_listed(folder, whole))}"
+    command = _command(folder, pattern, runs, found)
+    if not all(delivery.whole for delivery in found.values()):
+        line = in_words(found.values())
+    else:
+        line = f"{count_of(len(found), 'run')} {'recorded offline' if command else 'sent'}"
+    return f"{line}; to send later: {command}" if command else line
+
+
+def delivery_of(run: Path) -> Delivery | None:
+    """What became of a run at W&B; None if it did not come to its end, or W&B was told nothing."""
+    try:
+        summary = read_run(run).summary
+    except FFNNError:
+        return None
+    by_rule = summary.get("status") == "stopped" and NOT_AMONG_THE_BEST in str(summary.get("reason"))
+    if not by_rule and summary.get("status") not in ("finished", "diverged"):
+        return None
+    return Delivery.of(summary) or (Delivery(RECORDED) if has_record(run) else None)  # none: of an earlier ffnn
 
 
 def has_record(run: Path) -> bool:
@@ -40,22 +60,31 @@ def has_record(run: Path) -> bool:
     return any(run.glob("wandb/offline-run-*/*.wandb"))
 
 
+def _command(folder: Path, pattern: str, runs: Iterable[Path], found: Mapping[Path, Delivery]) -> str:
+    """What sends the records that lie here; empty where there are none.
+
+    A pattern of the shell names them where all that it finds are meant; else they are listed in a file.
+    """
+    unsent = [run for run, delivery in found.items() if delivery.state == UNSENT]
+    offline = [run for run, delivery in found.items() if delivery.state not in (UNSENT, LOST) and has_record(run)]
+    if unsent:  # beside an offline record may lie what is left of an attempt to reach the server: not to be sent
+        records = [record for run in offline for record in sorted(run.glob("wandb/offline-run-*"))]
+        return f"xargs wandb sync --include-online < {_listed(folder, [*_folders(unsent), *records])}"
+    if len(offline) == len(list(runs)):
+        return f"wandb sync {_quoted(folder)}/{pattern}/wandb"
+    return f"xargs wandb sync < {_listed(folder, _folders(offline))}" if offline else ""
+
+
+def _folders(runs: Iterable[Path]) -> list[Path]:
+    return [run / "wandb" for run in runs]
+
+
 def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def _listed(folder: Path, runs: Iterable[Path]) -> Path:
+def _listed(folder: Path, records: Iterable[Path]) -> str:
     path = folder / LIST
     with replacing(path) as file:
-        file.writelines(f"{_quoted(run / 'wandb')}\n" for run in runs)
-    return path
-
-
-def _is_whole(run: Path) -> bool:
-    """Whether a run came to its end, or was ended by the sweep's own rule."""
-    try:
-        summary = read_run(run).summary
-    except FFNNError:
-        return False
-    by_rule = summary.get("status") == "stopped" and NOT_AMONG_THE_BEST in str(summary.get("reason"))
-    return by_rule or summary.get("status") in ("finished", "diverged")
+        file.writelines(f"{_quoted(record)}\n" for record in records)
+    return _quoted(path)

@@ -186,9 +186,10 @@ def _callbacks(session: Session, tracker: Tracker, best: Best) -> list[Callback]
 
 def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], interruption: Interruption) -> None:
     """Write the summary and let the tracker finish, or leave it where a second signal says so."""
+    before = tracker.delivery
     try:
         with suppress(StorageError) if summary["status"] == "failed" else nullcontext():
-            directory.write_summary(summary)
+            directory.write_summary(summary | (before.entries() if before else {}))
         if interruption.received > 1:
             tracker.abandon()
         else:
@@ -196,6 +197,10 @@ def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], i
             tracker.finish(summary, summary["status"], hurry)
     except KeyboardInterrupt:
         tracker.abandon()
+    delivery = tracker.delivery
+    if delivery != before:
+        with suppress(StorageError):  # what it says already is worse than what came of it
+            directory.write_summary(summary | (delivery.entries() if delivery else {}))
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.tracking.delivery import Delivery
+
 MAX_WRONG = 64
 
 
@@ -104,6 +106,10 @@ class Tracker(Protocol):
     No method raises for a reason of the tracker's own or waits for a network, except `finish`,
     which waits a limited time. Numbers may be NaN or infinite: the tracker leaves those out.
     """
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """What became of the run so far, as if the process ended now; None where nobody is told."""
 
     def start(self) -> None:
         """The run begins."""

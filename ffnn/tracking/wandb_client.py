@@ -4,17 +4,19 @@ What this file does beyond its public interface is here too, so that a new relea
 checked against one page.
 """
 
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from ffnn.tracking.environment import redact, without_secrets
+from ffnn.words import count_of
 
 CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes
 PARTING_SECONDS = 1.0  # for the client to let go of a run that is given up
@@ -27,13 +29,47 @@ def client() -> Any:
     """The module; importing it takes about half a second, once.
 
     Its reports about itself are off unless `WANDB_ERROR_REPORTING` says otherwise: they go out even
-    from offline runs, and the process waits for them when it ends. Of the command line it records what `redact` leaves.
+    from offline runs, and the process waits for them when it ends.
     """
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    wandb.Settings._args = property(lambda settings: [redact(word) for word in without_secrets(sys.argv[1:])])
     return wandb
+
+
+class _OwnWords:
+    """Within it, what the client records of the command line for runs of this thread is what `redact` leaves.
+
+    It reads `sys.argv` when a run begins, through a property of its settings that no run can have of its own.
+    The property is put back when no thread is within, and tells other threads, and so the user's own runs, all.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._threads = threading.Lock(), set[int]()
+        self._before: Any = None
+
+    def __enter__(self) -> None:
+        settings = client().Settings
+        with self._lock:
+            if not self._threads:
+                before = self._before = settings._args
+                settings._args = property(lambda own: self._words() if self._concerned() else before.fget(own))
+            self._threads.add(threading.get_ident())
+
+    def __exit__(self, *problem: object) -> None:
+        with self._lock:
+            self._threads.remove(threading.get_ident())
+            if not self._threads:
+                client().Settings._args = self._before
+
+    def _concerned(self) -> bool:
+        return threading.get_ident() in self._threads
+
+    def _words(self) -> list[str]:
+        return [redact(word) for word in without_secrets(sys.argv[1:])]
+
+
+own_words = _OwnWords()
 
 
 def import_all() -> None:
@@ -60,6 +96,28 @@ def configured() -> tuple[str, str | None]:
     except wandb.Error as error:
         return mode, reason(error)
     return mode, None if key else "no key is configured"
+
+
+def start_service(folder: Path) -> None:
+    """Start the process that sends for the client, unless it runs already, with a place for its logs and its cache.
+
+    Without one, as where there is no home, it writes its log of 20 lines to standard error instead. It is told where
+    by its environment alone; `folder` serves where nothing better can be written to.
+    """
+    with _environment("XDG_CACHE_HOME", str(writable_cache(folder))):
+        client().setup()
+
+
+def writable_cache(folder: Path) -> Path:
+    """Where the user's caches are, by `XDG_CACHE_HOME`, `HOME` or the system; `folder` where that takes no file."""
+    nobody = os.environ.get("HOME") == ""  # "~" would be the root of the file system
+    own = Path(os.environ.get("XDG_CACHE_HOME") or (folder.resolve() if nobody else "~/.cache"))
+    try:
+        place = own.expanduser()
+        (place / "wandb" / "logs").mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # RuntimeError: nobody knows the home of this user
+        return folder.resolve()
+    return place if os.access(place / "wandb" / "logs", os.W_OK) else folder.resolve()
 
 
 def record_artifacts(run: Any) -> None:
@@ -107,27 +165,31 @@ def release(payload: Mapping[str, Any]) -> None:
             folder.cleanup()
 
 
-@contextmanager
-def staged_in(folder: Path) -> Iterator[None]:
+def staged_in(folder: Path) -> AbstractContextManager[None]:
     """Let the client keep its copies of artifact files in `folder`.
 
     It reads WANDB_DATA_DIR when it copies a file, and otherwise collects the copies of all runs,
     sent or not, in the home directory.
     """
+    return _environment("WANDB_DATA_DIR", str(folder.resolve()))
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
     with _staging:
-        before = os.environ.get("WANDB_DATA_DIR")
-        os.environ["WANDB_DATA_DIR"] = str(folder.resolve())
+        before = os.environ.get(name)
+        os.environ[name] = value
         try:
             yield
         finally:
             if before is None:
-                del os.environ["WANDB_DATA_DIR"]
+                del os.environ[name]
             else:
-                os.environ["WANDB_DATA_DIR"] = before
+                os.environ[name] = before
 
 
 def refusal(folder: Path) -> str:
-    """Why the server takes nothing more of a run, as when somebody has deleted it; empty where it does.
+    """What the server did not take of a run, as when somebody has deleted it, in words; empty where it took all.
 
     The client tells this nowhere but in its log, and ends as if all was well.
 
@@ -141,7 +203,51 @@ def refusal(folder: Path) -> str:
     except OSError:
         return ""
     found = re.search(r"filestream: fatal error.*?failed to upload: (\d+ [A-Za-z ]+?)(?= url=|\")", log)
-    return found[1] if found else ""
+    if found:
+        return f"stopped taking this run ({found[1]})"
+    refused = re.findall(r'"msg":"sender: failed to log artifact: ((?:[^"\\]|\\.)*)"', log)
+    if not refused:
+        return ""
+    first = json.loads(f'"{refused[0]}"')
+    return f"refused {count_of(len(refused), 'artifact')} ({shortened(first)})"
+
+
+class _Guests:
+    """The trackers of this process, which share the client: nobody parts with it while another one uses it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._trouble = 0, False
+        self._given_up: list[Any] = []
+
+    def arrive(self) -> None:
+        """One more begins."""
+        with self._lock:
+            self._inside += 1
+
+    def leave(self, run: Any, trouble: bool, patience: float) -> None:
+        """One is done; the last one parts with the client if any had trouble, or the end of the process would wait.
+
+        Parameters
+        ----------
+        run
+            Its run, which may be unfinished; None if it has none.
+        trouble : bool
+        patience : float, seconds
+            As for `part`.
+        """
+        with self._lock:
+            self._inside -= 1
+            self._trouble |= trouble
+            self._given_up += [run] if trouble and run is not None else []
+            if self._inside or not self._trouble:
+                return
+            given_up, self._given_up, self._trouble = self._given_up, [], False
+        if all(any(active is run for run in given_up) for active in _active_runs()):  # others are the user's own
+            part(patience)
+
+
+guests = _Guests()
 
 
 def part(patience: float = FLUSH_SECONDS) -> None:
@@ -165,7 +271,12 @@ def part(patience: float = FLUSH_SECONDS) -> None:
 
 def reason(error: BaseException) -> str:
     """An exception in one short line, without anything that looks like a key."""
-    text = " ".join(str(error).split()) or type(error).__name__
+    return shortened(str(error)) or type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """A text in one short line, without anything that looks like a key."""
+    text = " ".join(text.split())
     return redact(text if len(text) <= 160 else f"{text[:159]}…")
 
 
@@ -175,6 +286,12 @@ def _tear_down() -> None:
             client().teardown()
         except (Exception, SystemExit):  # the service is gone already: nothing is left to let go of
             return
+
+
+def _active_runs() -> list[Any]:
+    """The runs of this process that are not finished, ffnn's and others."""
+    setup = sys.modules.get("wandb.sdk.wandb_setup")
+    return list(setup.singleton()._active_runs) if setup else []
 
 
 def _service() -> Any:

@@ -6,8 +6,8 @@ neither delays nor fails a training run; the run directory has everything in any
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import ffnn
 from ffnn.files import same_file
 from ffnn.terminal import say
 from ffnn.tracking.background import BackgroundWorker, Job
+from ffnn.tracking.delivery import LOST, PARTIAL, RECORDED, SENT, UNSENT, Delivery
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.run_directory import RunDirectory, read_history
 from ffnn.tracking.tracker import DatasetReference, EvaluationReport
@@ -26,12 +27,14 @@ from ffnn.tracking.wandb_client import (
     FLUSH_SECONDS,
     PARTING_SECONDS,
     client,
-    part,
+    guests,
+    own_words,
     reason,
     record_artifacts,
     refusal,
     release,
     staged_in,
+    start_service,
     use_artifact,
 )
 from ffnn.tracking.wandb_payloads import confusion_and_tables, dataset_artifact, histograms, model_artifacts
@@ -40,6 +43,7 @@ from ffnn.tracking.wandb_settings import VARIABLES, WandbSettings, resolve_mode
 
 HURRY_SECONDS = 2.5  # of the five that a process has which is told to end
 COMPLETE = ("finished", "stopped")  # every other status is a failed run to W&B
+UNFINISHED = Delivery(LOST, "the process ended before W&B had everything")
 
 
 def print_to_stderr(line: str) -> None:
@@ -64,9 +68,9 @@ class WandbTracker:
 
     Notes
     -----
-    Nothing that is not finite is sent. A server that cannot be reached makes the run an offline one;
-    any other failure switches the tracker off for the run, with one line. Records are never
-    dropped; histograms are, while four of them wait.
+    Nothing that is not finite is sent. A server that cannot be reached makes the run an offline one; an evaluation
+    or an artifact that fails costs itself; any other failure switches the tracker off for the run. Each is said in
+    one line, and in `delivery`. Records are never dropped; histograms are, while four of them wait.
 
     On the training thread an epoch's record costs about 20 microseconds, and histograms what copying
     their arrays costs. Opening the first run of a process takes the other thread about a second, a
@@ -88,15 +92,26 @@ class WandbTracker:
         self._run: Any = None
         self._last: dict[str, int | float] = {}
         self._broken = self._given_up = False
+        self._delivery: Delivery | None = None
+        self._at_the_client = self._all_told = False
+        self._missing: list[str] = []
         self._sessions = Sessions()
         self._known = 0
         self._earlier: list[dict[str, Any]] = []
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """What became of the run at W&B; until `finish`, what it comes to if the process ends now."""
+        return self._delivery
 
     def start(self) -> None:
         """Begin the run, or go on with it: what its history holds is told where W&B lacks it. Returns at once."""
         if self.settings.mode != "disabled" and self._worker is None:
             self._earlier = read_history(self.directory.path)
             self._last = finite_numbers(self._earlier[-1]) if self._earlier else {}
+            self._delivery = UNFINISHED
+            self._at_the_client = True
+            guests.arrive()
             worker = self._worker = BackgroundWorker("wandb", self._fail)
             worker.submit(lambda: self._open(worker))
 
@@ -140,13 +155,16 @@ class WandbTracker:
             worker.submit(lambda: self._close({**scalars, "status": status}, status))
             done = worker.close(patience)
             if not done:
-                later = self._send_later("--include-online ")
-                self.notify(f"W&B is not done after {patience:g} s: going on without it; {later}")
                 self._given_up = True
+                why = f"not done after {patience:g} s"
+                self._delivery = Delivery(UNSENT if self._all_told else LOST, why)
+                self.notify(f"W&B is {why}: going on without it; {self._send_later('--include-online ')}")
         if worker.left_out:
-            self.notify(f"W&B was slow: {worker.left_out} sets of histograms were left out")
-        if not done or self._broken:
-            part(1.0 / hurry if hurry else FLUSH_SECONDS)
+            self._missing.append(f"{worker.left_out} sets of histograms were left out")
+            self.notify(f"W&B was slow: {self._missing[-1]}")
+        if self._missing and self._delivery and self._delivery.whole:
+            self._delivery = Delivery(PARTIAL, "; ".join(self._missing))
+        self._leave(not done or self._broken, 1.0 / hurry if hurry else FLUSH_SECONDS)
 
     def abandon(self) -> None:
         """Wait for nothing; what the client has not written down by now is lost to it, not to the run directory."""
@@ -154,13 +172,19 @@ class WandbTracker:
         self._given_up = True
         if worker is not None:
             worker.stop()
-        part(0.0)
+        self._leave(True, 0.0)
+
+    def _leave(self, trouble: bool, patience: float) -> None:
+        if self._at_the_client:
+            self._at_the_client = False
+            guests.leave(self._run, trouble, patience)
 
     # -- on the background thread ---------------------------------------------------------------
 
     def _open(self, worker: BackgroundWorker) -> None:
         mode, explanation = resolve_mode(self.settings.mode, self.folder)
         if mode == "disabled":
+            self._delivery = None
             worker.stop()
             return
         if explanation:
@@ -222,14 +246,16 @@ class WandbTracker:
             finish_timeout=0.9 * self.settings.finish_timeout,
             finish_timeout_raises=True,
         )
-        return wandb.init(
-            mode=mode,
-            dir=str(self.directory.path),
-            config=self._config,
-            reinit="create_new",  # runs of other threads and of the user's own code stay untouched
-            settings=settings,
-            **who,
-        )
+        start_service(self.folder)
+        with own_words:
+            return wandb.init(
+                mode=mode,
+                dir=str(self.directory.path),
+                config=self._config,
+                reinit="create_new",  # runs of other threads and of the user's own code stay untouched
+                settings=settings,
+                **who,
+            )
 
     def _log_epoch(self, record: Mapping[str, Any]) -> None:
         """Log an epoch that W&B does not have yet."""
@@ -248,34 +274,52 @@ class WandbTracker:
         self._log(row)
 
     def _log_evaluation(self, evaluation: EvaluationReport) -> None:
-        payload = confusion_and_tables(client(), evaluation)
-        with staged_in(self.folder):
-            self._log(payload)
-        release(payload)
+        with self._costing_itself("the evaluation"):
+            payload = confusion_and_tables(client(), evaluation)
+            with staged_in(self.folder):
+                self._log(payload)
+            release(payload)
+
+    @contextmanager
+    def _costing_itself(self, what: str) -> Iterator[None]:
+        """Within it a failure costs this and nothing else: the numbers are worth more."""
+        try:
+            yield
+        except Exception as error:
+            failure = f"did not take {what} ({reason(error)})"
+            self._missing.append(f"it {failure}")
+            self._say(f"W&B {failure}; {self.directory.path} has everything")
 
     def _close(self, summary: Mapping[str, Any], status: str) -> None:
         self._run.summary.update(summary)
+        if status != "stopped":
+            with self._costing_itself("all artifacts"), staged_in(self.folder):
+                self._log_artifacts(summary)
+        self._all_told = self._sessions.mode == "online"
         try:
-            if status != "stopped":
-                with staged_in(self.folder):
-                    self._log_artifacts(summary)
-        except Exception as error:  # the numbers are worth more than the files, which are at hand
-            self._say(f"W&B did not take all artifacts ({reason(error)}); {self.directory.path} has everything")
-        try:
-            self._run.finish(exit_code=0 if status in COMPLETE else 1)
+            with own_words:  # for a container it makes a job, which holds the command line
+                self._run.finish(exit_code=0 if status in COMPLETE else 1)
         except TimeoutError:
-            self._broken = True
-            self._say(f"W&B could not send everything in time; {self._send_later('--include-online ')}")
+            self._unsent("could not send everything in time")
         else:
             self._note_end(Path(self._run.dir).parent)
+
+    def _unsent(self, why: str) -> None:
+        self._broken = True
+        self._settle(Delivery(UNSENT, f"it {why}"))
+        self._say(f"W&B {why}; {self._send_later('--include-online ')}")
 
     def _note_end(self, record: Path) -> None:
         why = refusal(record)
         if why:
-            self._broken = True
-            self._say(f"W&B stopped taking this run ({why}); {self._send_later('--include-online ')}")
+            self._unsent(why)
         else:
             self._sessions.ended(record.name, int(self._last.get("epoch", 0))).save(self.folder)
+            self._settle(Delivery(SENT if self._sessions.mode == "online" else RECORDED))
+
+    def _settle(self, delivery: Delivery) -> None:
+        if not self._given_up:  # what comes afterwards comes too late
+            self._delivery = delivery
 
     def _log_artifacts(self, summary: Mapping[str, Any]) -> None:
         wandb, run = client(), self._run
@@ -300,6 +344,7 @@ class WandbTracker:
 
     def _fail(self, error: BaseException) -> None:
         self._broken = True
+        self._settle(Delivery(LOST, reason(error)))
         self._say(f"W&B is off for this run ({reason(error)}); {self.directory.path} has everything")
         if self._run is not None:
             with suppress(Exception):

@@ -1,20 +1,20 @@
-"""The command that sends offline records finds, in a shell, the whole records and no others."""
+"""What W&B has of a folder's runs is said truly, and the command finds, in a shell, what it lacks and no more."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from ffnn.lab.offline import send_later
-from ffnn.tracking import RunDirectory
+from ffnn.lab.offline import told_to_wandb
+from ffnn.tracking import Delivery, RunDirectory
 
 
-def record(folder: Path, name: str, status: str, reason: str = "") -> Path:
-    """A run with an offline record."""
+def record(folder: Path, name: str, status: str, reason: str = "", delivery: Delivery | None = None) -> Path:
+    """A run with an offline record, and what is said of it."""
     directory = RunDirectory.create(folder.parent, folder.name, name)
     directory.write_config({"seed": 0})
     if status:
-        directory.write_summary({"status": status, "reason": reason})
+        directory.write_summary({"status": status, "reason": reason, **(delivery.entries() if delivery else {})})
     place = directory.path / "wandb" / "offline-run-20260101_000000-abc"
     place.mkdir(parents=True)
     (place / "run-abc.wandb").touch()
@@ -31,16 +31,23 @@ def named(command: str, folder: Path) -> list[str]:
     return done.stdout.splitlines()
 
 
+def told(folder: Path, pattern: str = "*") -> tuple[str, str]:
+    """What is said of the runs of a folder, and the command."""
+    line = told_to_wandb(folder, pattern)
+    assert line
+    said, _, command = line.partition("; to send later: ")
+    return said, command
+
+
 @pytest.mark.parametrize("space", ["", " and more"])
 def test_all_records_are_named_by_a_pattern(tmp_path: Path, space: str) -> None:
     folder = tmp_path / f"e{space}"
     places = [record(folder / "trials" / search, "run", "finished") for search in ("a", "b")]
     places.append(record(folder / "trials" / "b", "cut", "stopped", "at epoch 3: not in the top 1/3"))
-    found = send_later(folder, "trials/*/*")
-    assert found
-    assert found[0] == 3
-    assert found[1].endswith("/trials/*/*/wandb")
-    assert sorted(named(found[1], tmp_path)) == sorted(map(str, places))
+    said, command = told(folder, "trials/*/*")
+    assert said == "3 runs recorded offline"
+    assert command.endswith("/trials/*/*/wandb")
+    assert sorted(named(command, tmp_path)) == sorted(map(str, places))
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", ""])
@@ -48,25 +55,54 @@ def test_records_of_runs_that_did_not_end_are_left_out(tmp_path: Path, status: s
     folder = tmp_path / "it's a sweep"
     whole = [record(folder, name, "finished") for name in ("a b", "c")]
     record(folder, "interrupted", status, "Ctrl-C")
-    found = send_later(folder, "*")
-    assert found
-    assert found[0] == 2
-    assert sorted(named(found[1], tmp_path)) == sorted(map(str, whole))
+    said, command = told(folder)
+    assert said == "2 runs recorded offline"
+    assert sorted(named(command, tmp_path)) == sorted(map(str, whole))
 
 
 def test_a_folder_without_a_record_counts_for_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "e"
     empty = record(folder, "disabled", "finished")
     next(empty.glob("*/*.wandb")).unlink()
-    assert send_later(folder, "*") is None
+    assert told_to_wandb(folder, "*") is None
     whole = record(folder, "recorded", "finished")
-    found = send_later(folder, "*")
-    assert found
-    assert found[0] == 1
-    assert named(found[1], tmp_path) == [str(whole)]
+    said, command = told(folder)
+    assert said == "1 run recorded offline"
+    assert named(command, tmp_path) == [str(whole)]
 
 
 def test_no_whole_record_is_no_command(tmp_path: Path) -> None:
-    assert send_later(tmp_path, "*") is None
+    assert told_to_wandb(tmp_path, "*") is None
     record(tmp_path / "g", "interrupted", "stopped")
-    assert send_later(tmp_path / "g", "*") is None
+    assert told_to_wandb(tmp_path / "g", "*") is None
+
+
+def test_what_is_lost_is_counted_with_its_reason_and_not_sent(tmp_path: Path) -> None:
+    folder = tmp_path / "e"
+    whole = [record(folder, f"whole{number}", "finished", delivery=Delivery("recorded")) for number in range(2)]
+    partial = record(folder, "partial", "finished", delivery=Delivery("incomplete", "no tables"))
+    for number in range(2):
+        record(folder, f"lost{number}", "diverged", delivery=Delivery("lost", "disk full"))
+    said, command = told(folder)
+    assert said == "2 of 5 runs recorded; 2 lost: disk full; 1 incomplete: no tables"
+    assert sorted(named(command, tmp_path)) == sorted(map(str, [*whole, partial]))
+
+
+def test_what_a_server_did_not_take_is_sent_with_the_rest(tmp_path: Path) -> None:
+    """Of an offline run the offline record alone: an attempt to reach the server may have left another one."""
+    folder = tmp_path / "it's e"
+    offline = record(folder, "offline", "finished", delivery=Delivery("recorded"))
+    unsent = record(folder, "unsent", "finished", delivery=Delivery("not sent", "timed out"))
+    sent = record(folder, "sent", "finished", delivery=Delivery("sent"))
+    for online in (unsent, sent):
+        next(online.iterdir()).rename(online / "run-20260101_000000-abc")
+    said, command = told(folder)
+    assert said == "2 of 3 runs recorded; 1 not sent: timed out"
+    assert " --include-online " in command
+    assert named(command, tmp_path)[1:] == [str(unsent), str(next(offline.iterdir()))]
+
+
+def test_runs_that_were_sent_need_no_command(tmp_path: Path) -> None:
+    place = record(tmp_path / "e", "sent", "finished", delivery=Delivery("sent"))
+    next(place.iterdir()).rename(place / "run-20260101_000000-abc")
+    assert told_to_wandb(tmp_path / "e", "*") == "1 run sent"

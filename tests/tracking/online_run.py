@@ -23,7 +23,8 @@ def main(path: str, init_timeout: str, finish_timeout: str, pause: str) -> None:
     if pause == "pause":
         sys.stdin.readline()
     tracker.finish({"best/val/accuracy": 0.5, "best/epoch": 1}, "finished")
-    say("training done")
+    assert tracker.delivery
+    say(f"training done, {tracker.delivery.state}")
 
 
 if __name__ == "__main__":

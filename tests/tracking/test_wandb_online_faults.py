@@ -100,6 +100,7 @@ def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     assert len(lines) == 2
     assert lines[0].startswith("W&B cannot be reached (")
     assert lines[0].endswith(f"recording offline; to send it later: wandb sync {directory.path}/wandb")
+    assert lines[1] == "training done, recorded"
     found = records(directory.path / "wandb")
     assert [row["epoch"] for row in history(found)] == [1, 2, 3]
     assert of_type(found, "exit")[0]["exit_code"] == 0
@@ -125,6 +126,6 @@ def test_a_server_that_is_lost_on_the_way_holds_nobody_up(
         assert time.perf_counter() - start < QUICK
     assert (process.returncode, errors) == (0, "")
     *said, last = out.splitlines()
-    assert last == "training done"
+    assert last == "training done, not sent"
     assert len(said) == 1
     assert f"wandb sync --include-online {directory.path}/wandb" in said[0]

@@ -25,7 +25,7 @@ from ffnn.lab.experiment.findings import (
 )
 from ffnn.lab.experiment.measures import CHOICE, MEASURES
 from ffnn.lab.experiment.tables import write_comparison, write_runs
-from ffnn.lab.offline import has_record, send_later
+from ffnn.lab.offline import has_record, told_to_wandb
 from ffnn.tracking import RunRecord
 from ffnn.words import count_of
 
@@ -211,9 +211,9 @@ def _files(
         places["report"] = f"{page}, report.pdf, figures/"
     except OSError as problem:
         places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
-    offline = send_later(folder, "trials/*/*" if comparison.experiment.search else "*")
-    if offline:
-        places["W&B"] = f"{count_of(offline[0], 'run')} recorded offline; to send later: {offline[1]}"
+    told = told_to_wandb(folder, "trials/*/*" if comparison.experiment.search else "*")
+    if told:
+        places["W&B"] = told
     recorded = (run.path for runs in records.values() for run in runs if has_record(run.path))
     for path in islice(recorded, 1):
         places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"

@@ -16,7 +16,7 @@ from ffnn.lab.experiment.words import plan_in_words, replaced_in_words
 from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.terminal import say
-from ffnn.tracking import RunRecord
+from ffnn.tracking import Delivery, RunRecord
 
 
 class Stopped(KeyboardInterrupt):
@@ -181,10 +181,12 @@ def _in_words(outcome: RunRecord | FFNNError) -> str:
     if isinstance(outcome, FFNNError):
         return f"failed: {outcome}"
     summary = outcome.summary
+    delivery = Delivery.of(summary)
+    remark = delivery.remark() if delivery else ""
     if "test/accuracy" not in summary:
-        return f"{summary['status']}: {summary.get('reason', '')}"
+        return f"{summary['status']}: {summary.get('reason', '')}{remark}"
     ended = "" if summary["status"] == "finished" else f", {summary['status']}"
     return (
         f"test accuracy {100 * summary['test/accuracy']:.2f} %, best epoch {summary['best/epoch']}, "
-        f"{summary['time/total_seconds']:.1f} s{ended}"
+        f"{summary['time/total_seconds']:.1f} s{ended}{remark}"
     )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ffnn.drawing import harmless, import_matplotlib
 from ffnn.files import replacing
 from ffnn.lab.config import BOOKKEEPING
-from ffnn.lab.offline import send_later
+from ffnn.lab.offline import told_to_wandb
 from ffnn.lab.sweep.distributions import Interval
 from ffnn.lab.sweep.edges import ENOUGH, edges
 from ffnn.lab.sweep.ledger import COUNTED, Trial
@@ -214,8 +214,8 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     if best:
         console.print(f"train it: ffnn train --config {shlex.quote(str(places['best']))}", soft_wrap=True)
         console.print(f"report:   ffnn report {shlex.quote(str(plan.folder))}", soft_wrap=True)
-    if found := send_later(plan.folder, "*"):
-        console.print(f"W&B      {found[0]} offline records; send them later: {found[1]}", soft_wrap=True)
+    if told := told_to_wandb(plan.folder, "*"):
+        console.print(f"W&B      {escape(told)}", soft_wrap=True)
 
 
 def _table(best: Sequence[Trial], plan: Plan) -> "Table":

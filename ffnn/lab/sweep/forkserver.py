@@ -18,6 +18,8 @@ WARM_SECONDS = 60.0
 """For the imports, at the beginning of a sweep; later nobody waits for them."""
 FORK_SECONDS = 10.0
 """For a fork, which takes a hundredth of a second; a server that takes longer is given up."""
+END_SECONDS = 2.0
+"""For its end, when nothing more is asked of it."""
 
 
 class ForkServer:
@@ -82,11 +84,14 @@ class ForkServer:
         return None
 
     def close(self) -> None:
-        """End it; trials that it has forked go on."""
+        """End it, in order if it can, so that its libraries put their files away; trials that it has forked go on."""
         if self._process and self._line:
-            self._process.kill()
-            self._process.wait()
             self._line.close()
+            try:
+                self._process.wait(END_SECONDS if self._warm else 0)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
         self._process = self._line = None
         self._warm = False
 

@@ -2,14 +2,17 @@
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ffnn.lab.offline import delivery_of
 from ffnn.lab.sweep import ledger as words
 from ffnn.lab.sweep.engine import Situation, Worker
 from ffnn.lab.sweep.ledger import Trial
 from ffnn.lab.sweep.plan import Plan
 from ffnn.lab.sweep.samplers import usable
 from ffnn.terminal import say
+from ffnn.tracking import Delivery
 from ffnn.words import count_of
 
 if TYPE_CHECKING:
@@ -45,7 +48,9 @@ class Lines:
         """Print how a trial ended; its number is that of its row in trials.csv."""
         size = self.plan.size
         place = f"[{number}/{size}]" if size else f"[{number}]"
-        say(f"{place} {trial.key} {describe(trial, self.plan)}", err=True)
+        delivery = _delivery(trial)
+        remark = delivery.remark() if delivery else ""
+        say(f"{place} {trial.key} {describe(trial, self.plan)}{remark}", err=True)
 
 
 class Table:
@@ -57,6 +62,7 @@ class Table:
         from ffnn.console import Console
 
         self.plan, self._began, self._finished = plan, time.monotonic(), 0
+        self._lacking: dict[str, str] = {}
         self._console = console or Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
@@ -68,8 +74,11 @@ class Table:
         self._live.stop()
 
     def tell(self, number: int, trial: Trial) -> None:
-        """Count it, for the time left."""
+        """Count it, for the time left, and remember what W&B lacks of it."""
         self._finished += 1
+        delivery = _delivery(trial)
+        if delivery and not delivery.whole:
+            self._lacking[trial.key] = f", W&B {delivery.state}"
 
     def show(self, situation: Situation) -> None:
         """Draw the table anew."""
@@ -113,6 +122,7 @@ class Table:
     def _ended(self, trial: Trial) -> tuple[str, ...]:
         shown = "" if trial.best is None else f"{trial.best:.4f}"
         status = trial.status.partition(" by ")[0]  # nobody but hyperband stops trials
+        status += self._lacking.get(trial.key, "")
         return trial.key, status, "", shown, f"{trial.seconds:.1f}", short_settings(trial)
 
     def _over(self, situation: Situation) -> list[Trial]:
@@ -154,6 +164,10 @@ def describe(trial: Trial, plan: Plan) -> str:
     value = "" if trial.best is None else f", {plan.metric.name} {trial.best:.4f}"
     reason = f" ({trial.reason})" if trial.reason and trial.status != words.FINISHED else ""
     return f"{short_settings(trial)}: {trial.status}{reason}{value}, {trial.seconds:.1f} s"
+
+
+def _delivery(trial: Trial) -> Delivery | None:
+    return delivery_of(Path(trial.run)) if trial.run else None
 
 
 def view(plan: Plan, terminal: bool) -> Lines | Table:

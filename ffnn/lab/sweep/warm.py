@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 
 from ffnn.lab.sweep.command import STACK
 from ffnn.lab.sweep.guard import LIFELINE, guard
+from ffnn.lab.sweep.inherited import Directory, directories, make_own
 
 READY = b"."
 
@@ -33,7 +34,7 @@ def warm_up() -> None:
     import_all()
 
 
-def serve(line: socket.socket) -> None:
+def serve(line: socket.socket, inherited: Sequence[Directory]) -> None:
     """Fork a guard and its trial for each request, until the sweep closes the line or dies."""
     while True:
         head, descriptors, _, _ = socket.recv_fds(line, 8, 3)
@@ -42,7 +43,7 @@ def serve(line: socket.socket) -> None:
         request = _receive(line, int.from_bytes(head))
         if os.fork() == 0:
             line.close()
-            _guard(descriptors, *json.loads(request))
+            _guard(descriptors, inherited, *json.loads(request))
         for descriptor in descriptors:
             os.close(descriptor)
 
@@ -57,7 +58,9 @@ def _receive(line: socket.socket, size: int) -> bytes:
     return received
 
 
-def _guard(descriptors: Sequence[int], words: list[str], environ: dict[str, str]) -> None:
+def _guard(
+    descriptors: Sequence[int], inherited: Sequence[Directory], words: list[str], environ: dict[str, str]
+) -> None:
     lifeline, report, log = descriptors
     os.setsid()
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -71,13 +74,13 @@ def _guard(descriptors: Sequence[int], words: list[str], environ: dict[str, str]
         trial = os.fork()
         if trial == 0:
             os.close(report)
-            _train(words, environ)
+            _train(inherited, words, environ)
         return trial
 
     guard(start, report)
 
 
-def _train(words: list[str], environ: dict[str, str]) -> None:
+def _train(inherited: Sequence[Directory], words: list[str], environ: dict[str, str]) -> None:
     """Be the trial, or the stack: what Python does for its command, the imports apart; ends in SystemExit."""
     import ffnn.cli
     from ffnn.lab.sweep import stack_process
@@ -88,6 +91,7 @@ def _train(words: list[str], environ: dict[str, str]) -> None:
         os.dup2(nothing.fileno(), 0)
     os.environ.clear()
     os.environ.update(environ)
+    make_own(inherited)
     Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
     if words[0] == STACK:
         sys.argv = [str(stack_process.__file__), *words[1:]]
@@ -105,9 +109,11 @@ def main() -> None:
     if len(list(Path("/proc/self/task").iterdir())) > 1:
         sys.exit("trials start cold: something that was imported has started a thread")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel buries the guards
+    gc.collect()
+    inherited = directories()
     gc.freeze()  # what trials share is not looked through, and so not copied, in each
     line.sendall(READY)
-    serve(line)
+    serve(line, inherited)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,16 @@ def main():
         raise ValueError("of the trial")
     if act == "orphan":
         print(subprocess.Popen(["sleep", "1000"]).pid)
+    if act == "own":
+        import tempfile
+        import numpy as np
+        import wandb
+        from wandb.sdk.data_types._private import MEDIA_TMP
+        places = [MEDIA_TMP.name, wandb.Artifact._TMP_DIR.name]
+        print(json.dumps({"places": places, "draws": np.random.random(4).tolist(), "at": tempfile.gettempdir()}))
+        sys.stdout.flush()
+        time.sleep(float(os.environ["PROBE_SECONDS"]))
+        print(json.dumps([place for place in places if not os.path.isdir(place)]))
     if act == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("deaf", flush=True)
@@ -139,6 +149,40 @@ def test_a_trial_finds_what_a_command_finds(server: ForkServer, probe: dict[str,
     first, second, command = told
     assert first["environ"].pop("A") == "1"
     assert first == second == command
+
+
+def test_what_libraries_keep_for_a_process_is_each_trials_own(probe: dict[str, str], tmp_path: Path) -> None:
+    """One that ends takes nothing from another, nor from those that are forked later; and nothing is left behind."""
+    places = {name: tmp_path / name for name in ("server", "long", "short", "later")}
+    for place in places.values():
+        place.mkdir()
+    environ = {**probe, "PROBE": "own", "MPLCONFIGDIR": "/dev/null/none"}  # so that Matplotlib makes a folder, too
+    told, lost = {}, {}
+    with ForkServer({**environ, "TMPDIR": str(places["server"])}) as server:
+        server.wait()
+        made = sorted(places["server"].iterdir())
+        assert len(made) == 3, made
+
+        def start(name: str, seconds: float) -> TrialProcess:
+            own = {**environ, "TMPDIR": str(places[name]), "PROBE_SECONDS": str(seconds)}
+            return TrialProcess(TRAIN, own, tmp_path / f"{name}.log", server)
+
+        long, short = start("long", 1000), start("short", 0)
+        until(lambda: "draws" in (tmp_path / "long.log").read_text(), "its first word", 30)
+        assert ended(short) == 0
+        assert ended(start("later", 0)) == 0
+        assert sorted(places["server"].iterdir()) == made
+        for name in ("long", "short", "later"):
+            told[name], *rest = map(json.loads, (tmp_path / f"{name}.log").read_text().splitlines())
+            lost[name] = rest
+        assert all(Path(place).is_dir() for place in told["long"]["places"])
+        long.close()
+    assert lost == {"long": [], "short": [[]], "later": [[]]}
+    assert len({tuple(one["draws"]) for one in told.values()}) == 3
+    for name, one in told.items():
+        assert one["at"] == str(places[name])
+        assert [Path(place).parent for place in one["places"]] == [places[name]] * 2
+    assert [list(places[name].iterdir()) for name in ("server", "short", "later")] == [[], [], []]
 
 
 @pytest.mark.parametrize(("act", "code"), [("abort", -signal.SIGABRT), ("raise", 1), ("", 2)])
