@@ -17,6 +17,8 @@ from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.process import TrialProcess, environment
 from ffnn.tracking import RunRecord, find_runs, read_run
 
+pytestmark = pytest.mark.posix
+
 TRAIN = [
     sys.executable, "-m", "ffnn", "train", "--dataset=digits", "--engine=numpy", "--hidden_layers=[8]",
     "--batch_size=1000", "--wandb=disabled",
@@ -24,8 +26,6 @@ TRAIN = [
 ENDLESS = "--epochs=1000000"
 PROBE = """
 import os
-
-pytestmark = pytest.mark.posix
 act = os.environ.get("PROBE_SERVER", "")
 if act == "die":
     os._exit(3)
