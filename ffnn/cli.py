@@ -47,7 +47,9 @@ def main() -> None:
 
 
 def _complain(message: str) -> int:
-    say(f"ffnn: {' '.join(message.split())}", err=True)
+    from ffnn.tracking.keys import redact
+
+    say(f"ffnn: {redact(' '.join(message.split()), long_words=False)}", err=True)
     return 2
 
 
@@ -120,7 +122,7 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     {'learning_rate': 1e-05, 'hidden_layers': [256, 128], 'group': '2024'}
     """
     from ffnn.lab.config import REMARKS, Config
-    from ffnn.tracking.environment import redact
+    from ffnn.tracking.keys import redact_values
 
     settings: dict[str, Any] = {}
     rest = list(arguments)
@@ -140,8 +142,8 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
             if not rest or rest[0].startswith("--"):
                 raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
             text = rest.pop(0)
-        text = redact(text) if field in REMARKS else text
-        settings[name] = _value(name, text)
+        value = _value(name, text)
+        settings[name] = redact_values(value) if field in REMARKS else value
     return settings
 
 

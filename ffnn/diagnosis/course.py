@@ -79,7 +79,7 @@ class Course:
         confusion = self.summary.get("test/confusion")
         if confusion:
             rows = [int(sum(row)) for row in confusion]
-            return max(rows) / sum(rows)
+            return max(rows) / max(1, sum(rows))
         return 1 / len(self.classes) if self.classes else math.nan
 
     @property
@@ -88,6 +88,7 @@ class Course:
         confusion = self.summary.get("test/confusion")
         if not confusion:
             return []
-        names = self.classes or [str(number) for number in range(len(confusion))]
+        known = len(self.classes) == len(confusion)
+        names = self.classes if known else [str(number) for number in range(len(confusion))]
         columns = [sum(column) for column in zip(*confusion, strict=True)]
         return [(name, sum(row), told) for name, row, told in zip(names, confusion, columns, strict=True)]

@@ -20,7 +20,7 @@ from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.nn.optimizers import own_rate
 from ffnn.reference import REFERENCES
 from ffnn.registry import Registry
-from ffnn.tracking.environment import redact
+from ffnn.tracking.keys import KEY_IN_NAME, holds_key, redact
 from ffnn.tracking.plain import writable
 from ffnn.tracking.run_directory import folder_name_fault
 
@@ -74,6 +74,18 @@ def _without_keys(text: str) -> str:
     return redact(text)
 
 
+def _no_key(long_words: bool) -> AfterValidator:
+    """Refuses a key in what must be used as it is: blotted out, it would name something else."""
+
+    def check(value: Any) -> Any:
+        texts = value.values() if isinstance(value, Mapping) else [value]
+        if any(isinstance(text, str) and holds_key(text, long_words) for text in texts):
+            raise ValueError(KEY_IN_NAME)
+        return value
+
+    return AfterValidator(check)
+
+
 Whole = Annotated[int, BeforeValidator(_whole)]
 Count = Annotated[Whole, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -82,6 +94,9 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Component = str | dict[str, Any]
 Remark = Annotated[str, AfterValidator(_without_keys)]
 """Text for people, in which a key that somebody put there is blotted out before it is in any file."""
+
+IN_NAMES, IN_PATHS = _no_key(long_words=True), _no_key(long_words=False)
+"""Of paths long words are no keys: caches name their folders by digests."""
 
 Monitored = Annotated[str, _one_of("val/accuracy", "val/loss", "train/accuracy", "train/loss")]
 
@@ -107,8 +122,12 @@ class Config(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    dataset: Annotated[Component, _component(DATASETS)] = Field("digits", description=f"one of {', '.join(DATASETS)}")
-    data_dir: str | None = Field(None, description="folder of the data sets [$FFNN_DATA_DIR, else the user's cache]")
+    dataset: Annotated[Component, IN_PATHS, _component(DATASETS)] = Field(
+        "digits", description=f"one of {', '.join(DATASETS)}"
+    )
+    data_dir: Annotated[str | None, IN_PATHS] = Field(
+        None, description="folder of the data sets [$FFNN_DATA_DIR, else the user's cache]"
+    )
     split: Annotated[str, _one_of(*SPLITS)] = Field(
         "auto", description="official: test set as published, validation from train; pooled: all shared out, 80/10/10"
     )
@@ -201,19 +220,19 @@ class Config(BaseModel):
     threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
 
-    runs_dir: Annotated[str, Field(min_length=1)] = Field("runs", description="where run directories go")
+    runs_dir: Annotated[str, Field(min_length=1), IN_PATHS] = Field("runs", description="where run directories go")
     group: Annotated[str, Field(min_length=1), AfterValidator(_names_a_folder)] = Field(
         "train", description="folder of related runs, and their W&B group"
     )
     name: Annotated[str | None, AfterValidator(_names_a_folder)] = Field(
         None, description="name of the run [made from data set, optimizer and seed]"
     )
-    job_type: str = Field("train", description="W&B job type")
+    job_type: Annotated[str, IN_NAMES] = Field("train", description="W&B job type")
     tags: Annotated[list[Remark], BeforeValidator(_listed)] = Field([], description="W&B tags")
     notes: Remark = Field("", description="W&B notes")
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
-    project: str | None = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
-    entity: str | None = Field(None, description="W&B user or team")
+    project: Annotated[str | None, IN_NAMES] = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")
+    entity: Annotated[str | None, IN_NAMES] = Field(None, description="W&B user or team")
     checkpoint_every: Annotated[Whole, Field(ge=0)] = Field(
         0, description="steps between checkpoints within an epoch; 0: at the ends of epochs only"
     )

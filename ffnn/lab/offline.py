@@ -10,8 +10,9 @@ from pathlib import Path
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
 from ffnn.lab.sweep.hyperband import NOT_AMONG_THE_BEST
-from ffnn.tracking import Delivery, read_run
+from ffnn.tracking import Delivery
 from ffnn.tracking.delivery import LOST, RECORDED, UNSENT, in_words
+from ffnn.tracking.run_directory import read_summary
 from ffnn.words import count_of
 
 LIST = "offline.txt"
@@ -46,7 +47,7 @@ def told_to_wandb(folder: Path, pattern: str) -> str | None:
 def delivery_of(run: Path) -> Delivery | None:
     """What became of a run at W&B; None if it did not come to its end, or W&B was told nothing."""
     try:
-        summary = read_run(run).summary
+        summary = read_summary(run)
     except FFNNError:
         return None
     by_rule = summary.get("status") == "stopped" and NOT_AMONG_THE_BEST in str(summary.get("reason"))

@@ -15,9 +15,11 @@ from ffnn.lab.run import prepare, to_stderr
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
 from ffnn.lab.termination import Interruption
+from ffnn.records import checked
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
 from ffnn.training.callbacks import LAST, PREVIOUS, Best
 from ffnn.training.checkpoints import Checkpoint, restore
+from ffnn.training.formats import Resumable
 from ffnn.training.history import History
 from ffnn.training.trainer import Callback, Record, Trainer
 
@@ -74,7 +76,10 @@ def resume(
         def restored(trainer: Trainer, best: Best) -> None:
             if checkpoint is None:
                 return
-            restore(trainer, checkpoint)
+            try:
+                restore(trainer, checkpoint)
+            except FFNNError as problem:
+                raise FFNNError(f"{directory.checkpoints / LAST}: {problem}; remove it to go on without") from problem
             trainer.history = History(history)
             if checkpoint.best:
                 best.weights = checkpoint.best
@@ -143,6 +148,7 @@ def _starting_point(directory: RunDirectory, notify: Notify) -> tuple[Checkpoint
             checkpoint = Checkpoint.load(path)
             if "trainer" not in checkpoint.meta:
                 raise FFNNError(f"{path}: written by an ffnn that could not resume")
+            checked(Resumable, checkpoint.meta, f"{path}: meta")
             history = directory.cut_history(checkpoint.meta["epoch"])
         except FFNNError as problem:
             notify(f"{problem}: not used")

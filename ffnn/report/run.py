@@ -183,9 +183,12 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
     if summary.get("test/per_class"):
         rows = [
             [
-                str(one["class"]),
-                *(Cell(f"{100 * one[key]:.1f}", order=one[key]) for key in ("precision", "recall", "f1")),
-                one["support"],
+                str(one.get("class", "?")),
+                *(
+                    Cell(f"{100 * one[key]:.1f}", order=one[key]) if key in one else Cell(None)
+                    for key in ("precision", "recall", "f1")
+                ),
+                one.get("support"),
             ]
             for one in summary["test/per_class"]
         ]
@@ -195,9 +198,9 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
 
 
 def class_names(run: RunRecord) -> list[str]:
-    """The names of the classes, or their numbers where the run does not say."""
-    names = [str(name) for name in run.environment.get("data", {}).get("classes", [])]
-    return names or [str(number) for number in range(len(run.summary.get("test/confusion", [])))]
+    """The names of the classes, or their numbers where the run does not say which those of its matrix are."""
+    names, count = run.environment.get("data", {}).get("classes", []), len(run.summary.get("test/confusion", []))
+    return list(names) if names and count in (0, len(names)) else [str(number) for number in range(count)]
 
 
 def _repeat(run: RunRecord) -> list[Block]:

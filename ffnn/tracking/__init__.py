@@ -4,7 +4,8 @@ Nothing here imports W&B's client until a tracker that is not disabled starts.
 """
 
 from ffnn.tracking.delivery import Delivery
-from ffnn.tracking.environment import describe_environment, redact, speed_warning
+from ffnn.tracking.environment import describe_environment, speed_warning
+from ffnn.tracking.keys import redact
 from ffnn.tracking.plain import finite, finite_numbers, plain
 from ffnn.tracking.run_directory import RunDirectory, RunRecord, find_runs, read_run
 from ffnn.tracking.tracker import DatasetReference, EvaluationReport, Tracker, WrongImage

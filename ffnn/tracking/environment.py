@@ -6,18 +6,18 @@ short list of thread variables, never the environment at large.
 
 import os
 import platform
-import re
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import ffnn
+from ffnn.tracking.keys import redact, without_secrets
 
 PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "wandb")
 THREAD_VARIABLES = (
@@ -26,11 +26,6 @@ THREAD_VARIABLES = (
     "NUMBA_CPU_NAME", "NPY_DISABLE_CPU_FEATURES",
 )  # fmt: skip
 GIT_TIMEOUT = 2.0  # seconds
-
-HIDDEN = "***"
-SECRET_NAME = re.compile(r"key|token|secret|passw", re.IGNORECASE)
-SECRET_OPTION = re.compile(r"(--?[\w-]*(?:key|token|secret|passw)[\w-]*=?)(.*)", re.IGNORECASE | re.DOTALL)
-LONG_WORD = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{40,}(?![\w-])")
 
 # Vector instructions of an x86 CPU, from its flags in /proc/cpuinfo, least first; and the OpenBLAS cores
 # that use no more than that (OpenBLAS, driver/others/dynamic.c).
@@ -76,7 +71,7 @@ def describe_environment() -> dict[str, Any]:
             "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         },
         "blas": _blas(),
-        "thread_variables": {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ},
+        "thread_variables": {name: redact(os.environ[name]) for name in THREAD_VARIABLES if name in os.environ},
         "command": recorded_command(sys.orig_argv),
     }
 
@@ -113,43 +108,6 @@ def core_warning(core: str, cpu_flags: Iterable[str]) -> str | None:
     if names.index(asked) >= names.index(offered):
         return None
     return f"OPENBLAS_CORETYPE={core} holds NumPy to {asked} on a CPU with {offered}: unset it to train faster"
-
-
-def without_secrets(arguments: Iterable[str]) -> list[str]:
-    """Command-line arguments with the value of every option named like a secret replaced by ``***``.
-
-    Examples
-    --------
-    >>> without_secrets(["train", "--api-key=abc", "--token", "abc", "--epochs=3"])
-    ['train', '--api-key=***', '--token', '***', '--epochs=3']
-    """
-    clean = []
-    hide_next = False
-    for argument in arguments:
-        option = SECRET_OPTION.fullmatch(argument)
-        if option:
-            clean.append(option[1] + (HIDDEN if option[1].endswith("=") else ""))
-        else:
-            clean.append(HIDDEN if hide_next and not argument.startswith("-") else argument)
-        hide_next = option is not None and not option[1].endswith("=")
-    return clean
-
-
-def redact(text: str, environ: Mapping[str, str] = os.environ) -> str:
-    """The text without anything that looks like a key.
-
-    Replaced by ``***`` are the values (of 8 characters or more) of environment variables named like
-    a secret, and words of 40 or more characters of ``[A-Za-z0-9_-]`` that mix letters and digits.
-
-    Examples
-    --------
-    >>> redact("wrong key 0123456789abcdef0123456789abcdef01234567, my-password", {"DB_PASSWORD": "my-password"})
-    'wrong key ***, ***'
-    """
-    for name, value in environ.items():
-        if len(value) >= 8 and SECRET_NAME.search(name):
-            text = text.replace(value, HIDDEN)
-    return LONG_WORD.sub(HIDDEN, text)
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:

@@ -5,16 +5,21 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from ffnn.errors import FFNNError
 from ffnn.files import flush_file, replacing, storing
 from ffnn.locks import exclusive
+from ffnn.records import Format, checked, read_json
+from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
+from ffnn.tracking.keys import KEY_IN_NAME, holds_key
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
@@ -22,6 +27,8 @@ CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary
 LOCK = ".lock"
 UNSAFE = '/\\:*?"<>|'
 """What ends a folder's name, or may not be in it, on some system."""
+AGAIN = "mend the file, or remove the run's folder and train it again"
+"""What can be done about a damaged one."""
 
 
 class RunDirectory:
@@ -179,10 +186,18 @@ def read_run(path: Path | str) -> RunRecord:
     path = Path(path)
     if not (path / CONFIG).is_file():
         raise FFNNError(f"{path}: expected a run directory; it has no {CONFIG} (runs are in RUNS_DIR/GROUP/RUN_ID)")
-    config = load_yaml(path / CONFIG)
-    if not isinstance(config, dict):
-        raise FFNNError(f"{path / CONFIG}: expected names and values; received {type(config).__name__}")
-    return RunRecord(path, config, read_history(path), _read_json(path / SUMMARY), _read_json(path / ENVIRONMENT))
+    config = checked(Settings, load_yaml(path / CONFIG), path / CONFIG, AGAIN)
+    return RunRecord(path, config, read_history(path), read_summary(path), read_environment(path))
+
+
+def read_summary(path: Path) -> dict[str, Any]:
+    """The summary of the run in `path`, empty before it has one; FFNNError if it is damaged."""
+    return _read(path / SUMMARY, Summary)
+
+
+def read_environment(path: Path) -> dict[str, Any]:
+    """What the run in `path` was made with, empty before that is written; FFNNError if it is damaged."""
+    return _read(path / ENVIRONMENT, Environment)
 
 
 def find_runs(path: Path | str) -> list[Path]:
@@ -214,6 +229,8 @@ def folder_name_fault(name: str) -> str:
     >>> folder_name_fault("lr/0.1")
     'expected a name of 1 to 200 characters that does not begin with a dot and has none of / \\\\ : * ? " < > |; ...'
     """
+    if holds_key(name):
+        return KEY_IN_NAME
     if 0 < len(name) <= 200 and not name.startswith(".") and all(c not in UNSAFE and c.isprintable() for c in name):
         return ""
     return (
@@ -242,16 +259,11 @@ def _write_json(path: Path, values: Mapping[str, Any]) -> None:
         file.write(text)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path, model: type[Format]) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path, model, AGAIN)
     except FileNotFoundError:
         return {}
-    except (ValueError, RecursionError) as problem:
-        raise FFNNError(f"{path}: expected a JSON object; it is damaged ({problem})") from problem
-    if not isinstance(values, dict):
-        raise FFNNError(f"{path}: expected a JSON object; received {type(values).__name__}")
-    return values
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:
@@ -260,16 +272,21 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         content = (path / HISTORY).read_bytes()
     except FileNotFoundError:
         return []
+    return parse_history(content.split(b"\n")[:-1], path / HISTORY)  # the last piece has no end yet
+
+
+def parse_history(lines: Sequence[bytes], path: Path, before: int = 0) -> list[dict[str, Any]]:
+    """Lines of a history, of which so many come before them; FFNNError if one is damaged or of another epoch."""
     records = []
-    for number, line in enumerate(content.split(b"\n")[:-1], start=1):  # the last piece has no end yet
+    for number, line in enumerate(lines, start=before + 1):
         try:
-            record = json.loads(line)
-            if not isinstance(record, dict) or finite_numbers(record) != record:
-                raise ValueError
-        except (ValueError, TypeError, RecursionError) as problem:
+            record = EPOCH.validate_json(line)
+        except ValidationError as problem:
             raise FFNNError(
-                f"{path / HISTORY}:{number}: expected a JSON object of finite numbers; received {line[:60]!r}"
+                f"{path}:{number}: expected a JSON object of finite numbers; received {line[:60]!r}; {AGAIN}"
             ) from problem
+        if record.get("epoch", number) != number:
+            raise FFNNError(f"{path}:{number}: expected epoch {number}; received {record['epoch']}; {AGAIN}")
         records.append(record)
     return records
 

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
-from ffnn.tracking.environment import redact, without_secrets
+from ffnn.tracking.keys import redact, without_secrets
 from ffnn.words import count_of
 
 CLIENT_MODES = {"run": "online", "shared": "online", "dryrun": "offline"}  # its other names of modes

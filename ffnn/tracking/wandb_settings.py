@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError, nearest
+from ffnn.tracking.keys import redact
 from ffnn.tracking.wandb_client import CLIENT_MODES, configured
 
 MODES = ("auto", "online", "offline", "disabled")
@@ -80,7 +81,10 @@ class WandbSettings:
         if environ.get("WANDB_SWEEP_ID"):
             taken = {*AGENTS_OWN, *(key for key, variable in VARIABLES.items() if environ.get(variable))}
             arguments = {key: value for key, value in arguments.items() if key not in taken}
-        return arguments
+        told = {key: value for key, variable in VARIABLES.items() if (value := environ.get(variable))}
+        clean = {key: redact(value) for key, value in told.items() if key not in (*AGENTS_OWN, *arguments)}
+        hidden = {key: value for key, value in clean.items() if value != told[key]}
+        return {**arguments, **{key: value.split(",") if key == "tags" else value for key, value in hidden.items()}}
 
 
 def resolve_mode(mode: str, folder: Path | str = "RUN/wandb") -> tuple[str, str | None]:

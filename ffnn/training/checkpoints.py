@@ -52,11 +52,12 @@ class Checkpoint:
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":
         """Read a file; FFNNError if it is missing, damaged or not a checkpoint. Nothing in it is executed."""
+        from ffnn.records import checked
+        from ffnn.training.formats import Meta
+
         try:
             arrays = _read(path)
             meta = json.loads(str(arrays.pop("meta")))
-            if not isinstance(meta, dict):
-                raise ValueError("its meta is no mapping")
         except FileNotFoundError:
             raise FFNNError(f"{path}: no such checkpoint; expected a file written by ffnn train") from None
         except (OSError, *UNSOUND) as problem:
@@ -64,7 +65,12 @@ class Checkpoint:
             raise FFNNError(
                 f"{path}: expected a checkpoint written by ffnn train; it is damaged ({reason})"
             ) from problem
+        checked(Meta, meta, f"{path}: meta")
         network, optimizer, extra, best = (_group(arrays, name) for name in ("network", "optimizer", "extra", "best"))
+        average = {name: array for name, array in extra.items() if name == "average"}
+        for name, array in (*network.items(), *best.items(), *average.items()):
+            if not _are_numbers(array):
+                raise FFNNError(f"{path}: expected finite weights; {name} has others: take another checkpoint")
         return cls(network, optimizer, extra, meta, best)
 
 
@@ -101,8 +107,16 @@ def restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
     Raises
     ------
     FFNNError
-        If the network or the optimizer is another one.
+        If the network or the optimizer is another one, or the checkpoint lacks what a trainer needs.
     """
+    try:
+        _restore(trainer, checkpoint)
+    except (LookupError, TypeError, ValueError, OverflowError) as problem:
+        lacks = f"it lacks {problem}" if isinstance(problem, LookupError) else str(problem)
+        raise FFNNError(f"expected a checkpoint of this run; {lacks}") from problem
+
+
+def _restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
     trainer.objective.network.load_state_dict(checkpoint.network)
     trainer.optimizer.load_state_dict(checkpoint.optimizer)
     average = trainer.plan.average
@@ -128,6 +142,10 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
         name.removesuffix(".npy"): np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
         for name, content in members.items()
     }
+
+
+def _are_numbers(array: NDArray[Any]) -> bool:
+    return array.dtype.kind in "biuf" and bool(np.isfinite(array).all())
 
 
 def _group(arrays: Mapping[str, NDArray[Any]], group: str) -> dict[str, NDArray[Any]]:

@@ -12,7 +12,8 @@ import pytest
 
 import ffnn
 from ffnn.tracking import describe_environment, environment, plain, redact, speed_warning
-from ffnn.tracking.environment import core_warning, without_secrets
+from ffnn.tracking.environment import core_warning
+from ffnn.tracking.keys import without_secrets
 
 SECRET = "correct-horse-battery"  # not a long word: only its variable's name gives it away
 HASWELL = ["sse2", "avx", "avx2", "fma"]

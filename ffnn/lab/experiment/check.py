@@ -20,6 +20,7 @@ from ffnn.lab.experiment.overrides import pointless_claims
 from ffnn.lab.jobs import Job
 from ffnn.lab.sweep.marks import Marks
 from ffnn.tracking import load_yaml
+from ffnn.tracking.keys import redact
 from ffnn.tracking.yaml_file import nearest_file
 
 SECTIONS: Mapping[Any, Mapping[str, Any]] = {
@@ -104,7 +105,7 @@ def check_files(
                 continue
             left_out = pointless_claims(there, jobs)
             checked.append(Checked(path, there.without(left_out), overrides, jobs, seeds or there.seeds, left_out))
-    return checked, list(dict.fromkeys(" ".join(line.split()) for line in lines))
+    return checked, list(dict.fromkeys(redact(" ".join(line.split()), long_words=False) for line in lines))
 
 
 def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> Experiment:

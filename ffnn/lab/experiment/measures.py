@@ -87,9 +87,9 @@ def _chance(run: RunRecord) -> float:
 
 def _curve(run: RunRecord) -> float:
     """Mean validation accuracy over all epochs; those that a diverged run did not reach count as guessing."""
-    values = [float(record["val/accuracy"]) for record in run.history]
+    values = [float(record["val/accuracy"]) for record in run.history if "val/accuracy" in record]
     if run.summary.get("diverged"):
-        values += [_chance(run)] * (int(run.config["epochs"]) - len(values))
+        values += [_chance(run)] * (int(run.config.get("epochs", 0)) - len(values))
     return math.fsum(values) / len(values) if values else math.nan
 
 
@@ -99,7 +99,8 @@ def _gap(run: RunRecord) -> float:
 
 
 def _log10_learning_rate(run: RunRecord) -> float:
-    return math.log10(run.config["learning_rate"])
+    rate = run.config.get("learning_rate", math.nan)
+    return math.log10(rate) if 0 < rate < math.inf else math.nan
 
 
 def _log10_train_seconds(run: RunRecord) -> float:

@@ -17,6 +17,7 @@ from ffnn.lab.experiment.comparison import Comparison, Row
 from ffnn.lab.experiment.findings import caveats, certainty_in_words, found_in_words, notes
 from ffnn.lab.experiment.statistics import mean_of
 from ffnn.tracking import RunRecord, finite
+from ffnn.tracking.keys import redact_values
 
 
 def write_runs(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
@@ -55,7 +56,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
         "conditions": rows,
         "claims": [_claim_numbers(one) for one in comparison.judged],
         "command": command,
-        "experiment": comparison.experiment.model_dump(mode="json"),
+        "experiment": redact_values(comparison.experiment.model_dump(mode="json")),
     }
     path = folder / "comparison.json"
     with replacing(path) as file:

@@ -3,7 +3,6 @@
 Plain files are the truth about a run; nothing else is asked.
 """
 
-import json
 import math
 from collections.abc import Sequence
 from contextlib import suppress
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError
-from ffnn.tracking import RunDirectory, read_run
+from ffnn.tracking import RunDirectory
 from ffnn.tracking.environment import recorded_command
-from ffnn.tracking.run_directory import ENVIRONMENT, HISTORY, SUMMARY
+from ffnn.tracking.formats import EPOCH
+from ffnn.tracking.run_directory import HISTORY, read_environment, read_summary
 
 
 class RunWatch:
@@ -86,9 +86,9 @@ def _records(lines: bytes) -> list[dict[str, Any]]:
     """Those that are sound: a damaged line of one run must not end the sweep."""
     found = []
     for line in lines.splitlines():
-        with suppress(ValueError, RecursionError):
-            found.append(json.loads(line))
-    return [record for record in found if isinstance(record, dict)]
+        with suppress(ValueError):
+            found.append(EPOCH.validate_json(line))
+    return found
 
 
 def finished_run(folder: Path, command: Sequence[str], metric: str) -> RunWatch | None:
@@ -127,14 +127,14 @@ def mark_run(path: Path | None, status: str, reason: str) -> None:
 
 def _summary(path: Path) -> dict[str, Any]:
     try:
-        return read_run(path).summary if (path / SUMMARY).is_file() else {}
+        return read_summary(path)
     except FFNNError:
         return {}
 
 
 def _environment(path: Path) -> dict[str, Any]:
     try:
-        return read_run(path).environment if (path / ENVIRONMENT).is_file() else {}
+        return read_environment(path)
     except FFNNError:
         return {}
 

@@ -1,0 +1,168 @@
+"""Records: what comes from a file is held against one model of its format, before anything is made of it.
+
+Names that a model does not know pass, and none must be there unless it says so: an older ffnn wrote fewer, a newer one
+may write more. What is there has its type, so that no reader has to ask again.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ffnn.errors import FFNNError
+
+LARGEST = 2**1023
+"""Of whole numbers: the next power of two is beyond every float."""
+COUNTABLE = 2**63 - 1
+"""Of numbers that count something: arrays hold them."""
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=0, le=COUNTABLE)]
+Positive = Annotated[int, Field(ge=1, le=COUNTABLE)]
+MOST_SHOWN = 60
+"""Letters of what was received."""
+
+
+class Format(BaseModel):
+    """What a file holds, or a part of it: nothing is converted, and what it does not list is let through."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True)
+    finite: ClassVar[bool] = True
+    """Whether all its numbers are, also those that it does not list."""
+
+
+def checked(model: type[Format], values: object, place: object, fix: str = "") -> dict[str, Any]:
+    """The same values, if they are what the model says.
+
+    Parameters
+    ----------
+    model : class of Format
+    values : object
+        As a file's parser gave them.
+    place : object
+        Where they come from, for the message: a path, for example.
+    fix : str, optional
+        How to go on without them.
+
+    Raises
+    ------
+    FFNNError
+        If something in them has another type, is no finite number, or is missing.
+
+    Examples
+    --------
+    >>> class Pair(Format):
+    ...     left: Count = 0
+    >>> checked(Pair, {"left": "x"}, "pair.json", "write a number")
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: pair.json: left: expected a whole number; received 'x'; write a number
+    """
+    try:
+        if not isinstance(values, dict):
+            raise _Fault("", "names and values", values)
+        _check_plain(values, "", model.finite)
+        model.model_validate(values)
+    except (ValidationError, _Fault) as problem:
+        fault = _fault(problem.errors(include_url=False)[0]) if isinstance(problem, ValidationError) else problem
+        raise FFNNError(_with(f"{place}: {fault}", fix)) from None
+    except RecursionError:
+        raise FFNNError(_with(f"{place}: received values nested too deep", fix)) from None
+    return values
+
+
+def read_json(path: Path, model: type[Format], fix: str = "") -> dict[str, Any]:
+    """A JSON object out of a file, as the model says.
+
+    Raises
+    ------
+    FFNNError
+        If it cannot be read or is not what the model says.
+    FileNotFoundError
+        If it is not there: what that means only the caller knows.
+    """
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise
+    except OSError as problem:
+        raise FFNNError(f"{path}: expected a readable file; {problem.strerror}") from problem
+    except (ValueError, RecursionError) as problem:
+        raise FFNNError(_with(f"{path}: expected a JSON object; it is damaged ({problem})", fix)) from problem
+    if not isinstance(values, dict):
+        raise FFNNError(_with(f"{path}: expected a JSON object; received {type(values).__name__}", fix))
+    return checked(model, values, path, fix)
+
+
+def _with(message: str, fix: str) -> str:
+    return f"{message}; {fix}" if fix else message
+
+
+class _Fault(Exception):  # noqa: N818  what is wrong, until the place is known
+    def __init__(self, name: str, expected: str, received: object) -> None:
+        super().__init__(f"{name}: " * bool(name) + f"expected {expected}; received {_shown(received)}")
+
+
+def _check_plain(value: Any, name: str, finite: bool) -> None:
+    """Refuse what no file of ffnn's holds: NaN, infinities, numbers beyond floats, half characters, dates, bytes."""
+    if isinstance(value, str):
+        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+            raise _Fault(name, "text that can be written", value)
+    elif isinstance(value, float):
+        if finite and not math.isfinite(value):
+            raise _Fault(name, "a finite number", value)
+    elif isinstance(value, int):
+        if not -LARGEST <= value <= LARGEST:
+            raise _Fault(name, "a finite number", value)
+    elif isinstance(value, Mapping):
+        for key, part in value.items():
+            if not isinstance(key, str):
+                raise _Fault(name, "names that are text", key)
+            _check_plain(key, name, finite)
+            _check_plain(part, f"{name}.{key}" if name else key, finite)
+    elif isinstance(value, list):
+        for part in value:
+            _check_plain(part, name, finite)
+    elif value is not None:
+        raise _Fault(name, "numbers, text, lists and mappings", value)
+
+
+def _fault(error: Mapping[str, Any]) -> _Fault:
+    """What pydantic found first, in ffnn's words."""
+    name = ".".join(str(part) for part in error["loc"] if not str(part).startswith(_ALTERNATIVES))
+    if error["type"] == "value_error":
+        return _Fault(name, str(error["msg"]).removeprefix("Value error, expected "), error["input"])
+    if error["type"] == "missing":
+        return _Fault(name, "a value", None)
+    words = _EXPECTED.get(error["type"], str(error["msg"]))
+    return _Fault(name, words.format(**error.get("ctx", {})), error["input"])
+
+
+_ALTERNATIVES = ("str", "dict[", "constrained-", "function-")
+"""What pydantic adds to a place where a value may have one of several types."""
+
+_EXPECTED = {
+    "model_type": "names and values",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "list_type": "a list",
+    "dict_type": "names and values",
+    "too_short": "at least {min_length} values",
+    "greater_than_equal": "a number of at least {ge}",
+    "greater_than": "a number greater than {gt}",
+    "less_than_equal": "a smaller number",
+}
+
+
+def _shown(value: object) -> str:
+    """What was received, cut; a whole number of more digits than Python prints by its size."""
+    if value is None:
+        return "nothing"
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return f"a whole number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

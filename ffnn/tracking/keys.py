@@ -1,0 +1,197 @@
+"""Keys and passwords that somebody typed where they are recorded: found and blotted out before anything is written.
+
+What a key looks like is known to detect-secrets, whose rules are used; what is added is what it leaves out: passwords
+that this machine holds, in its environment and its .netrc, and assignments in running text.
+"""
+
+import functools
+import netrc
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+HIDDEN = "***"
+KEY_IN_NAME = "expected it without a key or password, as it stands in every record; leave that out"
+"""Of what must be used as it is: blotted out, it would name something else. What was received is not shown."""
+
+SHORTEST = 5
+"""Letters of a text that could hold a key at all."""
+
+SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|(?<!old)(?<!^)pwd|_pass$", re.IGNORECASE)
+"""Of environment variables; PWD and OLDPWD are folders."""
+
+SECRET_OPTION = re.compile(
+    r"(--?[\w-]*(?:key|token|secret|passw|pwd|credential)[\w-]*=?)(.*)", re.IGNORECASE | re.DOTALL
+)
+
+# A user may be left out, and what people type as a password holds "/" and "@", too; a port is no password.
+URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@?#]*:)(?!\d{1,5}(?:/|$))(\S+)(?=@)")
+
+# What detect-secrets 1.5 does not know, or only of one length: Hugging Face, OpenAI and its like, GitHub's newer form,
+# GitLab, Slack, npm, Google, and the end of a JSON web token.
+TOKENS = re.compile(
+    r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{12,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*|github_pat_\w{12,}"
+    r"|gh[oprsu]_[A-Za-z0-9]{12,}|gl(?:pat|dt|ft|rt|soat|cbt|imt|ptt|agent|oas)-[\w-]{12,}|xox[a-z]-[\w-]{6,}"
+    r"|npm_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
+)
+
+MAY_ASSIGN, MAY_BE_LONG = re.compile(r"[=:]|login"), re.compile(r"\S{10}")
+"""Without which there is no assignment and no token: most texts need no further look."""
+
+# The old form of W&B's keys has 40 letters of hexadecimal digits, the new one more. Names with hyphens have no such
+# long words in them.
+LONG_WORD = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])(?=[\w-]*[A-Za-z0-9]{16})[\w-]{40,}(?![\w-])")
+
+PLUGINS = (
+    "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
+    "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector", "gitlab_token.GitLabTokenDetector",
+    "jwt.JwtTokenDetector", "mailchimp.MailchimpDetector", "npm.NpmDetector", "openai.OpenAIDetector",
+    "pypi_token.PypiTokenDetector", "sendgrid.SendGridDetector", "slack.SlackDetector",
+    "square_oauth.SquareOAuthDetector", "stripe.StripeDetector", "telegram_token.TelegramBotTokenDetector",
+    "twilio.TwilioKeyDetector",
+)  # fmt: skip
+"""Of detect-secrets: those that know a key by its form. Entropy would blot out digests, which ffnn needs."""
+
+
+def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool = True) -> str:
+    """The text with ``***`` for everything that looks like a key.
+
+    Parameters
+    ----------
+    text : str
+    environ : mapping
+        Whose secrets are known: the values of variables named like one, and passwords in URLs.
+    long_words : bool, default True
+        Whether words of 40 letters and digits or more are keys, too. Not where digests and paths are.
+
+    Examples
+    --------
+    >>> redact("wrong key 0123456789abcdef0123456789abcdef01234567, my-password", {"DB_PASSWORD": "my-password"})
+    'wrong key ***, ***'
+    >>> redact("postgresql://me:pw@host/db?sslmode=off password=x learning_rate=0.1", {})
+    'postgresql://me:***@host/db?sslmode=off password=*** learning_rate=0.1'
+    """
+    if len(text) < SHORTEST:
+        return text
+    for value in _known(environ):
+        text = _without(text, value)
+    text = URL_PASSWORD.sub(rf"\1{HIDDEN}", text)
+    if MAY_ASSIGN.search(text):
+        text = _assignments().sub(rf"\1{HIDDEN}", text)
+    if not MAY_BE_LONG.search(text):
+        return text
+    for rule in (TOKENS, *_rules(), *([LONG_WORD] if long_words else [])):
+        text = rule.sub(HIDDEN, text)
+    return text
+
+
+def redact_values(value: Any) -> Any:
+    """Plain values with every text in them redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {name: redact_values(part) for name, part in value.items()}
+    return [redact_values(part) for part in value] if isinstance(value, list | tuple) else value
+
+
+def holds_key(name: str, long_words: bool = True) -> bool:
+    """Whether a name has in it what looks like a key.
+
+    Examples
+    --------
+    >>> holds_key("adam-password=x"), holds_key("adam-2024")
+    (True, False)
+    """
+    return redact(name, long_words=long_words) != name
+
+
+def without_secrets(arguments: Iterable[str]) -> list[str]:
+    """Command-line arguments with the value of every option named like a secret replaced by ``***``.
+
+    Examples
+    --------
+    >>> without_secrets(["train", "--api-key=abc", "--token", "abc", "--epochs=3"])
+    ['train', '--api-key=***', '--token', '***', '--epochs=3']
+    """
+    clean = []
+    hide_next = False
+    for argument in arguments:
+        option = SECRET_OPTION.fullmatch(argument)
+        if option:
+            clean.append(option[1] + (HIDDEN if option[1].endswith("=") else ""))
+        else:
+            clean.append(HIDDEN if hide_next and not argument.startswith("-") else argument)
+        hide_next = option is not None and not option[1].endswith("=")
+    return clean
+
+
+def _without(text: str, value: str) -> str:
+    """Long values go wherever they are, a short one only where it is a word."""
+    if len(value) >= 8:
+        return text.replace(value, HIDDEN)
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", HIDDEN, text)
+
+
+def _known(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets that this machine holds, the longest first, as one may be the beginning of another."""
+    home = environ.get("NETRC") or (f"{environ['HOME']}/.netrc" if environ.get("HOME") else "")
+    return _longest_first(tuple(environ.items()), _of_netrc(home) if home else ())
+
+
+@functools.lru_cache(maxsize=8)
+def _longest_first(variables: tuple[tuple[str, str], ...], passwords: tuple[str, ...]) -> tuple[str, ...]:
+    urls = (match[2] for _, value in variables for match in URL_PASSWORD.finditer(value))
+    found = {value for name, value in variables if SECRET_NAME.search(name)} | set(passwords)
+    found |= {form for password in urls for form in (password, unquote(password))}
+    return tuple(sorted(filter(_could_be_told, found), key=len, reverse=True))
+
+
+def _could_be_told(value: str) -> bool:
+    """Whether a value can be blotted out without blotting out ordinary short words and numbers."""
+    if value.isalpha() or value.isdigit():
+        return len(value) >= (6 if value.isalpha() else 8)
+    return len(value) >= 4
+
+
+def _of_netrc(path: str) -> tuple[str, ...]:
+    try:
+        return _passwords(path, Path(path).stat().st_mtime_ns)
+    except OSError:
+        return ()
+
+
+@functools.cache
+def _passwords(path: str, changed: int) -> tuple[str, ...]:
+    """The passwords of a .netrc; none where it is none."""
+    try:
+        return tuple(password for _, _, password in netrc.netrc(path).hosts.values() if password)
+    except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
+        return ()
+
+
+@functools.cache
+def _rules() -> tuple[re.Pattern[str], ...]:
+    """The forms of keys; importing them takes a tenth of a second, once."""
+    from importlib import import_module
+
+    found: list[re.Pattern[str]] = []
+    for name in PLUGINS:
+        module, _, plugin = name.partition(".")
+        found += getattr(import_module(f"detect_secrets.plugins.{module}"), plugin)().denylist
+    return tuple(found)
+
+
+@functools.cache
+def _assignments() -> re.Pattern[str]:
+    """A name of a secret with a value: `api_key=x`, `"password": "x"`, `PGPASSWORD=x`; and a .netrc in one line."""
+    from detect_secrets.plugins.keyword import DENYLIST
+
+    names = "|".join([*DENYLIST, "access_?key", "secret_?key", "passphrase", "token", "(?<=_)pass", "credential"])
+    name = rf"[\w-]*?(?:{names.replace('_?', '[_-]?')})(?:[_-]\w+|\d+)?"
+    value = r"(?:\"[^\"]+\"|'[^']+'|[^\s&'\"]+)"
+    return re.compile(
+        rf"((?<![\w-]){name}['\"]?\s*(?::=|=|:(?!//))\s*|\blogin\s+\S+\s+password\s+){value}", re.IGNORECASE
+    )
