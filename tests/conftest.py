@@ -1,6 +1,7 @@
 """Fixtures that every room's tests share, and the guard that no test touches a real W&B account."""
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,10 @@ import pytest
 
 # Two threads of BLAS on small matrices gain little, and wait for each other whenever the machine is busy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+# A shell without job control, `nohup` among others, starts what runs in the background with Ctrl-C ignored, and
+# every process that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

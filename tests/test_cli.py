@@ -96,6 +96,7 @@ def test_train_then_evaluate_agree(tmp_path: Path) -> None:
     assert str(run.relative_to(tmp_path)) in trained.stdout
 
 
+@pytest.mark.slow
 def test_perturbed_evaluation_falls_with_noise_and_starts_from_the_clean_one(tmp_path: Path) -> None:
     assert ffnn("train", "--epochs=8", "--wandb=disabled", cwd=tmp_path).returncode == 0
     (run,) = (tmp_path / "runs" / "train").iterdir()
@@ -111,6 +112,7 @@ def test_perturbed_evaluation_falls_with_noise_and_starts_from_the_clean_one(tmp
     assert (run / "figures" / "robustness-occlusion.csv").exists()
 
 
+@pytest.mark.slow
 def test_gradcheck_agrees_on_both_engines(tmp_path: Path) -> None:
     for engine in ("numpy", "numba"):
         result = ffnn("gradcheck", f"--engine={engine}", cwd=tmp_path)
@@ -160,6 +162,7 @@ def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, reposit
     assert statuses == ["stopped"] * workers
 
 
+@pytest.mark.slow
 def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
     """On a terminal W&B's client would ask and wait; here the process must end although nobody answers."""
     parent, child = pty.openpty()

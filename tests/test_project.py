@@ -22,12 +22,22 @@ COMMANDS = [
     if line.startswith(("ffnn ", "make "))
 ]
 
+QUICK = ("ffnn train", "ffnn doctor", "ffnn data", "ffnn compare")
+"""Commands of the README that `make test` runs too; the whole list is run by `make test-all`."""
+
 
 def test_the_readme_has_commands() -> None:
     assert len(COMMANDS) >= 6
 
 
-@pytest.mark.parametrize("command", [c for c in COMMANDS if c.startswith("ffnn ")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, marks=[] if c.startswith(QUICK) and "--framework" not in c else pytest.mark.slow)
+        for c in COMMANDS
+        if c.startswith("ffnn ")
+    ],
+)
 def test_a_command_of_the_readme_runs(command: str, tmp_path: Path, repository: Path) -> None:
     arguments = command.split()[1:]
     for folder in ("experiments", "sweeps"):

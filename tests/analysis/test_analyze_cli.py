@@ -49,6 +49,7 @@ def test_pca_draws_every_layer(runs, tmp_path):
     assert (tmp_path / "pca-explained.png").exists()
 
 
+@pytest.mark.slow
 def test_regions_say_when_they_are_a_cut(runs, tmp_path):
     assert "a cut through 64 inputs" in run("regions", runs["digits"], "--out", tmp_path / "digits")
     assert "cut" not in run("regions", runs["moons"], "--out", tmp_path / "moons")
@@ -68,6 +69,7 @@ def test_signals_takes_names(tmp_path):
     assert (tmp_path / "signals.svg").read_text().count("variance of") == 2
 
 
+@pytest.mark.slow
 def test_animate_makes_a_moving_picture(tmp_path):
     shown = run(
         "animate", "--dataset=circles", "--hidden_layers=[8]", "--epochs=2", "--engine=numpy", "--frames=4",

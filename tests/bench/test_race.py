@@ -37,6 +37,7 @@ def bench(*arguments: str, blocked: str = "", **options: object) -> subprocess.C
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_races_prints_and_writes(tmp_path: Path) -> None:
     names = ["ffnn-numba", "ffnn-numpy", "pytorch", "sklearn", "floor"]
     result = bench(

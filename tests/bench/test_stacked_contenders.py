@@ -76,6 +76,7 @@ def test_the_table_compares_all_with_one_and_with_the_rival() -> None:
     assert stack_tables([CellResult(Cell("784-64-10", 32), 320, {"pytorch": [1.0]})], names) == []
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_there_are(tmp_path: Path) -> None:
     result = bench(
         "--network=davies,M0", "--batch=32", "--contenders=ffnn-numba,ffnn-numba-x8", "--repeats=2", "--images=1000",

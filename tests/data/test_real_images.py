@@ -150,6 +150,7 @@ def test_emnist_digits_look_like_mnists(real):
         assert np.corrcoef(mine, reference)[0, 1] > np.corrcoef(lying, reference)[0, 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spec", "seconds"), [("cifar10", 2.0), (BYMERGE, 2.0)], ids=["cifar10", "emnist"])
 def test_larger_sets_load_fast(real, real_folder, spec, seconds):
     size = len(real(spec))
@@ -163,6 +164,7 @@ def test_larger_sets_load_fast(real, real_folder, spec, seconds):
     assert min(loading) < seconds
 
 
+@pytest.mark.slow
 def test_verify_finds_nothing_wrong(real, real_folder):
     """All four of them, in the way a user would ask."""
     for spec in ("mnist", "fashion_mnist", "cifar10", BYMERGE):

@@ -36,6 +36,7 @@ def can_mount() -> bool:
     return subprocess.run(mount, capture_output=True, check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path) -> None:
     """The kernel refuses a running process larger files: what then fails is a write in the midst of a checkpoint."""
     full, spacious = tmp_path / "full", tmp_path / "spacious"
@@ -60,6 +61,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path) ->
     assert not list(path.rglob(".*"))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not can_mount(), reason="mounting needs user namespaces")
 def test_a_run_on_a_small_disk_goes_on_when_it_has_grown(tmp_path: Path) -> None:
     """A tmpfs of its own: full after some checkpoints, then larger; the end is that of a run that always had space."""

@@ -22,6 +22,7 @@ def settings(name: str, tmp_path: Path, **more: Any) -> Any:
     return make_config({**values, **more})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "floor"), [("mnist", 0.96), ("fashion_mnist", 0.85)])
 def test_three_epochs_on_the_full_training_set(name: str, floor: float, tmp_path: Path) -> None:
     """Published MLPs of this size end near 98 % and 88 %; three epochs are most of the way."""

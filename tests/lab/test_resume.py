@@ -69,6 +69,7 @@ def kill(folder: Path, cases: list[dict[str, Any]], kills: int, seed: int) -> li
     return list(found["cases"])
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_killed_runs_end_with_the_bits_of_runs_that_were_not(tmp_path: Path) -> None:
     cases = [*table("numba")[1:4:2], table("numpy")[0]]
@@ -150,6 +151,7 @@ def test_a_run_that_its_patience_has_ended_is_over(tmp_path: Path) -> None:
     assert again == record
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("schedule", ["constant", {"name": "step", "every": 2}])
 def test_more_epochs_make_the_run_that_was_longer_from_its_beginning(tmp_path: Path, schedule: Any) -> None:
     longer, said = go_on(quietly(tmp_path, schedule=schedule, dropout=0.2).path, 6)

@@ -83,6 +83,7 @@ def test_the_engines_are_close(tmp_path: Path) -> None:
     assert 0 < apart(run(tmp_path, engine="numpy"), run(tmp_path, engine="numba")) < APART
 
 
+@pytest.mark.slow
 def test_one_thread_and_two_are_close(tmp_path: Path) -> None:
     one, two = run(tmp_path, **WIDE, threads=1), run(tmp_path, **WIDE, threads=2)
     assert [record.config["threads"] for record in (one, two)] == [1, 2]

@@ -52,6 +52,7 @@ def test_the_five_are_there() -> None:
     assert [path.stem for path in FILES] == ["burakowski", "davies", "dtu", "prayogi", "tobio"]
 
 
+@pytest.mark.slow
 def test_a_study_runs_from_its_file_to_its_page(tmp_path: Path) -> None:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)

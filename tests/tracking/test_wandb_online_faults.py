@@ -20,7 +20,7 @@ from ffnn.tracking import RunDirectory, RunRecord
 
 SETTINGS = ("--epochs=3", "--histogram_every=1")
 TRAINING = 60.0  # seconds: what starting, compiling and training may take on a busy machine
-QUICK = 30.0  # seconds: what the waits of online_run.py come to at most
+QUICK = 120.0  # seconds: far below what the server would hold up, far above what the waits of online_run.py come to
 INIT, FINISH = 30.0, 60.0  # seconds: how long ffnn waits for a run to open, and to be sent
 
 FAULTS: dict[str, tuple[Callable[[WandbServer], None], float]] = {
@@ -95,7 +95,7 @@ def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     else:
         server.vanish()
     start = time.perf_counter()
-    lines = run(user, directory, "1.5", "10", "go")
+    lines = run(user, directory, "1.5", "60", "go")
     assert time.perf_counter() - start < QUICK
     assert len(lines) == 2
     assert lines[0].startswith("W&B cannot be reached (")
@@ -121,9 +121,7 @@ def test_a_server_that_is_lost_on_the_way_holds_nobody_up(
             server.vanish()
         else:
             server.stall = 1000.0
-        start = time.perf_counter()
-        out, errors = process.communicate("\n", timeout=60)
-        assert time.perf_counter() - start < QUICK
+        out, errors = process.communicate("\n", timeout=QUICK)
     assert (process.returncode, errors) == (0, "")
     *said, last = out.splitlines()
     assert last == "training done, not sent"

@@ -68,6 +68,7 @@ def test_a_run_that_was_recorded_offline_stays_so(user: Client, server: WandbSer
     check(server, directory, 4)
 
 
+@pytest.mark.slow
 def test_a_model_that_is_replaced_before_it_is_sent_arrives_as_it_was(
     user: Client, server: WandbServer, directory: RunDirectory
 ) -> None:

@@ -51,7 +51,11 @@ def test_every_experiment_file_is_a_question_with_an_answer_to_test(file: Path) 
         assert plan_jobs(there, "e", {"dataset": dataset}, 1)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize(
+    "file",
+    [pytest.param(file, marks=pytest.mark.slow, id=file.stem) if number else file for number, file in enumerate(FILES)],
+    ids=lambda file: file.stem,
+)
 def test_every_experiment_file_takes_two_steps(file: Path, tmp_path: Path) -> None:
     experiment = read_experiment(file, STEPS)
     jobs = plan_jobs(experiment, file.stem, {**STEPS, "runs_dir": str(tmp_path)}, 1)
@@ -191,6 +195,7 @@ def test_runs_on_other_data_are_not_taken_for_ours(tmp_path: Path) -> None:
     assert again.path != first.path
 
 
+@pytest.mark.slow
 def test_a_condition_that_fails_costs_only_itself_and_workers_find_what_one_process_finds(tmp_path: Path) -> None:
     found = []
     for workers in (1, 2):

@@ -225,6 +225,7 @@ def test_interrupt_ends_a_trial_in_order_and_kill_ends_any(
     until(lambda: writers(tmp_path) == [], "all ends", 10)
 
 
+@pytest.mark.slow
 def test_a_killed_server_costs_no_trial_and_is_started_again(probe: dict[str, str], tmp_path: Path) -> None:
     before = children(os.getpid())
     with ForkServer(probe) as server:
@@ -244,6 +245,7 @@ def test_a_killed_server_costs_no_trial_and_is_started_again(probe: dict[str, st
         again.close()
 
 
+@pytest.mark.slow
 def test_a_killed_sweep_leaves_neither_server_nor_trials(probe: dict[str, str], tmp_path: Path) -> None:
     code = """
 import json, sys, time

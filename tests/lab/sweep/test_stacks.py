@@ -65,9 +65,10 @@ def test_each_member_ends_by_itself_with_a_log_and_a_code(tmp_path: Path, monkey
     logs = [Path(request.log).read_text().splitlines() for request in requests]
     assert "resume with: ffnn train --resume" in logs[1][-1]
     assert logs[2][-1].startswith("ffnn: class_weights needs")
-    runs = {len(run.history) == 2: run for run in map(read_run, find_runs(tmp_path / "runs"))}
-    assert {run.summary["status"] for run in runs.values()} == {"finished", "stopped"}
-    words = runs[True].environment["command"].split()
+    runs = {run.config["epochs"]: run for run in map(read_run, find_runs(tmp_path / "runs"))}
+    assert {epochs: run.summary["status"] for epochs, run in runs.items()} == {2: "finished", FOREVER: "stopped"}
+    assert len(runs[2].history) == 2
+    words = runs[2].environment["command"].split()
     assert (words[3], words[-1]) == ("train", "--epochs=2")
     # What is left of this attempt does not end the next one.
     again = requests_in(tmp_path, [{}, {}, {}])

@@ -112,6 +112,7 @@ def test_a_table_that_is_cut_says_so_and_importances_are_doubted(
     assert in_numbers({"a": trial(plan, 1)}).startswith("1 trial:")
 
 
+@pytest.mark.slow
 def test_a_best_value_at_the_end_of_its_range_is_said_and_left_for_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
