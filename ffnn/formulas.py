@@ -19,6 +19,11 @@ def product(a: Any, b: Any) -> Any:
     return a * b
 
 
+def moved_towards(average: Any, value: Any, share: Any) -> Any:
+    """One step of an exponential moving average: a share of the way to the value, and none where they are equal."""
+    return average + share * (value - average)
+
+
 def logistic(x: Any) -> Any:
     """1 / (1 + e^-x), written with e^-|x| so that nothing overflows.
 

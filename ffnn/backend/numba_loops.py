@@ -54,6 +54,7 @@ def take(t: Any, i: Any, j: Any) -> Any:
         lambda t, i, j: (pick(t[0], i, j), pick(t[1], i, j), pick(t[2], i, j), pick(t[3], i, j), pick(t[4], i, j)),
         lambda t, i, j: (*take(t[:3], i, j), *take(t[3:], i, j)),
         lambda t, i, j: (*take(t[:3], i, j), *take(t[3:], i, j)),
+        lambda t, i, j: (*take(t[:4], i, j), *take(t[4:], i, j)),
     )[len(t)]
 
 
@@ -378,6 +379,6 @@ ROW_WORDS: dict[str, Any] = {
     "row_size": word(_row_size),
     "row_max": word(_row_max),
     "row_argmax": word(_row_argmax),
-    "row_sum": word(_row_sum),
+    "row_sum": word(_row_sum, FASTMATH),
     "row_map": word(_row_map),
 }

@@ -12,7 +12,10 @@ import numpy as np
 
 # Everything but the promise that NaN and Inf never occur: the guard against divergence needs them.
 FASTMATH = frozenset({"reassoc", "nsz", "arcp", "contract", "afn"})
-# A compensated difference (x - n*high - n*low) must not be regrouped.
+# What a formula says is computed in its order, only sums over many values are regrouped: a - (b - c) made into
+# (a + c) - b, to take a + c out of the loop, would lose what the difference was written for.
+AS_WRITTEN = FASTMATH - {"reassoc"}
+# A compensated difference (x - n*high - n*low) allows no reciprocals and approximations either.
 EXACT_ORDER = frozenset({"nsz", "contract"})
 
 
@@ -21,7 +24,7 @@ def jit(function: Any, fastmath: frozenset[str] = FASTMATH, **options: Any) -> A
     return numba.njit(error_model="numpy", fastmath=set(fastmath), **options)(function)
 
 
-def word(function: Any, fastmath: frozenset[str] = FASTMATH) -> Any:
+def word(function: Any, fastmath: frozenset[str] = AS_WRITTEN) -> Any:
     """Compile a word or a formula; always inlined, as one call left in a loop stops its vectorisation."""
     return jit(function, fastmath, forceinline=True)
 
@@ -33,18 +36,26 @@ EXP_LOW, EXP_HIGH = f4(-86.6), f4(88.3)
 ZERO, ONE, INFINITY = f4(0.0), f4(1.0), f4(np.inf)
 
 
+def _expm1_near_0(r: Any) -> Any:
+    # e**r - 1 for |r| <= ln(2) / 2: Chebyshev fit of (e**r - 1 - r) / r**2, relative error 1.1e-7.
+    p = f4(0.00139336749) * r + f4(0.00836319738)
+    p = p * r + f4(0.0416664647)
+    p = p * r + f4(0.166665769)
+    p = p * r + f4(0.500000001)
+    return (p * r + ONE) * r
+
+
+_expm1_near_0 = word(_expm1_near_0, EXACT_ORDER)
+
+
 def _exp32(x: Any) -> Any:
-    # e**x = 2**n * e**r with |r| <= ln(2) / 2; Chebyshev fit of (e**r - 1 - r) / r**2, relative error 1.1e-7.
+    # e**x = 2**n * e**r with |r| <= ln(2) / 2.
     clipped = EXP_LOW if x < EXP_LOW else x
     clipped = EXP_HIGH if clipped > EXP_HIGH else clipped
     shifted = clipped * LOG2_E + ROUNDER
     n = shifted - ROUNDER
     r = (clipped - n * LN2_HIGH) - n * LN2_LOW
-    p = f4(0.00139336749) * r + f4(0.00836319738)
-    p = p * r + f4(0.0416664647)
-    p = p * r + f4(0.166665769)
-    p = p * r + f4(0.500000001)
-    p = (p * r + ONE) * r + ONE
+    p = _expm1_near_0(r) + ONE
     bits = i4(i4(f4(shifted).view(i4) << i4(23)) + f4(p).view(i4))
     y = bits.view(f4)
     y = ZERO if x < EXP_LOW else y
@@ -56,9 +67,8 @@ _exp32 = word(_exp32, EXACT_ORDER)
 
 
 def _expm132(x: Any) -> Any:
-    # Near 0 the difference e**x - 1 would cancel; four terms of the series do there.
-    small = x * (ONE + x * (f4(0.5) + x * (f4(1 / 6) + x * f4(1 / 24))))
-    return small if abs(x) < f4(0.02) else _exp32(x) - ONE
+    # Near 0 the difference e**x - 1 would cancel.
+    return _expm1_near_0(x) if abs(x) < f4(0.34) else _exp32(x) - ONE
 
 
 def _tanh32(x: Any) -> Any:

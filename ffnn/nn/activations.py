@@ -199,10 +199,10 @@ class Tanh(Elementwise):
 
 @ACTIVATIONS.register("elu")
 class ELU(Elementwise):
-    """y = x where x > 0, else alpha (e^x - 1); dy/dx = 1, else y + alpha. Clevert et al., ICLR 2016.
+    """y = x where x > 0, else alpha (e^x - 1); dy/dx = 1, else alpha e^x. Clevert et al., ICLR 2016.
 
-    On the left dy/dx = alpha e^x, which is alpha (e^x - 1) + alpha = y + alpha. With alpha = 1 both sides meet at 0
-    with slope 1.
+    The paper has alpha e^x = y + alpha, but y tends to -alpha, and what rounding leaves of that sum is no slope. With
+    alpha = 1 both sides meet at 0 with slope 1.
 
     Parameters
     ----------
@@ -211,7 +211,6 @@ class ELU(Elementwise):
     """
 
     kind = "elu"
-    from_output = True
 
     def __init__(self, alpha: float = 1.0) -> None:
         self.alpha = in_range("alpha", alpha, 0, open_low=True)
@@ -223,7 +222,7 @@ class ELU(Elementwise):
 
     @staticmethod
     def derivative(x: Any, y: Any, alpha: Any) -> Any:
-        return where(y > 0.0, 1.0, y + alpha)
+        return where(x > 0.0, 1.0, alpha * exp(minimum(x, 0.0)))
 
 
 @ACTIVATIONS.register("gelu")
@@ -250,22 +249,22 @@ class GELU(Elementwise):
 class GELUTanh(Elementwise):
     """y = x/2 (1 + tanh u), u = sqrt(2/pi) (x + 0.044715 x^3): the same paper's approximation of GELU.
 
-    dy/dx = (1 + t)/2 + x/2 (1 - t^2) du/dx, where t = tanh u and du/dx = sqrt(2/pi) (1 + 0.134145 x^2): the product
-    rule, then the chain rule through tanh and through u; 0.134145 is 3 times 0.044715. (1 + tanh u)/2 stands for
-    Phi(x); its slope at 0, sqrt(2/pi)/2, is phi(0) = 1/sqrt(2 pi).
+    (1 + tanh u)/2 stands for Phi(x); its slope at 0, sqrt(2/pi)/2, is phi(0) = 1/sqrt(2 pi). With tanh u =
+    (e^u - e^-u) / (e^u + e^-u) it is e^u / (e^u + e^-u) = s(2u), s the logistic function: one that keeps its digits
+    where tanh u rounds to -1. So y = x s and dy/dx = s + x s (1 - s) 2 du/dx, du/dx = sqrt(2/pi) (1 + 0.134145 x^2):
+    the product rule, then the chain rule through s (see Sigmoid) and u; 0.134145 is 3 times 0.044715.
     """
 
     kind = "gelu_tanh"
 
     @staticmethod
     def function(x: Any) -> Any:
-        return 0.5 * x * (1.0 + tanh(0.7978845608028654 * (x + 0.044715 * x * x * x)))
+        return x * logistic(1.5957691216057308 * (x + 0.044715 * x * x * x))
 
     @staticmethod
     def derivative(x: Any, y: Any) -> Any:
-        t = tanh(0.7978845608028654 * (x + 0.044715 * x * x * x))
-        inner = 0.7978845608028654 * (1.0 + 0.134145 * x * x)
-        return 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * inner
+        s = logistic(1.5957691216057308 * (x + 0.044715 * x * x * x))
+        return s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x)
 
 
 @ACTIVATIONS.register("silu")

@@ -5,20 +5,17 @@ Training goes on with the raw weights; evaluation and checkpoints of the best ma
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from ffnn.backend.engine import Array
+from ffnn.formulas import moved_towards
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
 
-def moved_towards(average: Any, value: Any, decay: Any) -> Any:
-    """One step of an exponential moving average."""
-    return decay * average + (1.0 - decay) * value
-
-
 class WeightAverage:
     """average = d * average + (1 - d) * value after every step: an exponential moving average.
+
+    Computed as average + (1 - d) (value - average), for float32 rounds a d near 1 by more than what it is short of 1.
 
     Unrolled with a constant d, the value of k steps ago has the weight (1 - d) d^k: weights that fall by the factor d
     a step and sum to 1, with a mean age of d / (1 - d), about 1 / (1 - d), steps.
@@ -47,8 +44,8 @@ class WeightAverage:
         self.steps += 1
 
     def numbers(self, steps: int) -> tuple[float]:
-        """What `move` takes after so many earlier steps: d."""
-        return (min(self.decay, (1 + steps) / (10 + steps)),)
+        """What `move` takes after so many earlier steps: 1 - d."""
+        return (1 - min(self.decay, (1 + steps) / (10 + steps)),)
 
     def move(self, numbers: Sequence[float | Array]) -> None:
         """Take the present parameters in, with the number, or a cell of an engine, that `numbers` gave."""

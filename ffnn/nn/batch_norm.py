@@ -8,7 +8,7 @@ from typing import Any
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.formulas import product, value_itself
+from ffnn.formulas import moved_towards, product, value_itself
 from ffnn.nn.initializers import Normal, Zeros
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter, ParameterSpec
@@ -38,8 +38,8 @@ def statistics(
     """One step of both running averages, the second of the unbiased variance; then the batch's own mean and 1 / s."""
     mean, variance = total / n, squares / n
     return (
-        (1.0 - momentum) * running_mean + momentum * mean,
-        (1.0 - momentum) * running_variance + momentum * squares / (n - 1.0),
+        moved_towards(running_mean, mean, momentum),
+        moved_towards(running_variance, squares / (n - 1.0), momentum),
         mean,
         inverse_deviation(variance, epsilon),
     )

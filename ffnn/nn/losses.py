@@ -14,7 +14,7 @@ from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_s
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
 from ffnn.formulas import product, value_itself
-from ffnn.nn.softmax import exponential, softmax
+from ffnn.nn.softmax import exponential, log_share, softmax, softmax_and_logarithms
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
@@ -101,9 +101,9 @@ class Loss(ABC):
 LOSSES: Registry[Loss] = Registry("loss")
 
 
-def target_surprise(target: Any, logit: Any, log_total: Any) -> Any:
-    """-t log p, from the logit and the log of the sum of exponentials."""
-    return target * (log_total - logit)
+def target_surprise(target: Any, logit: Any, peak: Any, log_total: Any) -> Any:
+    """-t log p of a softmax."""
+    return -target * log_share(logit, peak, log_total)
 
 
 def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) -> Any:
@@ -112,19 +112,20 @@ def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) 
 
 
 def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> Any:
-    """sum_j t_j (log sum_k e^z_k - z_j), every exponential taken after subtracting the row's largest logit.
+    """sum_j t_j (log sum_k e^(z_k - c) - (z_j - c)), c being the row's largest logit.
 
-    That is -sum_j t_j log p_j with p = softmax(z), since log p_j = z_j - log sum_k e^z_k. To differentiate by z_j:
-    d/dz_j log sum_k e^z_k = e^z_j / sum_k e^z_k = p_j, and every target t_k brings this term once, while only t_j
-    brings -z_j. So the gradient is (sum_k t_k) p_j - t_j: the famous p - t where the targets sum to 1. Taken one
-    after the other, the logarithm's slope 1 / p would be infinite wherever p rounds to 0; together they cancel.
+    That is -sum_j t_j log p_j with p = softmax(z), since log p_j = z_j - log sum_k e^z_k, for c see `log_share`. To
+    differentiate by z_j: d/dz_j log sum_k e^z_k = e^z_j / sum_k e^z_k = p_j, and every target t_k brings this term
+    once, while only t_j brings -z_j. So the gradient is (sum_k t_k) p_j - t_j: the famous p - t where the targets sum
+    to 1. Taken one after the other, the logarithm's slope 1 / p would be infinite wherever p rounds to 0; together
+    they cancel.
     """
     peak = row_max(logits)
     row_map(exponential, grad, logits, peak)
     total = row_sum(value_itself, grad)
     mass = row_sum(value_itself, target)
     row_map(score_gradient, grad, grad, total, target, mass, scale)
-    return row_sum(target_surprise, target, logits, peak + log(total))
+    return row_sum(target_surprise, target, logits, peak, log(total))
 
 
 def smoothed(target: Any, mass: Any, kept: Any, spread: Any) -> Any:
@@ -225,36 +226,39 @@ class SoftmaxCrossEntropy(Loss):
         return result
 
 
-def focal_term(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
+def focal_term(target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any) -> Any:
     """-t (1 - p)^gamma log p: cross-entropy's -t log p, weighted down where p is near 1 already."""
-    return target * power(maximum(1.0 - p, 0.0), gamma) * (log_total - logit)
+    return power(maximum(1.0 - p, 0.0), gamma) * target_surprise(target, logit, peak, log_total)
 
 
-def focal_slope(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any) -> Any:
+def focal_slope(target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any) -> Any:
     """p times the derivative of `focal_term` by p: t (gamma p (1 - p)^(gamma - 1) log p - (1 - p)^gamma).
 
     The product rule on -t (1 - p)^gamma log p gives t gamma (1 - p)^(gamma - 1) log p from the power, whose inner
     derivative is -1, and -t (1 - p)^gamma / p from the logarithm. Times p, nothing is divided by p any more.
     """
     rest = maximum(1.0 - p, 0.0)  # rounding may take p beyond 1
-    return target * (gamma * p * power(rest, gamma - 1.0) * (logit - log_total) - power(rest, gamma))
+    log_p = log_share(logit, peak, log_total)
+    return target * (gamma * p * power(rest, gamma - 1.0) * log_p - power(rest, gamma))
 
 
-def focal_gradient(target: Any, logit: Any, p: Any, log_total: Any, gamma: Any, inner: Any, scale: Any) -> Any:
+def focal_gradient(
+    target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any, inner: Any, scale: Any
+) -> Any:
     """scale (b_k - p_k sum_j b_j), b being `focal_slope`, because dp_j/dz_k = p_j ([j = k] - p_k) for a softmax.
 
     With b_j = p_j dl/dp_j, the chain rule is sum_j dl/dp_j p_j ([j = k] - p_k) = sum_j b_j ([j = k] - p_k). For
     gamma = 0, b_j = -t_j and this is p_k sum_j t_j - t_k: cross-entropy's gradient.
     """
-    return scale * (focal_slope(target, logit, p, log_total, gamma) - p * inner)
+    return scale * (focal_slope(target, logit, p, peak, log_total, gamma) - p * inner)
 
 
 def focal(logits: Any, target: Any, grad: Any, scale: Any, gamma: Any) -> Any:
     """-sum_j t_j (1 - p_j)^gamma log p_j with p = softmax(logits)."""
-    log_total = softmax(logits, grad)
-    inner = row_sum(focal_slope, target, logits, grad, log_total, gamma)
-    loss = row_sum(focal_term, target, logits, grad, log_total, gamma)
-    row_map(focal_gradient, grad, target, logits, grad, log_total, gamma, inner, scale)
+    peak, log_total = softmax_and_logarithms(logits, grad)
+    inner = row_sum(focal_slope, target, logits, grad, peak, log_total, gamma)
+    loss = row_sum(focal_term, target, logits, grad, peak, log_total, gamma)
+    row_map(focal_gradient, grad, target, logits, grad, peak, log_total, gamma, inner, scale)
     return loss
 
 

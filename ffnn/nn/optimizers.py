@@ -2,6 +2,9 @@
 
 A rule is a formula over one parameter value, its slots and its gradient; it runs once over the
 flat array of all parameters. Each is PyTorch's variant. Decay and clipping stand beside the rule.
+
+A moving average beta m + (1 - beta) g is written m - fresh m + fresh g with fresh = 1 - beta, taken before an engine
+rounds it: float32 holds 0.00001 to seven digits, and of 0.99999 only the first two digits of what is missing to 1.
 """
 
 from abc import ABC, abstractmethod
@@ -14,10 +17,14 @@ from numpy.typing import NDArray
 from ffnn.backend.engine import Array
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.formulas import product
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
+
+
+def shrunk(value: Any, share: Any) -> Any:
+    """The value less a share of it."""
+    return value - share * value
 
 
 class Optimizer(ABC):
@@ -52,7 +59,7 @@ class Optimizer(ABC):
         self._parameters = parameters
         self._slots = {name: engine.zeros((parameters.size,)) for name in self.slots}
         self._update = engine.update(type(self).rule)
-        self._decay = engine.update(product)
+        self._decay = engine.update(shrunk)
         self._targets = (parameters.values, *self._slots.values())
 
     @abstractmethod
@@ -69,14 +76,14 @@ class Optimizer(ABC):
         self.move(self.numbers(self.steps, self.learning_rate))
 
     def numbers(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        """What `move` takes in step number `step`: the factor of weight decay, then the rule's constants."""
-        return (1 - learning_rate * self.weight_decay, *self.constants(step, learning_rate))
+        """What `move` takes in step number `step`: the share that weights lose by decay, then the rule's constants."""
+        return (learning_rate * self.weight_decay, *self.constants(step, learning_rate))
 
     def move(self, numbers: Sequence[float | Array]) -> None:
         """Move every parameter once, with numbers, or cells of an engine, that `numbers` gave."""
-        factor, *constants = numbers
+        share, *constants = numbers
         if self.weight_decay:
-            self._decay((self._parameters.penalised_values,), (), (factor,))
+            self._decay((self._parameters.penalised_values,), (), (share,))
         self._update(self._targets, (self._parameters.grads,), tuple(constants))
 
     @property
@@ -246,12 +253,12 @@ class RMSProp(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
 
     @staticmethod
-    def rule(value: Any, average: Any, grad: Any, learning_rate: Any, rho: Any, epsilon: Any) -> Any:
-        average = rho * average + (1.0 - rho) * grad * grad
+    def rule(value: Any, average: Any, grad: Any, learning_rate: Any, fresh: Any, epsilon: Any) -> Any:
+        average = average - fresh * average + fresh * grad * grad
         return value - learning_rate * grad / (sqrt(average) + epsilon), average
 
     def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
-        return (learning_rate, self.rho, self.epsilon)
+        return (learning_rate, 1 - self.rho, self.epsilon)
 
 
 @OPTIMIZERS.register("adam")
@@ -302,19 +309,19 @@ class Adam(Optimizer):
         v: Any,
         grad: Any,
         step_size: Any,
-        beta1: Any,
-        beta2: Any,
+        fresh1: Any,
+        fresh2: Any,
         root_correction: Any,
         epsilon: Any,
     ) -> Any:
-        m = beta1 * m + (1.0 - beta1) * grad
-        v = beta2 * v + (1.0 - beta2) * grad * grad
+        m = m - fresh1 * m + fresh1 * grad
+        v = v - fresh2 * v + fresh2 * grad * grad
         return value - step_size * m / (sqrt(v) * root_correction + epsilon), m, v
 
     def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
         step_size = learning_rate / (1 - self.beta1**step)
         root_correction = (1 - self.beta2**step) ** -0.5
-        return (step_size, self.beta1, self.beta2, root_correction, self.epsilon)
+        return (step_size, 1 - self.beta1, 1 - self.beta2, root_correction, self.epsilon)
 
 
 @OPTIMIZERS.register("adamw")

@@ -30,18 +30,32 @@ def centred_product(y: Any, grad: Any, inner: Any) -> Any:
     return y * (grad - inner)
 
 
-def softmax(scores: Any, probabilities: Any) -> Any:
-    """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score; returns log sum_k e^(x_k).
+def softmax_and_logarithms(scores: Any, probabilities: Any) -> Any:
+    """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score c; returns c and log sum_k e^(x_k - c).
 
-    Subtracting a number c from all scores divides numerator and denominator by e^c, which changes no y. With c the
-    largest score, every exponential is at most 1 and one of them is 1: nothing overflows, and the sum is never 0.
-    The logarithm of the sum gets c back: log sum_k e^(x_k) = c + log sum_k e^(x_k - c).
+    Subtracting a number from all scores divides numerator and denominator by its exponential, which changes no y.
+    With the largest score, every exponential is at most 1 and one of them is 1: nothing overflows, and the sum is
+    never 0. See `log_share` for what the two numbers are for.
     """
     peak = row_max(scores)
     row_map(exponential, probabilities, scores, peak)
     total = row_sum(value_itself, probabilities)
     row_map(share, probabilities, probabilities, total)
-    return peak + log(total)
+    return peak, log(total)
+
+
+def log_share(score: Any, peak: Any, log_total: Any) -> Any:
+    """log y = x - log sum_k e^(x_k) = (x - c) - log sum_k e^(x_k - c), c being the largest score.
+
+    In this order: for scores of 1000 the sum c + log sum_k e^(x_k - c) has no digit left for a logarithm of 1e-5.
+    """
+    return (score - peak) - log_total
+
+
+def softmax(scores: Any, probabilities: Any) -> Any:
+    """y_j = e^(x_j) / sum_k e^(x_k); returns log sum_k e^(x_k)."""
+    peak, log_total = softmax_and_logarithms(scores, probabilities)
+    return peak + log_total
 
 
 def softmax_backward(grad: Any, y: Any, grad_scores: Any) -> Any:

@@ -74,8 +74,8 @@ def _floats(trainer: Trainer, count: int, ahead: int) -> NDArray[np.float64]:
     def at(place: int) -> list[float]:
         step = ahead + place
         rate = trainer.plan.schedule.at(trainer.step + step, trainer.base_learning_rate, trainer.clock)
-        (decay,) = average.numbers(average.steps + step) if average else (0.0,)
-        return [factor, decay, *optimizer.numbers(optimizer.steps + step + 1, rate)]
+        (share,) = average.numbers(average.steps + step) if average else (0.0,)
+        return [factor, share, *optimizer.numbers(optimizer.steps + step + 1, rate)]
 
     first, last = at(0), at(count - 1)
     if first == last and type(trainer.plan.schedule) is Constant:

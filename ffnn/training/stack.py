@@ -173,7 +173,7 @@ class Stack:
     def _take_numbers(self) -> None:
         """Cells for the numbers of the present step, in the order of a `Script`."""
         count = self._table_now.shape[1]
-        self._factor, self._decay, *self._constants = (self._cell(self._table_now, place) for place in range(count))
+        self._factor, self._share, *self._constants = (self._cell(self._table_now, place) for place in range(count))
         keys = (self._cell(self._keys_now, place) for place in range(self._keys_now.shape[1]))
         for layer in self._network.layers.values():
             layer.take_numbers([next(keys) for _ in layer.numbers(0)])
@@ -234,6 +234,6 @@ class Stack:
             clip.apply(network.parameters)
         self._optimizer.move(self._constants)
         if self._plan.average:
-            self._plan.average.move([self._decay])
+            self._plan.average.move([self._share])
         engine.rows(hit)((self._hits,), (outputs, labels), ())
         engine.update(summed)(self._sums, (objective.loss.sum, self._hits), (objective.loss.weight,))

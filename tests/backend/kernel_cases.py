@@ -13,8 +13,8 @@ from ffnn.backend.engine import Engine
 from ffnn.backend.formula import Formula
 from ffnn.data.augmented import added, mixed
 from ffnn.data.batches import normalized_pixel
-from ffnn.formulas import product, value_itself
-from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, averaging, batch_norm, clipping, losses, penalties
+from ffnn.formulas import moved_towards, product, value_itself
+from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, batch_norm, clipping, losses, optimizers, penalties
 from ffnn.nn.activations import Elementwise, _backward_formula
 from ffnn.nn.fusion import _formulas
 from ffnn.nn.layers import plus_bias, thinned
@@ -83,11 +83,11 @@ def _cases() -> Iterator[Case]:
     yield Case("input-gradient", "elementwise", batch_norm.input_gradient, "m", "mmccc", (7.0,))
     yield Case("running-gradient", "elementwise", batch_norm.running_gradient, "m", "mc")
     yield Case("product-of-vectors", "elementwise", product, "c", "cc")
-    yield Case("decay", "update", product, "c", "", (0.99,))
+    yield Case("decay", "update", optimizers.shrunk, "c", "", (0.01,))
     yield Case("clamped", "update", clipping.clamped, "c", "", (0.5,))
     yield Case("root", "update", clipping.root, "q")
     yield Case("shortened", "update", clipping.shortened, "c", "", (0.5, 7.0))
-    yield Case("average", "update", averaging.moved_towards, "c", "c", (0.9,))
+    yield Case("average", "update", moved_towards, "c", "c", (0.1,))
     yield Case("penalty", "update", penalties.with_penalty, "c", "c", (0.01,))
     yield Case("difference", "update", difference, "c", "c")
     yield Case("normalize", "update", normalized_pixel, "m", "cc")

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from nn.references import TORCH_LOSSES, K, torch_cross_entropy, torch_squared_error
 from reference import assert_same, both_engines, tensor
 from torch.nn import functional
 
@@ -17,51 +18,9 @@ from ffnn.backend import create_engine
 from ffnn.errors import FFNNError
 from ffnn.nn import LOSSES, Linear, Loss, Network, Objective, Softmax, SoftmaxCrossEntropy
 
-K = 5
-WEIGHTS = [1.0, 0.25, 0.0, 3.0, 2.0]
-
-
-def torch_squared_error(outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    return functional.mse_loss(outputs, functional.one_hot(labels, outputs.shape[1]).double())
-
-
-def torch_cross_entropy(smoothing: float = 0.0, weights: list[float] | None = None) -> Callable[..., torch.Tensor]:
-    weight = None if weights is None else torch.tensor(weights)
-    return lambda z, labels: functional.cross_entropy(z, labels, weight=weight, label_smoothing=smoothing)
-
-
-def torch_focal(
-    gamma: float, smoothing: float = 0.0, weights: list[float] | None = None
-) -> Callable[..., torch.Tensor]:
-    """The paper's formula in PyTorch, differentiated by PyTorch."""
-
-    def loss(z: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        one_hot = functional.one_hot(labels, z.shape[1]).double()
-        weight = torch.ones(z.shape[1]).double() if weights is None else torch.tensor(weights).double()
-        target = ((1 - smoothing) * one_hot + smoothing / z.shape[1]) * weight
-        p = torch.softmax(z, dim=1)
-        return (target * (1 - p) ** gamma * -torch.log_softmax(z, dim=1)).sum() / weight[labels].sum()
-
-    return loss
-
-
-REFERENCES: dict[str, list[tuple[dict[str, Any], Callable[..., torch.Tensor]]]] = {
-    "cross_entropy": [
-        ({}, torch_cross_entropy()),
-        ({"label_smoothing": 0.1}, torch_cross_entropy(0.1)),
-        ({"class_weights": WEIGHTS}, torch_cross_entropy(weights=WEIGHTS)),
-        ({"label_smoothing": 0.3, "class_weights": WEIGHTS}, torch_cross_entropy(0.3, WEIGHTS)),
-    ],
-    "mean_squared_error": [({}, torch_squared_error)],
-    "focal": [
-        ({}, torch_focal(2.0)),
-        ({"gamma": 1.0}, torch_focal(1.0)),
-        ({"gamma": 3.5, "label_smoothing": 0.2, "class_weights": WEIGHTS}, torch_focal(3.5, 0.2, WEIGHTS)),
-    ],
-}
 CASES = [
     pytest.param({"name": name, **options}, reference, id="-".join([name, *options]))
-    for name, cases in REFERENCES.items()
+    for name, cases in TORCH_LOSSES.items()
     for options, reference in cases
 ]
 
@@ -84,7 +43,7 @@ def run(
 
 
 def test_every_loss_has_a_reference() -> None:
-    assert set(REFERENCES) == set(LOSSES)
+    assert set(TORCH_LOSSES) == set(LOSSES)
 
 
 @both_engines
@@ -161,7 +120,7 @@ def test_squared_error_on_softmax_outputs(engine_name: str) -> None:
 @both_engines
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(
-    "options", [case[0] for case in REFERENCES["cross_entropy"]], ids=[case.id for case in CASES[:4]]
+    "options", [case[0] for case in TORCH_LOSSES["cross_entropy"]], ids=[case.id for case in CASES[:4]]
 )
 def test_logits_of_ten_thousand_stay_finite(options: dict[str, Any], dtype: str, engine_name: str) -> None:
     logits = np.array([[1e4, -1e4, 0, 5, 1e4], [-1e4, 1e4, 1e4, 1e4, 1e4], [-1e4] * 5, [1e4] * 5])

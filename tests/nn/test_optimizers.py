@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from nn.references import TORCH_OPTIMIZERS, Groups, optim
 from reference import Twin, assert_same, both_engines, tensor
 from torch.nn import functional
 
@@ -22,40 +23,9 @@ from ffnn.nn import (
     Tanh,
 )
 
-Groups = list[dict[str, Any]]
-optim = torch.optim
-
-REFERENCES: dict[str, list[tuple[dict[str, Any], Callable[[Groups, float], torch.optim.Optimizer]]]] = {
-    "sgd": [({}, optim.SGD)],
-    "momentum": [
-        ({}, lambda groups, rate: optim.SGD(groups, rate, momentum=0.9)),
-        ({"momentum": 0.5}, lambda groups, rate: optim.SGD(groups, rate, momentum=0.5)),
-        ({"momentum": 0.0}, optim.SGD),
-    ],
-    "nesterov": [
-        ({}, lambda groups, rate: optim.SGD(groups, rate, momentum=0.9, nesterov=True)),
-        ({"momentum": 0.6}, lambda groups, rate: optim.SGD(groups, rate, momentum=0.6, nesterov=True)),
-    ],
-    "adagrad": [
-        ({}, optim.Adagrad),
-        ({"epsilon": 0.01}, lambda groups, rate: optim.Adagrad(groups, rate, eps=0.01)),
-    ],
-    "rmsprop": [
-        ({}, optim.RMSprop),
-        ({"rho": 0.8, "epsilon": 0.01}, lambda groups, rate: optim.RMSprop(groups, rate, alpha=0.8, eps=0.01)),
-    ],
-    "adam": [
-        ({}, optim.Adam),
-        (
-            {"beta1": 0.5, "beta2": 0.9, "epsilon": 0.01},
-            lambda groups, rate: optim.Adam(groups, rate, betas=(0.5, 0.9), eps=0.01),
-        ),
-    ],
-    "adamw": [({"weight_decay": 0.0}, optim.AdamW)],
-}
 CASES = [
     pytest.param({"name": name, **options}, make, id="-".join([name, *map(str, options.values())]))
-    for name, cases in REFERENCES.items()
+    for name, cases in TORCH_OPTIMIZERS.items()
     for options, make in cases
 ]
 
@@ -102,7 +72,7 @@ def follow(
 
 
 def test_every_optimizer_has_a_reference() -> None:
-    assert set(REFERENCES) == set(OPTIMIZERS)
+    assert set(TORCH_OPTIMIZERS) == set(OPTIMIZERS)
 
 
 @both_engines
@@ -155,7 +125,7 @@ def test_defaults_are_pytorchs(name: str, torch_class: Any, names: dict[str, str
 
 @both_engines
 def test_l2_with_sgd_is_pytorchs_weight_decay_of_the_weights(engine_name: str) -> None:
-    sgd = REFERENCES["sgd"][0][1]
+    sgd = TORCH_OPTIMIZERS["sgd"][0][1]
     follow(engine_name, {"name": "sgd"}, sgd, 0.05, 100, 1e-10, decay=0.1, penalty=0.1)
 
 
