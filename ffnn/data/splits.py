@@ -4,6 +4,7 @@ Every class is shared out alike, so that a part looks like the whole, and no ima
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +38,36 @@ class Split:
             digest.update(part.astype("<i8").tobytes())
         return digest.hexdigest()
 
+
+def missing_classes(names: Sequence[str], counts: Sequence[int] | Rows, part: str) -> str:
+    """One line about the classes of which a part has no image; nothing where it has some of each.
+
+    Parameters
+    ----------
+    names : sequence of str
+    counts : sequence of int
+        Images of each class in the part.
+    part : str
+        "train", or one that a network is measured on.
+
+    Examples
+    --------
+    >>> missing_classes(["cat", "dog", "emu"], [3, 0, 2], "test")
+    'no image of class dog in test: averages over classes leave it out, unless it is predicted'
+    >>> missing_classes(["cat", "dog", "emu"], [3, 1, 2], "test")
+    ''
+    """
+    missing = [name for name, count in zip(names, counts, strict=True) if not count]
+    if not missing:
+        return ""
+    shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
+    noun, it, they_are = ("class", "it", "it is") if len(missing) == 1 else ("classes", "them", "they are")
+    measured = f"averages over classes leave {it} out, unless {they_are} predicted"
+    return f"no image of {noun} {shown} in {part}: {f'nothing is learned of {it}' if part == 'train' else measured}"
+
+
+SHOWN = 5
+"""Classes that are called by name in a line."""
 
 SPLITS: Registry[Split] = Registry("split")
 """Kinds of split by name; each is made from data set, val_fraction, test_fraction and seed."""

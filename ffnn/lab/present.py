@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from ffnn.console import Console
+from ffnn.data.splits import missing_classes
 from ffnn.drawing import harmless
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
@@ -29,6 +30,9 @@ def present_evaluation(evaluation: Evaluation, part: str) -> None:
         numbers = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
         table.add_row(row["class"], *numbers, str(row["support"]))
     console.print(table)
+    names, counts = zip(*((row["class"], row["support"]) for row in evaluation.per_class), strict=True)
+    if line := missing_classes(names, counts, part):
+        console.print(line)
 
 
 def present_robustness(name: str, levels: Sequence[float], evaluations: Sequence[Evaluation], folder: Path) -> None:

@@ -9,9 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ffnn.backend import resolve_engine
 from ffnn.backend.threads import suitable_threads, thread_warning, usable_cores
 from ffnn.data import DATASETS, data_root
+from ffnn.data.splits import missing_classes
 from ffnn.lab.build import Parts, Source, build, load_source, with_framework
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
@@ -89,18 +92,29 @@ def prepare(
 ) -> tuple[Parts, Config]:
     """The parts of a run, with their images from `source` if it is given, and its config with all choices made.
 
-    It says what may be wrong with the machine.
+    It says what may be wrong with the machine, and what the data lack.
     """
     _, remark = resolve_engine(config.engine)
     for line in filter(None, (remark, speed_warning())):
         notify(line)
     parts = build(config, source)
+    for line in _missing(parts):
+        notify(line)
     resolved = resolve(config, parts, max_threads or usable_cores())
     parts = with_framework(resolved, parts)
     held_back = None if config.threads or max_threads else thread_warning(_largest_product(parts))
     if held_back:
         notify(held_back)
     return parts, resolved
+
+
+def _missing(parts: Parts) -> Iterator[str]:
+    """A line about classes without an image to learn from, and one about others without an image to be tested on."""
+    names, labels = parts.dataset.class_names, parts.dataset.labels
+    train, test = (np.bincount(labels[rows], minlength=len(names)) for rows in (parts.split.train, parts.split.test))
+    yield from filter(
+        None, (missing_classes(names, train, "train"), missing_classes(names, test + (train == 0), "test"))
+    )
 
 
 def resolve(config: Config, parts: Parts, max_threads: int) -> Config:

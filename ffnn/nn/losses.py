@@ -28,11 +28,14 @@ class Loss(ABC):
         The loss's own options, in the order in which the formula takes them.
     formula : row formula (outputs, target, grad, scale, *constants) -> loss of the row
         Writes `scale` times the gradient of the row's loss into `grad`.
+    takes_logits : bool
+        Whether its probabilities are the softmax of the outputs.
     sum, weight : array of one value, and a number or an array of one value
         Of the last batch: the sum over its rows, and what that is divided by, their number or their weights.
     """
 
     formula: ClassVar[Callable[..., Any]]
+    takes_logits: ClassVar[bool] = False
     constants: tuple[float, ...] = ()
     sum: Array
     weight: float | Array
@@ -175,6 +178,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     formula: ClassVar[Callable[..., Any]] = staticmethod(softmax_cross_entropy)
+    takes_logits = True
 
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         self.label_smoothing = in_range("label_smoothing", label_smoothing, 0, 1)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ffnn.data.splits import missing_classes
 from ffnn.lab.config import Config, name_of
 from ffnn.report.answers import answer_blocks
 from ffnn.report.document import Block, Cell, Code, Details, Figure, Heading, Note, Paragraph, Row, Table, literal
@@ -193,7 +194,12 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
             for one in summary["test/per_class"]
         ]
         columns = ["class", "precision %", "recall %", "F1 %", "test images"]
-        blocks.append(Table(columns, rows, "A class that is never predicted has precision 0.", sortable=True))
+        counts = [one["support"] for one in summary["test/per_class"]]
+        missing = missing_classes([str(one["class"]) for one in summary["test/per_class"]], counts, "test")
+        caption = "A class that is never predicted has precision 0."
+        if missing:
+            caption += f" {literal(missing[0].upper() + missing[1:])}."
+        blocks.append(Table(columns, rows, caption, sortable=True))
     return blocks
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import row_argmax, where
-from ffnn.nn.losses import Loss
+from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
 from ffnn.nn.network import Objective
 
 
@@ -95,11 +95,13 @@ class Evaluation:
     ----------
     metrics : dict
         loss (the training loss), accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1; where
-        the outputs are distributions also cross_entropy and ece.
+        the outputs are distributions also cross_entropy and ece. Classes are averaged as scikit-learn does by
+        default: over those of the labels for balanced_accuracy, of labels and predictions for the macro figures.
     confusion : int array (K, K)
         Rows are true classes, columns predicted ones.
     per_class : list of dict
-        class, precision, recall, f1, support; a class never predicted has precision 0.
+        class, precision, recall, f1, support; what would be divided by 0 is 0, as the precision of a class never
+        predicted and the recall of one without an image.
     probabilities : float array (rows, K)
     labels : int array (rows,)
     """
@@ -122,20 +124,34 @@ def evaluate(objective: Objective, batches: Iterable[tuple[Array, Array]], class
     """Measure a network on all batches, in evaluation mode."""
     engine = objective.network.engine
     means = RunningMeans(engine)
+    crossed, of_logits = RunningMeans(engine), SoftmaxCrossEntropy() if objective.loss.takes_logits else None
+    if of_logits:
+        of_logits.connect(engine, len(class_names))
     probabilities, labels = [], []
     with engine.quiet():
         for inputs, batch_labels in batches:
             outputs = objective.network.forward(inputs)
             add_batch(means, objective.loss, outputs, batch_labels)
+            if of_logits:
+                add_batch(crossed, of_logits, outputs, batch_labels)
             probabilities.append(np.array(engine.host(objective.loss.probabilities(outputs)), np.float64))
             labels.append(np.array(engine.host(batch_labels)))
-    return score(np.concatenate(probabilities), np.concatenate(labels), class_names, means.loss)
+    cross_entropy = crossed.loss if of_logits else None
+    return score(np.concatenate(probabilities), np.concatenate(labels), class_names, means.loss, cross_entropy)
 
 
 def score(
-    probabilities: NDArray[np.float64], labels: NDArray[np.int64], class_names: tuple[str, ...], loss: float
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    class_names: tuple[str, ...],
+    loss: float,
+    cross_entropy: float | None = None,
 ) -> Evaluation:
-    """All metrics of given probabilities; the loss is passed through."""
+    """All metrics of given probabilities; the loss is passed through.
+
+    So is the cross-entropy where it is known from logits. That of probabilities is at most 87.3 an image, as that is
+    -log of the smallest one of float32.
+    """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
     classes = np.arange(len(class_names))
@@ -146,18 +162,19 @@ def score(
         {"class": name, "precision": float(p), "recall": float(r), "f1": float(f), "support": int(s)}
         for name, p, r, f, s in zip(class_names, *columns, strict=True)
     ]
-    present = columns[3] > 0
+    labelled = confusion.sum(axis=1) > 0
+    occurring = labelled | (confusion.sum(axis=0) > 0)
     metrics = {
         "loss": loss,
         "accuracy": float(np.mean(predicted == labels)),
-        "balanced_accuracy": float(columns[1][present].mean()),
-        "macro_precision": float(columns[0].mean()),
-        "macro_recall": float(columns[1].mean()),
-        "macro_f1": float(columns[2].mean()),
+        "balanced_accuracy": float(columns[1][labelled].mean()),
+        "macro_precision": float(columns[0][occurring].mean()),
+        "macro_recall": float(columns[1][occurring].mean()),
+        "macro_f1": float(columns[2][occurring].mean()),
     }
     if probabilities.min() >= 0 and np.allclose(probabilities.sum(axis=1), 1, atol=1e-3):
-        of_label = probabilities[np.arange(len(labels)), labels]
-        metrics["cross_entropy"] = float(-np.log(np.maximum(of_label, np.finfo(np.float32).tiny)).mean())
+        of_label = np.maximum(probabilities[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
+        metrics["cross_entropy"] = float(-np.log(of_label).mean()) if cross_entropy is None else cross_entropy
         metrics["ece"] = expected_calibration_error(probabilities, labels)
     return Evaluation(metrics, confusion, per_class, probabilities, labels)
 

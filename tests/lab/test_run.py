@@ -158,3 +158,22 @@ def test_every_kind_of_setting_trains(tmp_path: Path, settings: dict[str, Any]) 
     record = run(tmp_path, epochs=2, **settings)
     assert record.summary["status"] == "finished"
     assert record.history[-1]["train/loss"] <= record.history[0]["train/loss"]
+
+
+def test_a_class_without_an_image_is_told_in_a_line_and_lowers_no_score(tmp_path: Path) -> None:
+    """Labels 1 to 4: class 0 exists, for labels count from 0, and nobody has seen it. Class 4 has one image."""
+    labels = np.append(np.arange(120) % 3 + 1, 4)
+    images = np.zeros((len(labels), 16), np.uint8)
+    images[np.arange(len(labels)), 3 * labels] = 255
+    np.savez(tmp_path / "four.npz", images=images.reshape(-1, 4, 4), labels=labels)
+    settings = {"dataset": {"name": "npz", "path": str(tmp_path / "four.npz")}, "engine": "numpy", "batch_size": 8}
+    told: list[str] = []
+    config = make_config({**SMALL, **settings, "epochs": 20, "learning_rate": 0.02, "runs_dir": str(tmp_path / "runs")})
+    summary = train(config, told.append, QUIET).summary
+    assert [line for line in told if "no image" in line] == [
+        "no image of class 0 in train: nothing is learned of it",
+        "no image of class 4 in test: averages over classes leave it out, unless it is predicted",
+    ]
+    assert summary["test/accuracy"] == 1
+    names = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")
+    assert [summary[f"test/{name}"] for name in names] == [1, 1, 1, 1]

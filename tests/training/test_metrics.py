@@ -1,5 +1,7 @@
 """Metrics against counts made by hand and against scikit-learn."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from ffnn.backend import create_engine
-from ffnn.training.metrics import RunningMeans, expected_calibration_error, score
+from ffnn.nn import LOSSES, Linear, Network, Objective
+from ffnn.training.metrics import RunningMeans, evaluate, expected_calibration_error, score
 
 NAMES = ("a", "b", "c")
 
@@ -28,6 +31,31 @@ def test_score_agrees_with_scikit_learn() -> None:
     assert np.trace(result.confusion) == np.sum(predicted == labels)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_averages_over_classes_are_scikit_learns_whatever_class_is_absent(seed: int) -> None:
+    """From the labels, from the predictions, from both: a class that never occurs is no class of score 0."""
+    rng = np.random.default_rng(seed)
+    rows, classes = rng.integers(1, 30), int(rng.integers(2, 7))
+    labelled, answered = (rng.choice(classes, rng.integers(1, classes + 1), replace=False) for _ in range(2))
+    labels, predicted = rng.choice(labelled, rows), rng.choice(answered, rows)
+    found = score(np.eye(classes)[predicted], labels, tuple("abcdef"[:classes]), loss=0.0)
+    with warnings.catch_warnings():  # a class that is predicted and never right
+        warnings.simplefilter("ignore", UserWarning)
+        expected = {
+            "accuracy": sk.accuracy_score(labels, predicted),
+            "balanced_accuracy": sk.balanced_accuracy_score(labels, predicted),
+            "macro_precision": sk.precision_score(labels, predicted, average="macro", zero_division=0),
+            "macro_recall": sk.recall_score(labels, predicted, average="macro", zero_division=0),
+            "macro_f1": sk.f1_score(labels, predicted, average="macro", zero_division=0),
+        }
+    assert {name: found.metrics[name] for name in expected} == pytest.approx(expected)
+    report = sk.classification_report(labels, predicted, labels=range(classes), output_dict=True, zero_division=0)
+    for number, row in enumerate(found.per_class):
+        theirs = report[str(number)]
+        names = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
+        assert {name: row[name] for name in names} == pytest.approx({a: theirs[b] for a, b in names.items()})
+
+
 def test_rows_of_the_confusion_matrix_are_truth() -> None:
     """Three images of class a, all taken for b; one of c, right; class b absent and wrongly predicted."""
     probabilities = np.array([[0.1, 0.8, 0.1]] * 3 + [[0.2, 0.2, 0.6]])
@@ -45,6 +73,23 @@ def test_cross_entropy_is_that_of_the_probabilities_whatever_was_trained_on() ->
     assert not {"cross_entropy", "ece"} & set(
         score(outputs_of_least_squares, np.array([0, 1]), ("a", "b"), 0.0).metrics
     )
+
+
+@pytest.mark.parametrize("name", list(LOSSES))
+@pytest.mark.parametrize("engine", ["numpy", "numba"])
+def test_cross_entropy_of_logits_is_the_loss_of_that_name_however_large_they_are(engine: str, name: str) -> None:
+    """Of an image 500 beside its label the probability is 0 in float32, and the cross-entropy is 500."""
+    network = Network([Linear(3)], 3, engine)
+    network.parameters["linear1.weight"].value[...] = network.engine.array(np.eye(3))
+    logits, labels = np.array([[500.0, 0, 1], [1000, 992, 0], [0, 0, 0]]), np.array([1, 0, 2])
+    batches = [(network.engine.array(logits), network.engine.array(labels, np.int64))]
+    metrics = evaluate(Objective(network, LOSSES.create(name)), batches, NAMES).metrics
+    if name == "mean_squared_error":
+        assert "cross_entropy" not in metrics  # its outputs are no distribution
+    else:
+        assert metrics["cross_entropy"] == pytest.approx((500 + np.log1p(np.exp(-8)) + np.log(3)) / 3, rel=1e-6)
+    if name == "cross_entropy":
+        assert metrics["cross_entropy"] == metrics["loss"]
 
 
 def test_confidently_wrong_come_most_confident_first() -> None:
