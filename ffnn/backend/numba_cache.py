@@ -50,12 +50,17 @@ def place() -> Path | None:
         except OSError:
             continue
         return folder
-    log.warning(
-        "compiled kernels cannot be kept, so every process spends seconds on compiling them: expected one of %s to be "
-        "writable; set NUMBA_CACHE_DIR to a folder that is",
-        ", ".join(map(str, folders)),
+    _say_once(
+        "compiled kernels cannot be kept, so every process spends seconds on compiling them: expected one of "
+        f"{', '.join(map(str, folders))} to be writable; set NUMBA_CACHE_DIR to a folder that is"
     )
     return None
+
+
+@functools.cache
+def _say_once(line: str) -> None:
+    """What happens to one kernel happens to many."""
+    log.warning(line)
 
 
 class KernelCache(NullCache):  # type: ignore[misc]
@@ -87,10 +92,9 @@ class KernelCache(NullCache):  # type: ignore[misc]
         try:
             data = file.load()
             return None if data is None else CompileResult._rebuild(target_context, *data)
-        except Exception as problem:  # a pickle that is no longer what it was raises anything
-            log.warning(
-                "%s: a compiled kernel is damaged (%s); it is compiled again", file.path, problem or type(problem)
-            )
+        except Exception:  # a pickle that is no longer what it was raises anything
+            log.debug("%s", file.path, exc_info=True)
+            _say_once(f"{folder}: compiled kernels are damaged; they are compiled again")
             return None
 
     def save_overload(self, sig: Any, data: Any) -> None:
@@ -102,7 +106,7 @@ class KernelCache(NullCache):  # type: ignore[misc]
         try:
             file.save(data._reduce())
         except OSError as problem:
-            log.warning("%s: a compiled kernel cannot be kept: %s", file.path, problem.strerror or problem)
+            _say_once(f"{folder}: compiled kernels cannot be kept: {problem.strerror or problem}")
 
     def _file_name(self, sig: Any, codegen: Any) -> str:
         """Of everything that the machine code depends on."""

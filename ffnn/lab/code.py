@@ -7,6 +7,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import os
 import re
 import secrets
 import sys
@@ -102,23 +103,35 @@ def digest_of(contents: Mapping[str, bytes]) -> str:
 
 @functools.cache
 def _package_digest(room: str = "", package: Path = PACKAGE) -> str:
-    """Of `computing_files`. To parse them takes half a second, so it is done once and kept beside them."""
+    """Of `computing_files`. To parse them takes half a second, so it is done once and kept."""
     files = computing_files(room, package)
     contents = {path.relative_to(package).as_posix(): path.read_bytes() for path in files}
     raw = _hash(sorted(contents.items()))
-    kept = Path(importlib.util.cache_from_source(str(package / f"{room or package.name}_code.py"))).with_suffix(".txt")
-    digest = _kept(kept, raw)
+    places = list(_places(f"{room or package.name}_code", package))
+    digest = next(filter(None, (_kept(place, raw) for place in places)), None)
     if digest is None:
         digest = digest_of(contents)
-        with suppress(OSError):
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(kept) as file:
-                file.write(f"{raw} {digest}\n")
+        for place in places:
+            with suppress(OSError):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with replacing(place) as file:
+                    file.write(f"{raw} {digest}\n")
+                break
     return _unless_edited(digest, files)
 
 
 def _hash(value: object) -> str:
     return hashlib.sha256(repr(value).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _places(name: str, package: Path) -> Iterator[Path]:
+    """Where a digest may be kept: beside the package, or else in the user's cache."""
+    beside = Path(importlib.util.cache_from_source(str(package / f"{name}.py"))).with_suffix(".txt")
+    yield beside
+    if not os.access(beside.parent if beside.parent.is_dir() else package, os.W_OK):
+        import pooch
+
+        yield Path(pooch.os_cache("ffnn")) / "code" / beside.name
 
 
 def _kept(path: Path, raw: str) -> str | None:

@@ -206,7 +206,9 @@ def _close(directory: RunDirectory, tracker: Tracker, summary: dict[str, Any], i
 @contextmanager
 def patiently(notify: Notify) -> Iterator[None]:
     """Say, while it takes long, that kernels are being compiled and not merely loaded."""
-    patience = Timer(LOADING_SECONDS, notify, ["compiling for this machine, once: later runs find it on disk"])
+    patience = Timer(
+        LOADING_SECONDS, notify, ["compiling for this machine; later runs find it on disk, where that can be written"]
+    )
     patience.start()
     try:
         yield

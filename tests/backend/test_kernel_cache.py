@@ -97,6 +97,7 @@ def test_tuples_defaults_and_compiled_functions_are_admitted() -> None:
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A cache of this test's own."""
     monkeypatch.setattr(numba_cache, "place", lambda: tmp_path)
+    numba_cache._say_once.cache_clear()
     return tmp_path
 
 
@@ -128,13 +129,17 @@ def test_a_damaged_file_is_compiled_again_with_a_line(folder: Path, caplog: pyte
     for damage in damages:
         file.write_bytes(damage)
         caplog.clear()
+        numba_cache._say_once.cache_clear()
         assert run(fresh_kernel()) == 0
         (record,) = caplog.records
-        assert str(file) in record.getMessage()
+        assert str(folder) in record.getMessage()
         assert "compiled again" in record.getMessage()
         assert record.levelno == logging.WARNING
         assert run(fresh_kernel()) == 1, "and kept again"
     assert [path.name for path in folder.iterdir()] == [file.name]
+    file.write_bytes(b"")
+    assert run(fresh_kernel()) == 0
+    assert len(caplog.records) == 1, "all that is damaged is said once"
 
 
 def test_what_has_its_checksum_and_no_kernel_in_it_is_compiled_again(
@@ -156,7 +161,7 @@ def test_a_full_disk_costs_a_line_and_no_run(
     monkeypatch.setattr(numba_cache.File, "_save_data", full)
     assert run(fresh_kernel()) == 0
     (record,) = caplog.records
-    assert "cannot be kept: No space left on device" in record.getMessage()
+    assert "kernels cannot be kept: No space left on device" in record.getMessage()
 
 
 def test_without_a_place_kernels_run_uncached_and_a_line_names_the_variable(
