@@ -6,7 +6,8 @@ Nothing in a file is executed when it is read, none is ever half-written, and a 
 import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from ffnn.files import replacing
 from ffnn.npy import UNSOUND, read_headings
 
 if TYPE_CHECKING:
-    from ffnn.training.trainer import Trainer
+    from ffnn.training.trainer import Callback, Trainer
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[
     average, engine = trainer.plan.average, trainer.objective.network.engine
     extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
     state = trainer.state_dict()
-    states = {type(known).__name__: own for known in trainer.callbacks if (own := known.state_dict())}
+    states = {key: own for key, known in _keyed(trainer.callbacks).items() if (own := known.state_dict())}
     return Checkpoint(
         trainer.objective.network.state_dict(),
         trainer.optimizer.state_dict(),
@@ -123,11 +124,38 @@ def _restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
     if average:
         average.values[...] = trainer.objective.network.engine.array(checkpoint.extra["average"])
         average.steps = int(checkpoint.extra["steps"])
-    for callback in trainer.callbacks:
-        state = checkpoint.meta["callbacks"].get(type(callback).__name__)
-        if state:
-            callback.load_state_dict(state)
+    for callback, state in _states_of(trainer.callbacks, checkpoint.meta["callbacks"]):
+        callback.load_state_dict(state)
     trainer.load_state_dict(checkpoint.meta["trainer"])
+
+
+def _keyed(callbacks: "Sequence[Callback]") -> "dict[str, Callback]":
+    """Each by its class and its place among those of the class: one more of another kind moves none of them."""
+    seen: Counter[str] = Counter()
+    keyed = {}
+    for callback in callbacks:
+        name = type(callback).__name__
+        seen[name] += 1
+        keyed[f"{name} {seen[name]}"] = callback
+    return keyed
+
+
+def _states_of(callbacks: "Sequence[Callback]", saved: Mapping[str, Any]) -> Iterator[tuple["Callback", Any]]:
+    """Callbacks with the states that were theirs; FFNNError where it is not clear whose a state was.
+
+    Older versions stored one state a class, as whose the last of several came back.
+    """
+    keyed = _keyed(callbacks)
+    for name, count in Counter(type(callback).__name__ for callback in callbacks).items():
+        stored = sum(key == name or key.rpartition(" ")[0] == name for key in saved)
+        if stored > count or (name in saved and count > 1):
+            raise FFNNError(
+                f"expected as many callbacks {name} as the checkpoint has states, {stored}; received {count}"
+            )
+    for key, callback in keyed.items():
+        state = saved.get(key) or saved.get(type(callback).__name__)
+        if state:
+            yield callback, state
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:

@@ -9,8 +9,8 @@ import pytest
 from training.problem import make_trainer
 
 from ffnn.errors import FFNNError
-from ffnn.training.callbacks import Best, SaveCheckpoints
-from ffnn.training.checkpoints import Checkpoint
+from ffnn.training.callbacks import Best, EarlyStopping, SaveCheckpoints
+from ffnn.training.checkpoints import Checkpoint, capture, restore
 from ffnn.training.trainer import Callback, Record, Trainer
 
 
@@ -169,3 +169,41 @@ def test_best_is_another_name_of_last_and_stays_when_last_is_replaced(tmp_path: 
     kept = (tmp_path / "best.npz").read_bytes()
     Checkpoint({}, {}, {}, {"epoch": 3}).save(tmp_path / "last.npz")
     assert (tmp_path / "best.npz").read_bytes() == kept
+
+
+def test_each_of_several_callbacks_of_a_class_gets_its_own_state_back() -> None:
+    """A patience of 3 that has waited for 1 epoch beside one of 9 that has waited for none."""
+
+    def stoppers() -> list[EarlyStopping]:
+        return [EarlyStopping(3, "val/loss"), EarlyStopping(9, "val/accuracy", min_delta=-1.0)]
+
+    first, second = stoppers()
+    trainer = make_trainer(epochs=2, learning_rate=1e-9, callbacks=[first, second])
+    first.min_delta = 1.0  # nothing improves by so much, and everything by more than -1
+    trainer.fit()
+    assert [first.state_dict()["waited"], second.state_dict()["waited"]] == [1, 0]
+    saved = capture(trainer, {}, {})
+
+    resumed = stoppers()
+    restore(make_trainer(epochs=9, callbacks=[Best(), *resumed, Best()]), saved)
+    assert [known.state_dict() for known in resumed] == [first.state_dict(), second.state_dict()]
+
+
+def test_states_that_were_stored_by_class_alone_are_read_where_they_can_be_only_one_callbacks() -> None:
+    trainer = make_trainer(epochs=2, callbacks=[EarlyStopping(3)])
+    trainer.fit()
+    saved = capture(trainer, {}, {})
+    (state,) = saved.meta["callbacks"].values()
+    saved.meta["callbacks"] = {"EarlyStopping": state}
+    again = EarlyStopping(3)
+    restore(make_trainer(callbacks=[Best(), again]), saved)
+    assert again.state_dict() == state
+    with pytest.raises(FFNNError, match=r"as many callbacks EarlyStopping as the checkpoint has states, 1; received 2"):
+        restore(make_trainer(callbacks=[EarlyStopping(3), EarlyStopping(5)]), saved)
+
+
+def test_a_state_of_which_nobody_can_say_whose_it_was_is_refused() -> None:
+    trainer = make_trainer(epochs=2, callbacks=[EarlyStopping(3), EarlyStopping(5)])
+    trainer.fit()
+    with pytest.raises(FFNNError, match=r"callbacks EarlyStopping as the checkpoint has states, 2; received 1"):
+        restore(make_trainer(callbacks=[EarlyStopping(5)]), capture(trainer, {}, {}))
