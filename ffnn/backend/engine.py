@@ -37,7 +37,8 @@ class Engine(ABC):
     sums a one-dimensional input beside two-dimensional ones holds one value a column; in row
     kernels it holds one value a row. Constants are plain numbers, or cells: arrays of one value,
     which is read when the kernel runs. An output may be an input only in `update`, whose targets
-    are both.
+    are both. All matrices of a call have one shape; arrays that do not fit are refused by FFNNError
+    (by ValueError on a device).
 
     Arrays with one more axis in front belong to a stack, N networks that are computed together
     (`ffnn.backend.stacked`): member n of each goes with member n of the others, and where that
@@ -45,6 +46,8 @@ class Engine(ABC):
     """
 
     name: ClassVar[str]
+    array_type: type
+    """Of its arrays."""
     records: ClassVar[bool] = False
     """Whether `capture` pays: to ask for kernels one by one would take longer than they do."""
 
@@ -99,7 +102,7 @@ class Engine(ABC):
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
         """out[i, labels[i]] = on, and `off` everywhere else, also for every member of a stack.
 
-        IndexError for a label that is no column of `out`, on engines that look.
+        FFNNError for a label that is no column of `out`, on engines that look.
         """
 
     @abstractmethod

@@ -3,18 +3,19 @@
 Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ffnn.backend import numba_loops
+from ffnn.backend import fit, numba_loops
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_cache import kept
 from ffnn.backend.numba_loops import ROW_WORDS, Helper
 from ffnn.backend.numba_math import WORDS, word
-from ffnn.backend.numpy_engine import NumpyEngine
+from ffnn.backend.numpy_engine import NumpyEngine, member
 
 _square_sum = kept(numba_loops.square_sum)
 _square_sums = kept(complete(numba_loops.square_sums, "square_sums", kernel=_square_sum))
@@ -55,10 +56,19 @@ class NumbaEngine(NumpyEngine):
         return out
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        (_one_hot if out.ndim == 2 else _one_hots)(labels, on, off, out)
+        try:
+            (_one_hot if out.ndim == 2 else _one_hots)(labels, on, off, out)
+        except Exception:
+            fit.check_labels(labels, out)
+            raise
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
-        _warp(pool, rows, shape[2], source, out)
+        fit.check_warp(pool, rows, shape, source, out)
+        try:
+            _warp(pool, rows, shape[2], source, out)
+        except Exception:
+            fit.check_rows(rows, pool)
+            raise
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         single = kind.removeprefix("stacked_")
@@ -68,9 +78,41 @@ class NumbaEngine(NumpyEngine):
         number = self.dtype.type
         bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
         name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula)}"
-        return kept(complete(loop, name, formula=bound))  # type: ignore[no-any-return]
+        return _explained(kept(complete(loop, name, formula=bound)), partial(_why_not, kind))
 
     def _stacked(self, kind: str, single: str, formula: Formula) -> Kernel:
         kernel: Any = self._kernel(single, formula)
         loop = numba_loops.stacked_gather if single == "gather" else numba_loops.stacked
-        return kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel))  # type: ignore[no-any-return]
+        compiled = kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel.__wrapped__))
+        return _explained(compiled, partial(_why_no_stack, single))
+
+
+def _explained(compiled: Any, why_not: Callable[..., None]) -> Kernel:
+    """A compiled kernel whose failure `why_not` puts into words, where the arrays are to blame."""
+
+    def explained(*arguments: Any) -> None:
+        try:
+            compiled(*arguments)
+        except Exception:
+            why_not(*arguments)
+            raise
+
+    explained.__name__, explained.__wrapped__ = compiled.__name__, compiled  # type: ignore[attr-defined]
+    return explained
+
+
+def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ()) -> None:
+    if kind == "gather":  # out, pool, indices, vectors
+        fit.check_gather(outputs, inputs, last, vectors)
+        fit.check_rows(last, inputs)
+        outputs, inputs = (outputs,), (inputs, *vectors)
+    else:
+        fit.check_kernel(kind, outputs, inputs)
+    fit.check_types(kind, outputs, inputs)
+
+
+def _why_no_stack(kind: str, *arguments: Any) -> None:
+    fit.check_members(arguments)
+    outputs = arguments[0]
+    for number in range(len(outputs[0] if isinstance(outputs, tuple) else outputs)):
+        _why_not(kind, *(member(argument, number) for argument in arguments))

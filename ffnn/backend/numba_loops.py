@@ -18,6 +18,9 @@ from ffnn.backend.numba_math import FASTMATH, word
 formula: Any = None  # both are given a meaning for each kernel
 kernel: Any = None
 
+MISFIT = "arrays that do not fit each other"
+"""What compiled code says, which knows no more; `ffnn.backend.fit` then finds the words."""
+
 
 def chosen_by_type(choose: Any) -> Any:
     """A function for compiled code whose body `choose` returns when told the arguments' types."""
@@ -32,6 +35,24 @@ def chosen_by_type(choose: Any) -> Any:
 def grid(a: Any) -> Any:
     """Rows and columns; an array of one dimension is a single row."""
     return (lambda a: (1, a.size)) if a.ndim == 1 else (lambda a: (a.shape[0], a.shape[1]))
+
+
+@chosen_by_type
+def fits(a: Any, rows: Any, columns: Any, length: Any) -> Any:
+    """Whether a matrix has so many rows and columns, a vector this length; plain numbers always fit."""
+    if not isinstance(a, types.Array):
+        return lambda a, rows, columns, length: True
+    if a.ndim == 1:
+        return lambda a, rows, columns, length: a.size == length
+    return lambda a, rows, columns, length: a.shape[0] == rows and a.shape[1] == columns
+
+
+@chosen_by_type
+def all_fit(t: Any, rows: Any, columns: Any, length: Any) -> Any:
+    """Whether each member of a tuple `fits`."""
+    if not len(t):
+        return lambda t, rows, columns, length: True
+    return lambda t, rows, columns, length: fits(t[0], rows, columns, length) and all_fit(t[1:], rows, columns, length)
 
 
 @chosen_by_type
@@ -88,7 +109,7 @@ def put(a: Any, i: Any, j: Any, v: Any) -> Any:
 def put_all(t: Any, i: Any, j: Any, v: Any) -> Any:
     """`put` a formula's result, one value or a tuple of them, into as many arrays."""
     if not isinstance(v, BaseTuple):
-        return lambda t, i, j, v: put(t[0], i, j, v)
+        return (lambda t, i, j, v: put(t[0], i, j, v)) if len(t) == 1 else None
     return (
         lambda t, i, j, v: (put(t[0], i, j, v[0]),),
         lambda t, i, j, v: (put(t[0], i, j, v[0]), put(t[1], i, j, v[1])),
@@ -136,7 +157,7 @@ def collect(a: Any, i: Any, j: Any, v: Any) -> Any:
 def collect_all(t: Any, i: Any, j: Any, v: Any) -> Any:
     """`collect` a formula's result, one value or a tuple of them, in as many arrays."""
     if not isinstance(v, BaseTuple):
-        return lambda t, i, j, v: collect(t[0], i, j, v)
+        return (lambda t, i, j, v: collect(t[0], i, j, v)) if len(t) == 1 else None
     return (
         lambda t, i, j, v: (collect(t[0], i, j, v[0]),),
         lambda t, i, j, v: (collect(t[0], i, j, v[0]), collect(t[1], i, j, v[1])),
@@ -179,6 +200,22 @@ def member(a: Any, n: Any) -> Any:
 
 
 @chosen_by_type
+def has_members(a: Any, count: Any) -> Any:
+    """Whether a stacked array has so many members, or one that all share; plain numbers always do."""
+    if not isinstance(a, types.Array):
+        return lambda a, count: True
+    return lambda a, count: a.shape[0] == 1 or a.shape[0] == count
+
+
+@chosen_by_type
+def all_have_members(t: Any, count: Any) -> Any:
+    """Whether each of a tuple `has_members`."""
+    if not len(t):
+        return lambda t, count: True
+    return lambda t, count: has_members(t[0], count) and all_have_members(t[1:], count)
+
+
+@chosen_by_type
 def members(t: Any, n: Any) -> Any:
     """`member` of each of a tuple."""
     return (
@@ -196,12 +233,17 @@ def members(t: Any, n: Any) -> Any:
 
 def stacked(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.stacked_kernel`."""
-    for n in range(len(outputs[0])):
+    count = len(outputs[0])
+    if not (all_have_members(outputs + inputs, count) and all_have_members(constants, count)):
+        raise ValueError(MISFIT)
+    for n in range(count):
         kernel(members(outputs, n), members(inputs, n), members(constants, n))
 
 
 def stacked_gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
     """See `Engine.stacked_kernel`, of gathering."""
+    if not all_have_members((pool, indices) + inputs, len(out)):
+        raise ValueError(MISFIT)
     for n in range(len(out)):
         kernel(member(out, n), member(pool, n), member(indices, n), members(inputs, n))
 
@@ -210,6 +252,8 @@ def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.elementwise`."""
     numbers = narrowed(constants, outputs[0].dtype.type)
     rows, columns = grid(outputs[0])
+    if not (all_fit(outputs, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
+        raise ValueError(MISFIT)
     for i in range(rows):
         for j in range(columns):
             put_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
@@ -221,6 +265,8 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
     # like overlapping memory, and the loop would not be vectorised.
     numbers = narrowed(constants, targets[0].dtype.type)
     rows, columns = grid(targets[0])
+    if not (all_fit(targets, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
+        raise ValueError(MISFIT)
     for i in range(rows):
         for j in range(columns):
             put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + numbers)))
@@ -229,8 +275,10 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
 def columns(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.columns`."""
     numbers = narrowed(constants, outputs[0].dtype.type)
-    clear_all(outputs)
     height, width = grid(inputs[0])
+    if not (all_fit(outputs, height, width, width) and all_fit(inputs, height, width, width)):
+        raise ValueError(MISFIT)
+    clear_all(outputs)
     for i in range(height):
         for j in range(width):
             collect_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
@@ -239,17 +287,25 @@ def columns(outputs: Any, inputs: Any, constants: Any) -> None:
 def rows(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.rows`."""
     numbers = narrowed(constants, inputs[0].dtype.type)
+    height, width = inputs[0].shape
+    if not (all_fit(inputs, height, width, height) and all_fit(outputs[:-1], height, width, height)):
+        raise ValueError(MISFIT)
     total = 0.0
-    for i in range(len(inputs[0])):
+    for i in range(height):
         total += formula(*(lines(inputs, i) + lines(outputs[:-1], i) + numbers))
     outputs[-1][0] = total
 
 
 def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
     """See `Engine.gather`."""
-    for i in range(out.shape[0]):
+    rows, columns = out.shape
+    if not (indices.size == rows and pool.shape[1] == columns and all_fit(inputs, rows, columns, columns)):
+        raise ValueError(MISFIT)
+    for i in range(rows):
+        if not 0 <= indices[i] < pool.shape[0]:
+            raise ValueError(MISFIT)
         source = pool[indices[i]]
-        for j in range(out.shape[1]):
+        for j in range(columns):
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
 
 
@@ -263,6 +319,8 @@ def square_sum(values: Any, out: Any) -> None:
 
 def square_sums(values: Any, out: Any) -> None:
     """See `Engine.square_sum`, of a stack."""
+    if len(values) != len(out):
+        raise ValueError(MISFIT)
     for n in range(len(out)):
         kernel(values[n], out[n])
 
@@ -270,6 +328,8 @@ def square_sums(values: Any, out: Any) -> None:
 def moments(values: Any, bounds: Any, out: Any) -> None:
     """See `Engine.moments`."""
     for part in range(len(bounds)):
+        if not 0 <= bounds[part, 0] <= bounds[part, 1] <= len(values):
+            raise ValueError(MISFIT)
         total, squares, largest = 0.0, 0.0, 0.0
         for i in range(bounds[part, 0], bounds[part, 1]):
             value = np.float64(values[i])
@@ -282,16 +342,20 @@ def moments(values: Any, bounds: Any, out: Any) -> None:
 
 def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
     """See `Engine.one_hot`."""
+    if len(labels) != out.shape[0]:
+        raise ValueError(MISFIT)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = off
         if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
-            raise IndexError("a label lies outside [0, number of outputs)")
+            raise ValueError(MISFIT)
         out[i, labels[i]] = on
 
 
 def one_hots(labels: Any, on: Any, off: Any, out: Any) -> None:
     """See `Engine.one_hot`, of a stack."""
+    if not has_members(labels, len(out)):
+        raise ValueError(MISFIT)
     for n in range(len(out)):
         kernel(member(labels, n), on, off, out[n])
 
@@ -300,6 +364,8 @@ def warp(pool: Any, rows: Any, channels: Any, source: Any, out: Any) -> None:
     """See `Engine.warp`."""
     _, _, height, width = source.shape
     for n in range(len(rows)):
+        if not 0 <= rows[n] < len(pool):
+            raise ValueError(MISFIT)
         image = pool[rows[n]]
         for y in range(height):
             for x in range(width):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ffnn.backend import fit
 from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula
 
@@ -27,6 +28,7 @@ class NumpyEngine(Engine):
     """
 
     name = "numpy"
+    array_type = np.ndarray
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         return np.empty(shape, dtype or self.dtype)
@@ -45,13 +47,17 @@ class NumpyEngine(Engine):
         (np.dot if a.ndim == 2 else np.matmul)(a, b, out=out)
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
-        if np.any((labels < 0) | (labels >= out.shape[-1])):
-            raise IndexError("a label lies outside [0, number of outputs)")
+        if out.ndim == 2:
+            fit.check_labels(labels, out)
+        else:
+            fit.check_classes(labels, out.shape[-1])
         out.fill(off)
         np.put_along_axis(out, labels[..., None], on, axis=-1)
 
     def warp(self, pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
         height, width, channels = shape
+        fit.check_warp(pool, rows, shape, source, out)
+        fit.check_rows(rows, pool)
         images = pool[rows].reshape(-1, height, width, channels)
         corner = np.floor(source).astype(np.int64)
         part = source - corner
@@ -87,7 +93,7 @@ class NumpyEngine(Engine):
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         if kind.startswith("stacked_"):
-            return _for_each_member(self._kernel(kind.removeprefix("stacked_"), formula))
+            return _for_eachmember(self._kernel(kind.removeprefix("stacked_"), formula))
         kernel: Kernel = getattr(self, f"_{kind}")(formula)
 
         # NaN and Inf pass through formulas without a word, as they do in compiled loops.
@@ -96,6 +102,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _elementwise(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            fit.check_kernel("elementwise", outputs, inputs)
             _store(outputs, formula(*inputs, *_numbers(constants)))
 
         return kernel
@@ -103,6 +110,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _update(formula: Formula) -> Kernel:
         def kernel(targets: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            fit.check_kernel("update", targets, inputs)
             _store(targets, formula(*targets, *inputs, *_numbers(constants)))
 
         return kernel
@@ -110,6 +118,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _columns(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            fit.check_kernel("columns", outputs, inputs)
             results = formula(*inputs, *_numbers(constants))
             results = results if isinstance(results, tuple) else (results,)
             for output, result in zip(outputs, results, strict=True):
@@ -123,6 +132,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _rows(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
+            fit.check_kernel("rows", outputs, inputs)
             rows = [value if value.ndim == 2 else value[:, None] for value in inputs]
             outputs[-1][0] = np.sum(formula(*rows, *outputs[:-1], *_numbers(constants)), dtype=np.float64)
 
@@ -131,7 +141,13 @@ class NumpyEngine(Engine):
     @staticmethod
     def _gather(formula: Formula) -> Kernel:
         def kernel(out: Array, pool: Array, indices: Array, inputs: tuple[Array, ...]) -> None:
-            out[...] = formula(np.take(pool, indices, axis=0, mode="clip").astype(out.dtype), *inputs)
+            fit.check_gather(out, pool, indices, inputs)
+            try:
+                source = np.take(pool, indices, axis=0)
+            except IndexError:
+                fit.check_rows(indices, pool)
+                raise
+            out[...] = formula(source.astype(out.dtype), *inputs)
 
         return kernel
 
@@ -147,18 +163,20 @@ def _numbers(constants: tuple[Any, ...]) -> tuple[Any, ...]:
     return tuple(value.item() if isinstance(value, np.ndarray) else value for value in constants)
 
 
-def _for_each_member(kernel: Kernel) -> Kernel:
+def _for_eachmember(kernel: Kernel) -> Kernel:
     """A kernel for a stack: that of one network, member by member."""
 
     def stacked(*arguments: Any) -> None:
+        fit.check_members(arguments)
         first = arguments[0][0] if isinstance(arguments[0], tuple) else arguments[0]
         for number in range(len(first)):
-            kernel(*(_member(argument, number) for argument in arguments))
+            kernel(*(member(argument, number) for argument in arguments))
 
     return stacked
 
 
-def _member(argument: Any, number: int) -> Any:
+def member(argument: Any, number: int) -> Any:
+    """What member `number` of a stack takes: its part of an array, or of each array of a tuple."""
     if isinstance(argument, tuple):
-        return tuple(_member(part, number) for part in argument)
+        return tuple(member(part, number) for part in argument)
     return argument[number if len(argument) > 1 else 0] if isinstance(argument, np.ndarray) else argument

@@ -94,6 +94,7 @@ class StackedEngine(Engine):
     """
 
     name = "stacked"
+    array_type = StackedArray
 
     def __init__(self, engine: Engine, size: int) -> None:
         super().__init__(engine.dtype.name)

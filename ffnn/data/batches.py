@@ -13,10 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.fit import check_rows, described
 from ffnn.backend.host_pool import HostPool
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.backend.workspace import Workspace
+from ffnn.errors import FFNNError
 from ffnn.formulas import value_itself
+from ffnn.ranges import positive_integer
 from ffnn.registry import Registry
 
 
@@ -70,6 +73,11 @@ class Pool:
     labels : int array (pool_size,)
     scale, shift : float arrays (features,)
         value = pixel * scale + shift.
+
+    Raises
+    ------
+    FFNNError
+        Where their shapes do not fit each other, or labels are no class numbers.
     """
 
     def __init__(
@@ -80,6 +88,12 @@ class Pool:
         scale: NDArray[np.float64],
         shift: NDArray[np.float64],
     ) -> None:
+        if images.ndim != 2 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+            expected = "images (rows, features), and whole numbers of shape (rows,) as labels"
+            raise FFNNError(f"a pool: expected {expected}; received {described(images)} and {described(labels)}")
+        if not scale.shape == shift.shape == images.shape[1:]:
+            received = f"{described(scale)} and {described(shift)}"
+            raise FFNNError(f"a pool: expected scale and shift of shape {images.shape[1:]}; received {received}")
         self.labels = labels
         self.features = images.shape[1]
         self._images = engine.share(images)
@@ -141,6 +155,11 @@ class Batches:
         With it every epoch has its own order; without it the order of `indices` is kept.
     sampler : Sampler, default shuffled
         What an epoch draws from the rows, where there is a seed.
+
+    Raises
+    ------
+    FFNNError
+        For no rows at all, and for rows that the pool has not.
     """
 
     def __init__(
@@ -151,6 +170,10 @@ class Batches:
         shuffle_seed: int | None = None,
         sampler: Sampler | None = None,
     ) -> None:
+        if np.ndim(indices) != 1 or not len(indices):
+            raise FFNNError(f"batches: expected numbers of rows, at least one; received {described(indices)}")
+        check_rows(indices, pool.labels)
+        positive_integer("batch_size", batch_size)
         self.engine = pool.engine
         self.size = len(indices)
         self.batch_size = min(batch_size, self.size)
@@ -159,6 +182,11 @@ class Batches:
         self._sampler = sampler or shuffled
         self._workspace = Workspace(pool.engine)
         self._orders: dict[int, NDArray[np.int64]] = {}
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Those of its rows."""
+        return self.pool.labels[self._indices]
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -187,4 +215,7 @@ class Batches:
         if self._shuffle_seed is None:
             return self._indices
         rng = np.random.default_rng([self._shuffle_seed, number])
-        return self._indices[self._sampler(self.pool.labels[self._indices], rng)]
+        drawn = self._sampler(self.pool.labels[self._indices], rng)
+        if np.shape(drawn) != self._indices.shape:
+            raise FFNNError(f"a sampler: expected {self.size} places, as many as rows; received {described(drawn)}")
+        return self._indices[drawn]

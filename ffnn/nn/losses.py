@@ -3,6 +3,7 @@
 Every loss is a mean over the batch. Targets are made where they are needed, from integer labels.
 """
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
@@ -10,10 +11,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.fit import check_classes
 from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum, where
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
 from ffnn.formulas import product, value_itself
+from ffnn.nn.doors import check_labels, check_matrix
 from ffnn.nn.softmax import exponential, log_share, softmax, softmax_and_logarithms
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
@@ -48,11 +51,23 @@ class Loss(ABC):
         self._kernel = engine.rows(type(self).formula)
         self.sum = engine.zeros((1,), np.float64)
         self._unused_sum = engine.zeros((1,), np.float64)
+        # What was checked last: a network's outputs come in the same array again and again.
+        self._outputs: Array = None
+        self._labels: Array = None
 
     def forward(self, outputs: Array, labels: Array) -> float:
         """The loss of a batch, read from where it was computed; parameters as for `compute`."""
         self.compute(outputs, labels)
-        return self.total / self.divisor
+        value = self.total / self.divisor
+        if math.isnan(value) and labels.ndim == 1:  # a device makes NaN of an unknown label
+            check_classes(self._engine.host(labels), self._num_outputs)
+        return value
+
+    def check(self, labels: Array, rows: int) -> None:
+        """FFNNError unless `compute` takes these labels for outputs of so many rows."""
+        if labels is not self._labels or len(labels) != rows:
+            check_labels(labels, self._engine, rows, self._num_outputs)
+            self._labels = labels
 
     @property
     def total(self) -> float:
@@ -73,8 +88,19 @@ class Loss(ABC):
             What the network's last layer gave.
         labels : int array (batch_size,), or float array like outputs
             Class numbers, or the targets themselves.
+
+        Raises
+        ------
+        FFNNError
+            For arrays of another shape or type, and, on engines that look, for a label that is no output's number.
         """
+        if not hasattr(self, "_engine"):
+            raise FFNNError("a loss needs its network: Objective(network, loss), or loss.connect(engine, num_outputs)")
+        if outputs is not self._outputs:
+            check_matrix("outputs", outputs, self._engine, self._num_outputs)
+            self._outputs = outputs
         rows, columns = outputs.shape
+        self.check(labels, rows)
         grad = self._workspace("grad", rows, columns)
         targets = self._targets(labels)
         self.weight, scale = self._weighed(labels)
@@ -83,6 +109,8 @@ class Loss(ABC):
 
     def backward(self) -> Array:
         """dLoss/doutputs of the last batch; overwritten by the next one."""
+        if not hasattr(self, "_grad"):
+            raise FFNNError("a loss without a batch has no gradient: call forward first")
         return self._grad
 
     def _targets(self, labels: Array) -> Array:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.fit import described
 from ffnn.errors import FFNNError, nearest
+from ffnn.nn.doors import check_matrix
 from ffnn.nn.fusion import fused
 from ffnn.nn.layer import Layer
 from ffnn.nn.losses import Loss
@@ -71,17 +73,37 @@ class Network:
             layer.connect(self.engine, size, own, int(_stream(seed, name).generate_state(1)[0]))
         trained = [layer for layer in layers if layer.parameter_specs(layer.input_size)]
         self._stages = fused(layers)
+        self._outputs: Array = None
+        # What was checked last: batches come in the same arrays again and again.
+        self._inputs: Array = None
+        self._grad: Array = None
         first = layers.index(trained[0]) if trained else 0
         self._first_trained = len(fused(layers[:first]))
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
-        """Outputs (batch_size, output_size); they are overwritten by the next forward."""
+        """Outputs (batch_size, output_size); they are overwritten by the next forward.
+
+        `inputs` is an array of the engine, of its floating type: FFNNError for anything else.
+        """
+        self.check(inputs)
         for stage in self._stages:
             inputs = stage.forward(inputs, training)
+        self._outputs = inputs
         return inputs
+
+    def check(self, inputs: Array) -> None:
+        """FFNNError unless `forward` takes these inputs."""
+        if inputs is not self._inputs:
+            check_matrix("inputs", inputs, self.engine, self.input_size)
+            self._inputs = inputs
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = False) -> Array | None:
         """Fill `parameters.grads` from dLoss/doutputs; return dLoss/dinputs only if it is asked for."""
+        if self._outputs is None:
+            raise FFNNError("backward has nothing to go back through: call forward first")
+        if grad_outputs is not self._grad or len(grad_outputs) != len(self._outputs):
+            check_matrix("grad_outputs", grad_outputs, self.engine, self.output_size, len(self._outputs))
+            self._grad = grad_outputs
         last = -1 if needs_input_grad else self._first_trained
         for place in range(len(self._stages) - 1, -1, -1):
             grad_outputs = self._stages[place].backward(grad_outputs, place != last)
@@ -90,12 +112,37 @@ class Network:
         return grad_outputs
 
     def predict(self, inputs: Any, batch_size: int = 2048) -> NDArray[Any]:
-        """Outputs for host values of any length, as a NumPy array of its own."""
-        parts = [
-            np.array(self.engine.host(self.forward(self.engine.array(inputs[start : start + batch_size]))))
-            for start in range(0, len(inputs), batch_size)
-        ]
-        return np.concatenate(parts)
+        """Outputs (rows, output_size) for host values (rows, input_size) of any length, as a NumPy array of its own.
+
+        Raises
+        ------
+        FFNNError
+            For values of another shape, and where outputs are not finite, which no class can be read from.
+        """
+        inputs = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
+        if hasattr(inputs, "dtype") and inputs.dtype.kind not in "biuf":
+            raise FFNNError(f"inputs: expected numbers; received {described(inputs)}")
+        if len(inputs.shape) != 2 or inputs.shape[1] != self.input_size:
+            single = ": a single row is inputs[None]" if inputs.shape == (self.input_size,) else ""
+            expected = f"expected shape (rows, {self.input_size})"
+            raise FFNNError(f"inputs: {expected}; received {tuple(inputs.shape)}{single}")
+        outputs = np.empty((len(inputs), self.output_size), self.engine.dtype)
+        with self.engine.quiet():
+            for start in range(0, len(inputs), batch_size):
+                part = slice(start, start + batch_size)
+                outputs[part] = self.engine.host(self.forward(self.engine.array(inputs[part])))
+        finite = np.isfinite(outputs).all(axis=1)
+        if not finite.all():
+            raise FFNNError(self._why_not_finite(inputs, int(np.argmin(finite))))
+        return outputs
+
+    def _why_not_finite(self, inputs: Any, row: int) -> str:
+        kind = self.engine.dtype
+        values = np.asarray(inputs[row : row + 1], np.float64)
+        largest = values.flat[np.argmax(np.abs(values))]
+        if abs(largest) <= np.finfo(kind).max:
+            return f"the outputs for row {row} are not finite: its inputs or the weights are too large, or not finite"
+        return f"inputs: expected finite values of {kind.name}; received {largest:g} in row {row}"
 
     def named_parameters(self) -> Iterator[tuple[str, Parameter]]:
         """Pairs of qualified name and parameter, in the order of the layers."""
@@ -124,6 +171,10 @@ class Network:
         for name, array in own.items():
             # A counter that lives on the host, whatever the engine, takes no array of a device.
             array[...] = state[name] if isinstance(array, np.ndarray) else self.engine.array(state[name], array.dtype)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(repr, self.layers.values()))
+        return f"Network([{layers}], input_size={self.input_size}): {self.parameters.size:,} parameters, {self.engine}"
 
     def summary(self) -> str:
         """A table of layers: shape of the output, trainable parameters, floating-point operations of one forward."""
@@ -167,19 +218,35 @@ class Objective:
         loss.connect(network.engine, network.output_size)
 
     def gradients(self, inputs: Array, labels: Array) -> float:
-        """One forward and backward in training mode; fills the gradients and returns the loss without the penalty."""
+        """One forward and backward in training mode; fills the gradients and returns the loss without the penalty.
+
+        Parameters
+        ----------
+        inputs : array (batch_size, input_size) of the engine
+        labels : int array (batch_size,) of class numbers, or array (batch_size, output_size) of targets
+
+        Raises
+        ------
+        FFNNError
+            For arrays of another shape or type, and for a label that is no number of an output.
+        """
         value = self.forward(inputs, labels)
         self.backward(len(labels))
         return value
 
     def forward(self, inputs: Array, labels: Array) -> float:
-        """The loss of a batch in training mode, without the penalty."""
+        """The loss of a batch in training mode, without the penalty; parameters as for `gradients`."""
+        self.network.check(inputs)
+        self.loss.check(labels, len(inputs))
         self.outputs = self.network.forward(inputs, training=True)
         return self.loss.forward(self.outputs, labels)
 
     def backward(self, batch_size: int) -> None:
         """Fill the gradients of what `forward` computed last, penalty included."""
-        self.network.backward(self.loss.backward())
+        grad = self.loss.backward()
+        if batch_size != len(grad):
+            raise FFNNError(f"batch_size: expected {len(grad)}, the rows of the last batch; received {batch_size}")
+        self.network.backward(grad)
         if self.penalty is not None:
             self.penalty.add_gradient(self.network.parameters, self.penalty.factor(batch_size))
 

@@ -72,6 +72,8 @@ class Optimizer(ABC):
 
     def step(self) -> None:
         """Move every parameter once."""
+        if not hasattr(self, "_parameters"):
+            raise FFNNError("an optimizer needs parameters to move: call optimizer.connect(network.parameters) first")
         self.steps += 1
         self.move(self.numbers(self.steps, self.learning_rate))
 

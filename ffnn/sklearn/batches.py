@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
+from ffnn.backend.fit import described
 from ffnn.backend.vocabulary import row_map
 from ffnn.data.batches import Batches, Pool
+from ffnn.errors import FFNNError
 from ffnn.formulas import product
 
 
@@ -53,6 +55,8 @@ class WeightedBatches(Batches):
         num_classes: int,
     ) -> None:
         super().__init__(pool, indices, batch_size, shuffle_seed)
+        if weights.shape != pool.labels.shape:
+            raise FFNNError(f"weights: expected shape {pool.labels.shape}, one a row; received {described(weights)}")
         self._weights, self._num_classes = weights, num_classes
         self._weigh = self.engine.rows(weighted_target)
         self._sum = self.engine.zeros((1,), np.float64)

@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Any, ClassVar
 
 from ffnn.backend.engine import Array
+from ffnn.backend.fit import check_classes
 from ffnn.data.batches import Batches
 from ffnn.errors import FFNNError
 from ffnn.nn.averaging import WeightAverage
 from ffnn.nn.clipping import Clip
-from ffnn.nn.network import Objective
+from ffnn.nn.network import Network, Objective
 from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.schedules import SCHEDULES, Clock, Schedule
 from ffnn.training.diagnostics import Diagnostics, first_non_finite
@@ -98,6 +99,11 @@ class Trainer:
     plan : Plan
     callbacks : sequence of Callback
 
+    Raises
+    ------
+    FFNNError
+        Where batches do not fit the network: their engine, their features, or a label that is no output.
+
     Attributes
     ----------
     history : History
@@ -131,6 +137,8 @@ class Trainer:
         plan: Plan,
         callbacks: Sequence[Callback] = (),
     ) -> None:
+        for batches in (train, val):
+            _check_fit(batches, objective.network)
         self.objective, self.optimizer, self.plan = objective, optimizer, plan
         self.train, self.val, self.callbacks = train, val, callbacks
         optimizer.connect(objective.network.parameters)
@@ -383,6 +391,15 @@ class Trainer:
 
     def _origin(self, inputs: Array) -> str:
         return f"it began in {first_non_finite(self.objective.network, inputs)}"
+
+
+def _check_fit(batches: Batches, network: Network) -> None:
+    """Once for all batches: a device cannot complain of a label, and a stack's step is looked at by nobody."""
+    features, engine = batches.pool.features, batches.engine
+    if features != network.input_size or engine.dtype != network.engine.dtype:
+        expected = f"batches of {network.input_size} features in {network.engine.dtype.name}, as the network takes"
+        raise FFNNError(f"expected {expected}; received {features} in {engine.dtype.name}")
+    check_classes(batches.labels, network.output_size)
 
 
 def _first_inputs(batches: Batches) -> Array:

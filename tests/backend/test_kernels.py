@@ -181,7 +181,7 @@ def test_one_hot(engine_name: str, dtype: str) -> None:
 def test_a_label_that_is_no_column_is_refused(engine_name: str, dtype: str, label: int) -> None:
     engine = create_engine(engine_name, dtype)
     around = engine.zeros((5, 4))
-    with pytest.raises(IndexError, match=r"a label lies outside \[0, number of outputs\)"):
+    with pytest.raises(FFNNError, match=f"Label {label} found, but the network has 4 outputs"):
         engine.one_hot(engine.array([1, 0, label], np.int64), 1.0, 0.0, around[1:4])
     assert not around[[0, 4]].any()
 

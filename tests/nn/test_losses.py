@@ -203,7 +203,7 @@ def test_a_label_beyond_the_outputs_is_refused(spec: dict[str, Any], engine_name
     outputs, labels = batch(4)
     for wrong in (-1, K, 10**6):
         labels[2] = wrong
-        with pytest.raises(IndexError, match="label"):
+        with pytest.raises(FFNNError, match=f"Label {wrong} found"):
             run(LOSSES.create(spec), engine_name, outputs, labels)
 
 

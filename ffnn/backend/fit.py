@@ -1,0 +1,130 @@
+"""Whether arrays fit a kernel: compiled code reads whatever lies behind an array, so none may be too short for it.
+
+Compiled loops compare shapes themselves, which costs nothing there; what is wrong is said here, in words.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from ffnn.backend.engine import Array
+from ffnn.errors import FFNNError
+
+
+def described(array: Any) -> str:
+    """Type and shape of an array; of anything else its type alone.
+
+    Examples
+    --------
+    >>> described(np.zeros((2, 3), np.float32)), described([1, 2])
+    ('float32 of shape (2, 3)', 'list')
+    """
+    if not hasattr(array, "shape") or not hasattr(array, "dtype"):
+        return type(array).__name__
+    return f"{array.dtype} of shape {tuple(array.shape)}"
+
+
+def check_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> None:
+    """FFNNError unless a kernel of this kind (elementwise, update, columns or rows) can run over these arrays."""
+    sums = kind in ("columns", "rows")
+    try:
+        shape = inputs[0].shape if sums else outputs[0].shape
+        ends = shape[:1] if kind == "rows" else shape[-1:]
+        for array in inputs:
+            if (own := array.shape) != shape and own != ends:
+                _refuse_kernel(kind, outputs, inputs)
+        for array in outputs:
+            if (own := array.shape) != shape and not (sums and own == (ends if kind == "columns" else (1,))):
+                _refuse_kernel(kind, outputs, inputs)
+        axes = len(shape)
+    except (AttributeError, IndexError):
+        axes = 0
+    if axes != 2 and (axes != 1 or kind == "rows"):
+        _refuse_kernel(kind, outputs, inputs)
+
+
+def check_gather(out: Array, pool: Array, indices: Array, inputs: Sequence[Array]) -> None:
+    """FFNNError unless the shapes of gathering fit; which rows the pool has is for `check_rows`."""
+    try:
+        rows, columns = out.shape
+        fit = pool.shape[1:] == (columns,) and indices.shape == (rows,)
+        for vector in inputs:
+            fit = fit and vector.shape == (columns,)
+    except (AttributeError, ValueError):
+        fit = False
+    if not fit:
+        expected = "out (n, columns), then pool (rows, columns), n numbers of rows, vectors (columns,)"
+        _refuse("kernel gather", expected, [out], [pool, indices, *inputs])
+
+
+def check_rows(rows: Any, pool: Any) -> None:
+    """FFNNError unless these are numbers of rows of the pool."""
+    if rows.dtype.kind not in "iu":
+        raise FFNNError(f"numbers of rows: expected whole numbers; received {described(rows)}")
+    if rows.size and not 0 <= (low := int(rows.min())) <= (high := int(rows.max())) < len(pool):
+        worst = low if low < 0 else high
+        raise FFNNError(f"numbers of rows: expected 0 to {len(pool) - 1}, for so many there are; received {worst}")
+
+
+def check_labels(labels: Any, out: Array) -> None:
+    """FFNNError unless each row of `out` has a whole number that is one of its columns."""
+    expected = tuple(out.shape[:-1])
+    if not hasattr(labels, "shape") or tuple(labels.shape) != expected or labels.dtype.kind not in "iu":
+        raise FFNNError(f"labels: expected whole numbers of shape {expected}; received {described(labels)}")
+    check_classes(labels, out.shape[-1])
+
+
+def check_classes(labels: Any, count: int) -> None:
+    """FFNNError for a label that is no number of one of so many outputs.
+
+    Examples
+    --------
+    >>> check_classes(np.array([0, 7]), 2)
+    Traceback (most recent call last):
+    ffnn.errors.FFNNError: Label 7 found, but the network has 2 outputs: expected labels from 0 to 1
+    """
+    if labels.size and not (labels.min() >= 0 and labels.max() < count):
+        label = labels[(labels < 0) | (labels >= count)].flat[0]
+        outputs = f"{count} output{'' if count == 1 else 's'}"
+        raise FFNNError(f"Label {label} found, but the network has {outputs}: expected labels from 0 to {count - 1}")
+
+
+def check_warp(pool: Array, rows: Array, shape: tuple[int, int, int], source: Array, out: Array) -> None:
+    """FFNNError unless images of this shape can be moved from the pool to `out`."""
+    height, width, channels = shape
+    values = height * width * channels
+    if (tuple(pool.shape[1:]), tuple(out.shape), tuple(source.shape)) != (
+        (values,), (len(rows), values), (len(rows), 2, height, width)
+    ):  # fmt: skip
+        expected = f"pool (images, {values}), rows (n,), places (n, 2, {height}, {width}), then out (n, {values})"
+        _refuse("warp", expected, [out], [pool, rows, source])
+
+
+def check_types(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> None:
+    """FFNNError for an output that cannot be written, and for values that compiled code cannot compute with."""
+    for array in outputs:
+        if not array.flags.writeable:
+            raise FFNNError(f"{kind}: expected outputs that can be written; received read-only {described(array)}")
+    for array in (*outputs, *inputs):
+        if array.dtype.kind not in "biuf" or array.dtype == np.float16 or not array.dtype.isnative:
+            raise FFNNError(f"{kind}: expected float32, float64 or whole numbers; received {described(array)}")
+
+
+def check_members(arguments: Sequence[Any]) -> None:
+    """FFNNError unless each array of a stack has as many members as the first, or one that they share."""
+    parts = [part for argument in arguments for part in (argument if isinstance(argument, tuple) else (argument,))]
+    arrays = [part for part in parts if isinstance(part, np.ndarray)]
+    members = len(arrays[0])
+    if any(len(array) not in (1, members) for array in arrays):
+        _refuse("stack", f"{members} members, or one for all", arrays[:1], arrays[1:])
+
+
+def _refuse_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> NoReturn:
+    ends = "row" if kind == "rows" else "column"
+    _refuse(f"kernel {kind}", f"matrices of one shape, and vectors of one value for each {ends}", outputs, inputs)
+
+
+def _refuse(kind: str, expected: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> NoReturn:
+    received = "; ".join(", ".join(map(described, arrays)) for arrays in (outputs, inputs) if len(arrays))
+    raise FFNNError(f"{kind}: expected {expected}; received {received}")
