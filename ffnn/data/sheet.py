@@ -41,6 +41,8 @@ def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     # Figures are made without pyplot, which would keep them all and ask for a display.
     from matplotlib.figure import Figure
 
+    from ffnn.report.figures.canvas import words
+
     mosaic = contact_sheet(dataset, count)
     classes = len(dataset.class_names)
     rows, columns = mosaic.shape[:2]
@@ -51,11 +53,11 @@ def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
         mosaic, interpolation="nearest", **({} if mosaic.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255})
     )
     middles = GAP + dataset.shape[0] / 2 - 0.5 + np.arange(classes) * (dataset.shape[0] + GAP)
-    axes.set_yticks(middles, dataset.class_names, fontsize=9)
+    axes.set_yticks(middles, [words(name) for name in dataset.class_names], fontsize=9)
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(title, fontsize=10)
+    axes.set_title(words(title, 120), fontsize=10)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format=path.suffix[1:] or "png", dpi=130)

@@ -3,13 +3,13 @@
 It reads measurements and changes nothing.
 """
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.table import Table
 
 from ffnn.console import Console
+from ffnn.csv_file import write_csv
 from ffnn.data.splits import missing_classes
 from ffnn.drawing import harmless
 from ffnn.lab.robustness import PERTURBATIONS
@@ -49,12 +49,14 @@ def present_robustness(name: str, levels: Sequence[float], evaluations: Sequence
     accuracy = [evaluation.metrics["accuracy"] for evaluation in evaluations]
     path = folder / "figures" / f"robustness-{name}.csv"
     path.parent.mkdir(exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow([name, "accuracy", "macro_f1", *(f"accuracy of {cls}" for cls in by_class)])
-        for number, (level, evaluation) in enumerate(zip(levels, evaluations, strict=True)):
-            of_classes = [values[number] for values in by_class.values()]
-            writer.writerow([level, accuracy[number], evaluation.metrics["macro_f1"], *of_classes])
+    write_csv(
+        path,
+        [name, "accuracy", "macro_f1", *(f"accuracy of {cls}" for cls in by_class)],
+        (
+            [level, accuracy[number], evaluation.metrics["macro_f1"], *(values[number] for values in by_class.values())]
+            for number, (level, evaluation) in enumerate(zip(levels, evaluations, strict=True))
+        ),
+    )
     with harmless("the curve"):
         draw_robustness(levels, accuracy, by_class, label, path.with_suffix(".png"))
     console = Console(highlight=False)

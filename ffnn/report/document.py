@@ -6,9 +6,11 @@ A page, a PDF and a Markdown file are made from the same `Document`, so that the
 import math
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
+
+from ffnn.words import visible
 
 Mood = Literal["", "good", "bad", "unsure", "quiet", "strong"]
 """What a cell's colour says: a verdict for, against, undecided; an aside; the row that counts."""
@@ -300,6 +302,21 @@ class Document:
     blocks: Sequence[Block]
     subtitle: str = ""
     abstract: str = ""
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            object.__setattr__(self, field.name, _shown(getattr(self, field.name)))
+
+
+def _shown(value: Any) -> Any:
+    """The same text, blocks or cells, with what no one sees made visible: Typst refuses it, a browser obeys it."""
+    if isinstance(value, str):
+        return visible(value, keep="\n")
+    if isinstance(value, list | tuple):
+        return [_shown(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _shown(getattr(value, field.name)) for field in fields(value)})
+    return value
 
 
 def figures_of(blocks: Sequence[Block]) -> Iterator[Figure]:

@@ -3,7 +3,6 @@
 Each is read into plain values here, once; the chapters of a report are written from these.
 """
 
-import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ffnn.csv_file import read_csv
 from ffnn.errors import FFNNError
 from ffnn.tracking import RunRecord, read_run
 
@@ -138,7 +138,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
     records: dict[str, list[RunRecord]] = {row["condition"]: [] for row in comparison.get("conditions", [])}
     missing = []
     known: dict[str, RunRecord] = {}
-    for row in _read_csv(path / RUNS):
+    for row in read_csv(path / RUNS):
         name = row["run"]
         if name not in known:
             if not (path / name / CONFIG).is_file():
@@ -152,7 +152,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
 def read_sweep_folder(path: Path) -> SweepFolder:
     """The trials of a sweep; FFNNError if a file of it is damaged."""
     about = _read_json(path / SWEEP) if (path / SWEEP).is_file() else {}
-    return SweepFolder(path, _read_csv(path / TRIALS), about)
+    return SweepFolder(path, read_csv(path / TRIALS), about)
 
 
 def sweep_runs(folder: SweepFolder) -> list[RunRecord]:
@@ -169,11 +169,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise FFNNError(f"{path}: expected a JSON object; received {type(values).__name__}")
     return values
-
-
-def _read_csv(path: Path) -> list[dict[str, str]]:
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file, restval=""))
-    except (OSError, csv.Error, UnicodeDecodeError) as problem:
-        raise FFNNError(f"{path}: expected a table with commas; {problem}") from problem

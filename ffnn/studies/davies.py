@@ -3,14 +3,13 @@
 The grid's conditions are named FRAMEWORK-RATE-BATCH; here they are taken apart again from the runs' configs.
 """
 
-import csv
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ffnn.files import replacing
+from ffnn.csv_file import write_csv, write_records
 from ffnn.report.document import Block, Bullets, Figure, Heading, Row, literal
 from ffnn.report.figures import draw_curves
 from ffnn.report.figures.grids import draw_against_setting, draw_heatmaps, draw_speed_against_accuracy
@@ -49,12 +48,15 @@ class Davies:
 
 def write_master_table(runs: Sequence[RunRecord], path: Path) -> None:
     """`tf_vs_np.csv`: a row a run, with model, learning rate, batch, trial, time and accuracy."""
-    with replacing(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["model", "learning_rate", "batch_size", "trial", "time_seconds", "accuracy"])
-        for run in runs:
-            settings = [run.config[name] for name in ("framework", "learning_rate", "batch_size", "seed")]
-            writer.writerow([*settings, run.summary[SECONDS], run.summary.get(ACCURACY, "")])
+    settings = ("framework", "learning_rate", "batch_size", "seed")
+    write_csv(
+        path,
+        ["model", "learning_rate", "batch_size", "trial", "time_seconds", "accuracy"],
+        (
+            [*(run.config[name] for name in settings), run.summary[SECONDS], run.summary.get(ACCURACY, "")]
+            for run in runs
+        ),
+    )
 
 
 def write_histories(runs: Sequence[RunRecord], folder: Path) -> None:
@@ -64,10 +66,7 @@ def write_histories(runs: Sequence[RunRecord], folder: Path) -> None:
     for run in runs:
         config = run.config
         label = f"{config['framework']}-{config['learning_rate']:g}-{config['batch_size']}-{config['seed']}"
-        with replacing(folder / f"{label}.csv") as file:
-            writer = csv.DictWriter(file, names, extrasaction="ignore", lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(run.history)
+        write_records(folder / f"{label}.csv", names, run.history)
 
 
 def check_consistency(finished: Finished) -> list[str]:

@@ -3,12 +3,11 @@
 Verdicts follow from the statistics of `ffnn.lab.experiment`; nobody writes one by hand.
 """
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
-from ffnn.files import replacing
 from ffnn.lab.experiment.claims import Judged
 from ffnn.lab.experiment.findings import caveats, format_p
 from ffnn.lab.experiment.measures import MEASURES
@@ -79,13 +78,12 @@ def verdict_of(finished: Finished, said: Said) -> str:
 
 def write_figures(finished: Finished, path: Path) -> None:
     """`figures.csv`: what was published, ours, and the difference, a row a figure."""
-    with replacing(path) as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["figure", "condition", "measure", "published", "ours", "± 95 %", "difference"])
-        for figure in finished.study.published:
-            mean = finished.mean(figure.condition, figure.measure)
-            ours = [mean.mean, mean.half_width, mean.mean - figure.value]
-            writer.writerow([figure.what, figure.condition, figure.measure, figure.value, *ours])
+    rows = []
+    for figure in finished.study.published:
+        mean = finished.mean(figure.condition, figure.measure)
+        ours = [mean.mean, mean.half_width, mean.mean - figure.value]
+        rows.append([figure.what, figure.condition, figure.measure, figure.value, *ours])
+    write_csv(path, ["figure", "condition", "measure", "published", "ours", "± 95 %", "difference"], rows)
 
 
 def _data(finished: Finished) -> str:

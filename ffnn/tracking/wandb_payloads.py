@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ffnn.tracking.plain import finite
 from ffnn.tracking.tracker import DatasetReference, EvaluationReport
+from ffnn.words import visible
 
 BINS = 64
 LARGEST = 1e300  # beyond it the width of a histogram's range would overflow
@@ -50,14 +51,16 @@ def histograms(wandb: Any, prefix: str, arrays: Mapping[str, NDArray[Any]]) -> d
 
 def confusion_and_tables(wandb: Any, report: EvaluationReport) -> dict[str, Any]:
     """The confusion matrix as chart and picture, the per-class table and the wrong images, by name."""
-    names, part = [str(name) for name in report.class_names], report.part
+    names, part = [visible(name) for name in report.class_names], report.part
     payload = {f"{part}/confusion_matrix": confusion_chart(wandb, report.confusion, names)}
     if report.confusion_png is not None:
         payload[f"{part}/confusion_picture"] = wandb.Image(str(report.confusion_png))
     if report.per_class:
         rows = [finite(row) for row in report.per_class]
         columns = list(report.per_class[0])
-        payload[f"{part}/per_class"] = wandb.Table(columns, [[row.get(name) for name in columns] for row in rows])
+        payload[f"{part}/per_class"] = wandb.Table(
+            columns, [[_cell(row.get(name)) for name in columns] for row in rows]
+        )
     if report.wrong:
         columns = ["index", "image", "label", "predicted", "confidence"]
         cells = [
@@ -66,6 +69,10 @@ def confusion_and_tables(wandb: Any, report: EvaluationReport) -> dict[str, Any]
         ]
         payload[f"{part}/wrong_images"] = wandb.Table(columns, cells)
     return payload
+
+
+def _cell(value: Any) -> Any:
+    return visible(value) if isinstance(value, str) else value
 
 
 def confusion_chart(wandb: Any, confusion: NDArray[np.int64], names: list[str]) -> Any:

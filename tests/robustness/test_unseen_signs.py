@@ -100,3 +100,121 @@ def _passes_by(node: ast.AST) -> list[str]:
         return [ast.unparse(node.func)]
     named = [name.name for name in node.names] if isinstance(node, ast.ImportFrom) else []
     return ["rich.console.Console"] if "Console" in named and getattr(node, "module", "") == "rich.console" else []
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run on classes of hostile names, with a note of the kind."""
+    from ffnn.lab.config import make_config
+    from ffnn.lab.run import train
+    from ffnn.training.callbacks import Callback
+
+    folder = tmp_path_factory.mktemp("hostile")
+    names = np.array([HOSTILE, "$$ \\frac_{", "_hidden", "<b>&amp;</b>", "=1+1"])
+    pixels = np.random.default_rng(0).integers(0, 256, (150, 3, 3), np.uint8)
+    np.savez(folder / "images.npz", images=pixels, labels=np.arange(150) % 5, class_names=names)
+    dataset = {"name": "npz", "path": str(folder / "images.npz")}
+    settings = {"dataset": dataset, "epochs": 2, "hidden_layers": [4], "wandb": "disabled", "engine": "numpy"}
+    config = make_config({**settings, "notes": HOSTILE.replace("\0", ""), "tags": [HOSTILE.replace("\0", "")]})
+    config = config.model_copy(update={"runs_dir": str(folder / "runs")})
+    return train(config, lambda line: None, Callback()).path
+
+
+def test_a_report_shows_names_on_its_page_in_its_pdf_and_in_its_figures(run: Path, tmp_path: Path) -> None:
+    from xml.etree import ElementTree
+
+    from ffnn.report.make import make_report
+
+    page = make_report([run], tmp_path / "report")
+    text = page.read_text(encoding="utf-8")
+    assert not unseen(text)
+    assert r"\x1b]0;owned\x07" in text
+    assert page.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    drawings = [*tmp_path.rglob("*.svg"), *run.rglob("*.svg")]
+    assert drawings
+    for drawing in drawings:
+        assert not unseen(drawing.read_text(encoding="utf-8")), drawing
+        ElementTree.parse(drawing)  # a control in a comment would make it no XML
+
+
+def test_every_kind_of_block_is_shown_in_every_format(tmp_path: Path) -> None:
+    from ffnn.report import document as d
+    from ffnn.report.html import render_html
+    from ffnn.report.markdown import write_markdown
+    from ffnn.report.pdf import write_pdf
+
+    hostile = HOSTILE + "\ud800\ufffe\x85"
+    blocks = [
+        d.Heading(hostile), d.Paragraph(f"{d.literal(hostile)} **{hostile}** {d.code(hostile)}"), d.Code(hostile),
+        d.Bullets([hostile]), d.Note(hostile), d.Table([hostile], [[d.Cell(hostile, "good")], [hostile]], hostile),
+        d.Details(hostile, [d.Paragraph(hostile)]),
+    ]  # fmt: skip
+    report = d.Document(hostile, blocks, hostile, hostile)
+    write_markdown(report, tmp_path / "report.md")
+    write_pdf(report, tmp_path / "report.pdf")
+    for text in (render_html(report), (tmp_path / "report.md").read_text(encoding="utf-8")):
+        assert not unseen(text)
+        assert not set(text) & set("\ud800\ufffe\x85")
+        assert text.count("ud800") >= 9
+
+
+@pytest.mark.parametrize("name", ["$$", "$x$", "\\$$", "_a", "$\\frac{", "\x1b", "\ud800", "a\nb", ""])
+def test_a_contact_sheet_shows_classes_of_any_name(name: str, tmp_path: Path) -> None:
+    from ffnn.data import Dataset
+    from ffnn.data.sheet import draw_sheet
+
+    data = Dataset("x", np.zeros((2, 4), np.uint8), np.array([0, 1]), (name, "b"), (2, 2), 255, 0, "memory")
+    draw_sheet(data, 1, tmp_path / "sheet.svg", f"title {name}")
+    assert not unseen((tmp_path / "sheet.svg").read_text(encoding="utf-8"))
+
+
+def test_no_cell_of_a_table_is_a_formula_and_each_is_read_back(tmp_path: Path) -> None:
+    import csv
+
+    from ffnn.csv_file import read_csv, write_csv
+
+    formulas = ["=1+1", "+cmd|' /C calc'!A0", "-x", "@SUM(A1)", "'=1", "\uff1d1", "=\x1b"]
+    plain = ["-0.5", "+1e-3", "a=b", "'quoted'", "", "x\ny", "-", -0.5, 3, None]
+    write_csv(tmp_path / "t.csv", ["=name"], [[cell] for cell in formulas + plain])
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        (heading,), *rows = csv.reader(file)
+    written = [row[0] if row else "" for row in rows]
+    assert heading == "'=name"
+    assert [cell[0] for cell in written[: len(formulas)]] == ["'"] * len(formulas)
+    assert written[len(formulas) :] == ["-0.5", "+1e-3", "a=b", "'quoted'", "", r"x\ny", "'-", "-0.5", "3", ""]
+    back = [row["=name"] for row in read_csv(tmp_path / "t.csv")]
+    shown = [visible("" if cell is None else cell) for cell in formulas + plain]
+    assert [cell for cell in back if cell] == [cell for cell in shown if cell]
+
+
+def test_every_table_is_written_by_one_place(repository: Path) -> None:
+    users = [
+        path.name for path in repository.glob("ffnn/**/*.py") if "import csv\n" in path.read_text(encoding="utf-8")
+    ]
+    assert users == ["csv_file.py"]
+
+
+def test_the_tables_of_runs_hold_no_formula(run: Path, tmp_path: Path) -> None:
+    from ffnn.lab.experiment.tables import write_runs
+    from ffnn.report.sources import read_csv
+    from ffnn.tracking import read_run
+
+    write_runs({"=cmd": [read_run(run)]}, tmp_path / "runs.csv")
+    assert not [line for line in (tmp_path / "runs.csv").read_text().splitlines() if line.startswith("=")]
+    assert read_csv(tmp_path / "runs.csv")[0]["condition"] == "=cmd"
+
+
+def test_weights_and_biases_gets_names_that_can_be_seen() -> None:
+    from types import SimpleNamespace
+
+    from ffnn.tracking.tracker import EvaluationReport
+    from ffnn.tracking.wandb_payloads import confusion_and_tables
+
+    def table(columns: list[str], rows: list[list[object]]) -> list[object]:
+        return [columns, rows]
+
+    wandb = SimpleNamespace(Table=table, plot_table=lambda *parts: parts, Image=str)
+    row = {"class": HOSTILE, "precision": 1.0}
+    report = EvaluationReport(np.eye(2, dtype=np.int64), (HOSTILE, "b"), [row, {**row, "class": "b"}])
+    sent = str(confusion_and_tables(wandb, report))
+    assert SHOWN.replace("\\", "\\\\") in sent

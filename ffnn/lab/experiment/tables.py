@@ -3,7 +3,6 @@
 Each is replaced as a whole, so a reader never finds half of one.
 """
 
-import csv
 import json
 import math
 import os
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.csv_file import write_records
 from ffnn.files import replacing
 from ffnn.lab.experiment.claims import Judged
 from ffnn.lab.experiment.comparison import Comparison, Row
@@ -115,10 +115,7 @@ def _claim_numbers(one: Judged) -> dict[str, Any]:
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    with replacing(path) as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({key: _cell(value) for key, value in row.items()} for row in rows)
+    write_records(path, columns, ({key: _cell(value) for key, value in row.items()} for row in rows))
 
 
 def _cell(value: Any) -> Any:

@@ -1,12 +1,12 @@
 """What a range test leaves and says: a table, a figure, a suggestion and the command that trains with it."""
 
-import csv
 import json
 import shlex
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 
+from ffnn.csv_file import write_csv
 from ffnn.drawing import harmless, own_style
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
@@ -59,10 +59,8 @@ def command_with(rate: float, arguments: Sequence[str]) -> str:
 
 def write_files(test: RangeTest, suggestion: Suggestion, command: str, folder: Path) -> None:
     """`curve.csv`, `curve.png` and `.svg`, and `suggestion.json`."""
-    with replacing(folder / "curve.csv") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["step", "learning_rate", "loss", "smoothed_loss"])
-        writer.writerows(zip(count(1), test.rates, test.losses, test.smoothed, strict=False))
+    columns = ["step", "learning_rate", "loss", "smoothed_loss"]
+    write_csv(folder / "curve.csv", columns, zip(count(1), test.rates, test.losses, test.smoothed, strict=False))
     numbers = {
         "steepest": suggestion.steepest,
         "minimum": suggestion.minimum,

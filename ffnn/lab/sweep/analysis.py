@@ -3,7 +3,6 @@
 Everything is written beside the runs: trials.csv, best.yaml and the figures.
 """
 
-import csv
 import json
 import shlex
 import warnings
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ffnn.csv_file import write_records
 from ffnn.drawing import harmless, import_matplotlib
 from ffnn.files import replacing
 from ffnn.lab.config import BOOKKEEPING
@@ -84,10 +84,7 @@ def write_table(trials: Mapping[str, Trial], plan: Plan, path: Path) -> None:
         }
         for trial in trials.values()
     ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    write_records(path, list(rows[0]), rows)
 
 
 def best_settings(trial: Trial, plan: Plan) -> dict[str, Any]:

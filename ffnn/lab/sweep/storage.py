@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-import click
-
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep.journal import open_journal
 from ffnn.locks import HolderFile
+from ffnn.terminal import say
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -94,7 +93,7 @@ def _open_journal(path: Path) -> Storage:
 
 
 def _say(line: str) -> None:
-    click.echo(line, err=True)
+    say(line, err=True)
 
 
 def _open_postgres(url: str) -> Storage:

@@ -9,12 +9,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ffnn.words import visible
+
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES = ("-", "--", ":")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WORTH_A_LOG = 5.0
 LONGEST = 40
 """Letters of a name in a figure; longer ones would leave no room for what is drawn."""
+
+TITLE = 120
+"""Letters of a name above a whole figure."""
 
 
 class Style(NamedTuple):
@@ -39,16 +44,18 @@ def style(number: int) -> Style:
 
 
 def words(text: object, most: int = LONGEST) -> str:
-    """A name as a figure shows it: cut where it is too long, and no formula where it has dollars.
+    """A name as a figure shows it: all of it to be seen, cut where it is too long, and no formula where it has dollars.
+
+    A legend leaves out names that begin with `_`; those get a space before.
 
     Examples
     --------
-    >>> print(words("a$x$"), len(words("a" * 100)))
-    a\\$x\\$ 40
+    >>> print(words("a$x$"), len(words("a" * 100)), words("_a"))
+    a\\$x\\$ 40  _a
     """
-    shown = " ".join(str(text).split())
+    shown = visible(" ".join(str(text).split(" ")))
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
-    return shown.replace("$", r"\$")
+    return f"{' ' * shown.startswith('_')}{shown}".replace("$", r"\$")
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import COLOURS, legend_below, log_scale, new_figure, save_figure, style, words
+from ffnn.report.figures.canvas import COLOURS, TITLE, legend_below, log_scale, new_figure, save_figure, style, words
 
 NO_ENDS = (-math.inf, math.inf)
 
@@ -61,7 +61,7 @@ def draw_intervals(
     axes.set_xlim(*_within(axes.get_xlim(), ends))
     axes.grid(axis="x", alpha=0.3)
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(words(title, TITLE), fontsize=11)
     save_figure(figure, path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from ffnn.drawing import own_style
 from ffnn.report.figures.canvas import (
     COLOURS,
+    TITLE,
     Style,
     legend_below,
     log_scale,
@@ -56,7 +57,7 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
     else:
         legend_below(figure, handles, labels, 3 * len(panels))
     if title:
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(words(title, TITLE), fontsize=11)
     _save(figure, path)
 
 

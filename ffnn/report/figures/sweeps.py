@@ -63,7 +63,7 @@ def draw_slices(
         axes = all_axes[number]
         places, ticks = _positions([row.get(name) for row in rows], even=not is_log)
         axes.scatter(places, values, c=range(len(values)), cmap="viridis", s=14)
-        axes.set(xlabel=name)
+        axes.set(xlabel=words(name))
         if ticks:
             axes.set_xticks(range(len(ticks)), [words(tick) for tick in ticks], rotation=30, ha="right", fontsize=8)
         elif is_log:

@@ -1,0 +1,75 @@
+"""Tables with commas, in which no cell is a formula: the one place that writes them, and the one that reads them.
+
+A spreadsheet computes a cell that begins with = + - or @, and a name there may have been written by somebody else.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.files import replacing
+from ffnn.words import visible
+
+# With their broad forms, which some spreadsheets take for the same; the apostrophes are those put before.
+_FORMULA = re.compile("'*[=+@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH COMMERCIAL AT}-]")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+def inert(value: Any) -> Any:
+    """A cell that no spreadsheet computes: text that would be a formula begins with an apostrophe.
+
+    Examples
+    --------
+    >>> inert("=1+1"), inert("-0.5"), inert(-0.5), inert("-x"), inert("a-b")
+    ("'=1+1", '-0.5', -0.5, "'-x", 'a-b')
+    """
+    if not isinstance(value, str):
+        return value
+    shown = visible(value)
+    return f"'{shown}" if _FORMULA.match(shown) and not _NUMBER.fullmatch(shown) else shown
+
+
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write a table in UTF-8, replacing an older one in a single step.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+    rows : iterable of sequences
+        One entry a column.
+    """
+    with replacing(path) as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([inert(column) for column in columns])
+        writer.writerows([inert(value) for value in row] for row in rows)
+
+
+def write_records(path: Path, columns: Sequence[str], records: Iterable[Mapping[str, Any]]) -> None:
+    """As `write_csv`, from mappings; what a record lacks is an empty cell."""
+    write_csv(path, columns, ([record.get(column, "") for column in columns] for record in records))
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """The rows of a table that `write_csv` wrote, text by column, without the apostrophes put there.
+
+    Raises
+    ------
+    FFNNError
+        If it cannot be read.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, restval=""))
+    except (OSError, csv.Error, UnicodeDecodeError) as problem:
+        raise FFNNError(f"{path}: expected a table with commas; {problem}") from problem
+    return [
+        {_as_given(str(name)): _as_given(str(value)) for name, value in row.items() if name is not None} for row in rows
+    ]
+
+
+def _as_given(text: str) -> str:
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
