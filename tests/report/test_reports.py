@@ -25,7 +25,7 @@ from ffnn.report.pictures import Pictures
 from ffnn.report.sources import ExperimentFolder, find_sources, read_experiment_folder
 from ffnn.tracking import RunRecord, read_run
 
-STRANGE = r"b$<i>\nothing$"
+STRANGE = "b$&lt;[i]_$"
 ACCURACY = {
     "a": (0.80, 0.81, 0.79, 0.80, 0.80),
     STRANGE: (0.85, 0.87, 0.86, 0.85, 0.86),
@@ -113,7 +113,7 @@ def test_the_files_of_an_experiment_are_there_and_hold_its_words(experiment: Pat
         "e-digits",
         "Which of &lt;b&gt;them",
         "The second.",
-        r"b$&lt;i&gt;\nothing$",
+        "b$&amp;lt;[i]_$",
         "ffnn run experiments/e.yaml",
     ):
         assert expected in text
