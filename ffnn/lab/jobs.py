@@ -7,7 +7,9 @@ experiment goes on where it stopped and nothing is trained twice.
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context
@@ -18,6 +20,7 @@ from ffnn.backend import engine_class
 from ffnn.backend.threads import usable_cores
 from ffnn.data import load
 from ffnn.errors import FFNNError
+from ffnn.lab.company import Company, TakenError, refuse
 from ffnn.lab.config import Config
 from ffnn.lab.run import Notify, train
 from ffnn.lab.stacked import Member, stack_key, train_stacked
@@ -25,6 +28,8 @@ from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
 from ffnn.words import count_of
+
+Outcome = RunRecord | FFNNError | TakenError
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,7 @@ class Once:
 
 
 def run_jobs(
-    jobs: Sequence[Job], workers: int, notify: Notify, stack: int = 1
+    jobs: Sequence[Job], workers: int, notify: Notify, stack: int = 1, company: Company | None = None
 ) -> Iterator[tuple[Job, RunRecord | FFNNError]]:
     """Run the jobs, and give each back as it ends with its record, or with the error that it ended in.
 
@@ -67,6 +72,8 @@ def run_jobs(
         Takes lines for the user.
     stack : int >= 1
         Networks that a process trains as one, where they have one shape (`ffnn.lab.stacked`).
+    company : Company, optional
+        Other processes that may make the same runs: what they are making is left for the end, and used.
 
     Raises
     ------
@@ -77,27 +84,79 @@ def run_jobs(
     batches = in_stacks(jobs, min(stack, share))
     if stack > 1 and jobs:
         notify(_stacks_in_words(batches))
+    later: list[Job] = []
+    for job, outcome in _run_batches(batches, workers, notify, company, wait=False):
+        if isinstance(outcome, TakenError):
+            later.append(job)
+        else:
+            yield job, outcome
+    if later:
+        notify(f"another process is making what is left, {count_of(len(later), 'run')}; waiting for it")
+    for job, outcome in _run_batches([[job] for job in later], workers, notify, company, wait=True):
+        if not isinstance(outcome, TakenError):
+            yield job, outcome
+
+
+def _run_batches(
+    batches: Sequence[list[Job]], workers: int, notify: Notify, company: Company | None, wait: bool
+) -> Iterator[tuple[Job, Outcome]]:
     if workers == 1:
         for batch in batches:
             show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
-            yield from _until_stopped(batch, _run(batch, notify, show, None))
+            yield from _until_stopped(batch, _run_claimed(batch, notify, show, None, company, wait))
+        return
+    if not batches:
         return
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
     threads, rest = max(1, usable_cores() // workers), iter(batches)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+
+        def begin(batch: list[Job]) -> None:
+            under_way[pool.submit(_run_quietly, batch, threads, company, wait)] = batch
+
         # No more are handed over than run: what waits in the pool could not be called back.
         under_way: dict[Future[Any], list[Job]] = {}
         for batch in islice(rest, workers):
-            under_way[pool.submit(_run_quietly, batch, threads)] = batch
+            begin(batch)
         while under_way:
-            for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+            for future in wait_for(under_way, return_when=FIRST_COMPLETED).done:
                 batch = under_way.pop(future)
                 outcomes, lines = future.result()
                 for following in islice(rest, 1):
-                    under_way[pool.submit(_run_quietly, following, threads)] = following
+                    begin(following)
                 for line in lines:
                     notify(line)
                 yield from _until_stopped(batch, outcomes)
+
+
+def _run_claimed(
+    batch: Sequence[Job], notify: Notify, show: Callback, threads: int | None, company: Company | None, wait: bool
+) -> list[Outcome]:
+    """Run those of a batch that nobody else is making; for others what became of them, TakenError if that is open."""
+    if company is None:
+        return list(_run(batch, notify, show, threads))
+    outcomes: dict[str, Outcome] = {}
+    with ExitStack() as claims:
+        own: list[Job] = []
+        for job in batch:
+            try:
+                taken = _wait if wait else refuse
+                made = claims.enter_context(company.claimed(job.config, taken))
+            except (TakenError, FFNNError) as problem:
+                outcomes[job.config.digest()] = problem
+                continue
+            if made is None:
+                own.append(job)
+            else:
+                outcomes[job.config.digest()] = made
+                notify(f"{job.condition}, seed {job.config.seed}: another process has made it; not run again")
+        trained = _run(own, notify, show, threads) if own else []
+        outcomes |= {job.config.digest(): outcome for job, outcome in zip(own, trained, strict=True)}
+    return [outcomes[job.config.digest()] for job in batch]
+
+
+def _wait(who: str) -> None:
+    """Do so."""
 
 
 def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
@@ -107,9 +166,7 @@ def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
     return f"stacks: {sum(stacks)} of {count_of(runs, 'run')} are trained in {count_of(len(stacks), 'stack')}"
 
 
-def _until_stopped(
-    jobs: Sequence[Job], outcomes: Sequence[RunRecord | FFNNError]
-) -> Iterator[tuple[Job, RunRecord | FFNNError]]:
+def _until_stopped(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> Iterator[tuple[Job, Outcome]]:
     """Jobs with their outcomes; after them KeyboardInterrupt, if any run was stopped, which is then left out."""
     stopped = False
     for job, outcome in zip(jobs, outcomes, strict=True):
@@ -162,10 +219,12 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
     return [member.outcome for member in members if member.outcome is not None]
 
 
-def _run_quietly(jobs: Sequence[Job], threads: int) -> tuple[list[RunRecord | FFNNError], list[str]]:
+def _run_quietly(
+    jobs: Sequence[Job], threads: int, company: Company | None, wait: bool
+) -> tuple[list[Outcome], list[str]]:
     """Runs that show nothing, and the lines they had for the user."""
     lines: list[str] = []
-    return _run(jobs, lines.append, Callback(), threads), lines
+    return _run_claimed(jobs, lines.append, Callback(), threads, company, wait), lines
 
 
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
@@ -182,6 +241,12 @@ def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
 
 def _data(config: Config) -> str:
     return json.dumps([config.dataset, config.data_dir])
+
+
+def company_of(jobs: Sequence[Job], digests: Mapping[str, str], there: Mapping[str, RunRecord]) -> Company:
+    """What to know of other processes at these jobs, of which some are there already."""
+    data = {job.config.digest(): digests[_data(job.config)] for job in jobs}
+    return Company(data, frozenset(record.path for record in there.values()))
 
 
 def finished_runs(jobs: Sequence[Job], digests: Mapping[str, str]) -> dict[str, RunRecord]:

@@ -67,7 +67,7 @@ class RunDirectory:
             If a name holds a path separator, is empty, begins with a dot or is longer than 200
             characters; if the directory cannot be made.
         """
-        folder = Path(runs_dir) / _checked("group", group)
+        folder = group_folder(runs_dir, group)
         names = (run_id if number == 1 else f"{run_id}-{number}" for number in count(1))
         _checked("name", run_id)
         try:
@@ -198,6 +198,11 @@ def read_summary(path: Path) -> dict[str, Any]:
 def read_environment(path: Path) -> dict[str, Any]:
     """What the run in `path` was made with, empty before that is written; FFNNError if it is damaged."""
     return _read(path / ENVIRONMENT, Environment)
+
+
+def group_folder(runs_dir: Path | str, group: str) -> Path:
+    """Where the runs of a group are; FFNNError if it is no name of a folder."""
+    return Path(runs_dir) / _checked("group", group)
 
 
 def find_runs(path: Path | str) -> list[Path]:

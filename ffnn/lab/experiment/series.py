@@ -13,7 +13,7 @@ from ffnn.lab.experiment.check import Checked
 from ffnn.lab.experiment.comparison import Comparison, compare
 from ffnn.lab.experiment.present import leave_files, present_comparison, present_summary
 from ffnn.lab.experiment.words import plan_in_words, replaced_in_words
-from ffnn.lab.jobs import Job, Once, data_digests, finished_runs, run_jobs
+from ffnn.lab.jobs import Job, Once, company_of, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.terminal import say
 from ffnn.tracking import Delivery, RunRecord
@@ -158,7 +158,9 @@ def run_experiment(
         )
     records = dict(there)
     try:
-        for place, (job, outcome) in enumerate(run_jobs(waiting, workers, Once(notify), stack), start=done + 1):
+        company = None if fresh else company_of(jobs, digests, there)
+        made = run_jobs(waiting, workers, Once(notify), stack, company)
+        for place, (job, outcome) in enumerate(made, start=done + 1):
             if isinstance(outcome, RunRecord):
                 records[job.config.digest()] = outcome
             notify(f"[{place}/{len(distinct)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")

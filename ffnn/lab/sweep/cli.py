@@ -7,8 +7,13 @@ from pathlib import Path
 
 import click
 
+from ffnn.errors import FFNNError
 from ffnn.lab.experiment.cli import STACK_HELP
 from ffnn.terminal import say
+
+STORAGE_HELP = (
+    "Journal file or postgresql:// URL that several machines share; its password comes from PGPASSWORD or ~/.pgpass."
+)
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -22,7 +27,11 @@ from ffnn.terminal import say
 @click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and timed-out trials again, too.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a trial hangs.")
-@click.option("--storage", metavar="PLACE", help="Journal file or postgresql:// URL that several machines share.")
+@click.option(
+    "--storage",
+    metavar="PLACE",
+    help=STORAGE_HELP,
+)
 @click.option("--check", is_flag=True, help="Explain the file in words, and start nothing.")
 @click.pass_context
 def sweep(
@@ -68,16 +77,28 @@ def sweep(
         lines, problems = explain(plan, make_sampler(plan))
         say("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
         ctx.exit(2 if problems else 0)
+    from ffnn.lab.sweep.patience import StorageAwayError
+
     plan, ledger = begun
+    ctx.call_on_close(ledger.storage.close)
     try:
         trials = run_sweep(plan, ledger, wish, sys.stderr.isatty())
     except KeyboardInterrupt:
         present(ledger.trials(), plan)
         say("stopped: the same command with --resume goes on from here", err=True)
         raise
+    except StorageAwayError as problem:
+        raise FFNNError(f"{problem}; when it is back, go on with: {_command_to_go_on()}") from None
     present(trials, plan)
     if not any(trial.best is not None for trial in trials.values()):
         ctx.exit(1)
+
+
+def _command_to_go_on() -> str:
+    from ffnn.tracking.environment import recorded_command
+
+    words = sys.argv[1:]
+    return recorded_command(["ffnn", *words, *([] if "--resume" in words else ["--resume"])])
 
 
 @contextmanager

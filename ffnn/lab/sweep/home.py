@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
-from ffnn.lab.sweep.storage import POSTGRES, public_address
+from ffnn.lab.sweep.postgres import SCHEMES
+from ffnn.lab.sweep.storage import public_address
 
 FILE = "storage.json"
 JOURNAL = "journal.log"
@@ -48,8 +49,8 @@ class Home:
         elif known == JOURNAL:
             kept, fix = f"in {self.own}", "leave --storage out"
         else:
-            password = " (with user and password)" if known.startswith(POSTGRES) else ""
-            kept, fix = f"in {known}", f"give --storage={known}{password}"
+            user = " (with the user; the password from PGPASSWORD or ~/.pgpass)" if known.startswith(SCHEMES) else ""
+            kept, fix = f"in {known}", f"give --storage={known}{user}"
         received = f"received --storage={public_address(wished)}" if wished else "received no --storage"
         raise FFNNError(
             f"{self.runs}: the trials of this sweep are kept {kept}; {received}: {fix}, or begin another sweep with "

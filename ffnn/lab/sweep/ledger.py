@@ -123,16 +123,21 @@ class Ledger:
 
         self.storage, self.name = storage, name
         self._optuna = storage.optuna
-        try:
-            direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
-            self._study = self._optuna.create_new_study([direction], name)
-        except DuplicatedStudyError:
-            self._study = self._optuna.get_study_id_from_name(name)
+        direction = StudyDirection.MAXIMIZE if maximize else StudyDirection.MINIMIZE
+
+        def study() -> int:
+            try:
+                return self._optuna.create_new_study([direction], name)
+            except DuplicatedStudyError:
+                return self._optuna.get_study_id_from_name(name)
+
+        self._study = storage.patiently(study)
+        self._claimed: set[int] = set()
         self.owners = Owners(self._read_owners, self._write_owner)
 
     def plan(self) -> dict[str, Any] | None:
         """The record of the plan that the sweep began with; None before it has one."""
-        there = self._optuna.get_study_user_attrs(self._study).get("plan")
+        there = self._attributes().get("plan")
         if there is None:
             return None
         with self._read("the plan of the sweep"):
@@ -141,16 +146,20 @@ class Ledger:
 
     def begin(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         """Begin with this plan, unless another process was faster; the plan that holds."""
-        with self.storage.locked():
-            there = self.plan()
-            if there is None:
-                self._optuna.set_study_user_attr(self._study, "plan", json.dumps(dict(plan)))
+
+        def begin() -> None:
+            with self.storage.locked():
+                if self.plan() is None:
+                    self._optuna.set_study_user_attr(self._study, "plan", json.dumps(dict(plan)))
+
+        self.storage.patiently(begin)
         return self.plan() or {}
 
     def attempts(self) -> list[Trial]:
         """Every attempt, in the order they were begun."""
+        found = self.storage.patiently(lambda: self._optuna.get_all_trials(self._study, deepcopy=False))
         with self._read("trials of a sweep"):
-            return [_trial(frozen) for frozen in self._optuna.get_all_trials(self._study, deepcopy=False)]
+            return [_trial(frozen) for frozen in found]
 
     def trials(self) -> dict[str, Trial]:
         """The latest attempt at each trial, by its key, in the order the trials were first begun."""
@@ -168,15 +177,23 @@ class Ledger:
             Attempts, by id, after which the trial may be run again though it is over.
         """
         self.owners.beat()
+        claimed = self.storage.patiently(lambda: self._claim(proposal, limit, redo))
+        if claimed:
+            self._claimed.add(claimed.id)
+        return claimed
+
+    def _claim(self, proposal: Proposal, limit: int | None, redo: Collection[int]) -> Trial | None:
         with self.storage.locked():
             trials = self.trials()
             there = trials.get(proposal.key)
             if there is None and limit is not None and len(trials) >= limit:
                 return None
+            if there and there.status == RUNNING and there.owner == self.owners.id and there.id not in self._claimed:
+                return there  # the storage went away between taking it and saying so
             if there is not None and there.status not in GIVEN_BACK and there.id not in redo:
                 return None
             identity = self._optuna.create_new_trial(self._study, self._template(proposal))
-        return _trial(self._optuna.get_trial(identity))
+            return _trial(self._optuna.get_trial(identity))
 
     def reap(self, outcome: Callable[[Trial], Outcome]) -> list[Trial]:
         """End what dead owners were running, as `outcome` says; what is lost is thereby given back."""
@@ -215,11 +232,11 @@ class Ledger:
 
         return self._attempt(write)
 
-    def _attempt(self, write: Callable[[], object]) -> bool:
+    def _attempt(self, write: Callable[[], None]) -> bool:
         from optuna.exceptions import UpdateFinishedTrialError
 
         try:
-            write()
+            self.storage.patiently(write)
         except UpdateFinishedTrialError:
             return False
         return True
@@ -246,7 +263,7 @@ class Ledger:
         )
 
     def _read_owners(self) -> dict[str, Any]:
-        attributes = self._optuna.get_study_user_attrs(self._study)
+        attributes = self._attributes()
         return {
             name.removeprefix("owner "): value
             for name, value in attributes.items()
@@ -269,7 +286,10 @@ class Ledger:
             ) from None
 
     def _write_owner(self, owner: str, record: dict[str, Any]) -> None:
-        self._optuna.set_study_user_attr(self._study, f"owner {owner}", record)
+        self.storage.patiently(lambda: self._optuna.set_study_user_attr(self._study, f"owner {owner}", record))
+
+    def _attributes(self) -> dict[str, Any]:
+        return self.storage.patiently(lambda: self._optuna.get_study_user_attrs(self._study))
 
 
 class _Record(BaseModel):

@@ -3,24 +3,24 @@
 Both come with a lock that serializes the one decision that must not be taken twice: who runs what next.
 """
 
-import hashlib
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ffnn.errors import FFNNError
 from ffnn.lab.sweep.journal import open_journal
+from ffnn.lab.sweep.patience import Patience
+from ffnn.lab.sweep.postgres import SCHEMES, advisory_lock, away, open_database, public_url
 from ffnn.locks import HolderFile
 from ffnn.terminal import say
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
 
-POSTGRES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,19 @@ class Storage:
     optuna : BaseStorage
     address : str
         Path or URL, without a password.
+    close : callable
+        Lets go of connections.
     """
 
     optuna: "BaseStorage"
     address: str
     _lock: Any
+    _patience: Patience | None = None
+    close: Callable[[], object] = bool
+
+    def patiently(self, action: Callable[[], Answer]) -> Answer:
+        """Do something with it, and do the whole of it again while it is away; StorageAwayError if it stays away."""
+        return self._patience(action) if self._patience else action()
 
     def locked(self) -> AbstractContextManager[None]:
         """Within it, no other process is in its own such block; what a dead one held is freed."""
@@ -56,7 +64,7 @@ def open_storage(address: str | Path) -> Storage:
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     text = str(address)
-    if text.startswith(POSTGRES):
+    if text.startswith(SCHEMES):
         return _open_postgres(text)
     if "://" in text:
         raise FFNNError(
@@ -66,65 +74,25 @@ def open_storage(address: str | Path) -> Storage:
 
 
 def public_address(address: str | Path) -> str:
-    """A storage's name that may be written down: a journal's whole path, or a URL without user and password.
-
-    Examples
-    --------
-    >>> public_address("postgresql+psycopg://me:secret@db.local:5432/sweeps?password=secret&host=a")
-    'postgresql://db.local/sweeps?host=a'
-    """
+    """A storage's name that may be written down: a journal's whole path, or a URL without user and password."""
     text = str(address)
-    if not text.startswith(POSTGRES):
-        return str(Path(text).resolve())
-    parts = urlsplit(text)
-    place = parts.netloc.rpartition("@")[2].removesuffix(":5432")
-    # Sockets and ports may be given as options, and so may secrets.
-    options = [(name, value) for name, value in parse_qsl(parts.query) if name in ("host", "port", "dbname")]
-    return f"postgresql://{place}{parts.path}{'?' if options else ''}{urlencode(options, safe='/')}"
+    return public_url(text) if text.startswith(SCHEMES) else str(Path(text).resolve())
 
 
 def _open_journal(path: Path) -> Storage:
-    lock = HolderFile(path.with_name(f"{path.name}.claim.lock"), _say)
+    lock = HolderFile(path.with_name(f"{path.name}.claim.lock"), _tell)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Storage(open_journal(path, _say), str(path), lock.held)
+        return Storage(open_journal(path, _tell), str(path), lock.held)
     except OSError as problem:
         raise FFNNError(f"--storage: expected a file that can be written; {path}: {problem.strerror}") from None
 
 
-def _say(line: str) -> None:
+def _tell(line: str) -> None:
     say(line, err=True)
 
 
 def _open_postgres(url: str) -> Storage:
-    from optuna.storages import RDBStorage, get_storage
-
-    address = "postgresql+psycopg://" + url.split("://", 1)[1]
-    shown = public_address(url)
-    try:
-        import sqlalchemy
-
-        engine = sqlalchemy.create_engine(address, pool_pre_ping=True)
-        with _advisory_lock(engine):  # two processes that make Optuna's tables at once would trip over each other
-            storage = RDBStorage(address, engine_kwargs={"pool_pre_ping": True})
-    except ImportError:
-        raise FFNNError("--storage: PostgreSQL needs its driver: pip install 'ffnn[postgres]'") from None
-    except sqlalchemy.exc.SQLAlchemyError as problem:
-        reason = str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
-        raise FFNNError(f"--storage: {shown} cannot be used: {reason}") from None
-    # The storage around it reads finished trials once.
-    return Storage(get_storage(storage), shown, partial(_advisory_lock, engine))
-
-
-@contextmanager
-def _advisory_lock(engine: Any) -> Iterator[None]:
-    """A lock that the server frees when its holder's connection ends, however it ends."""
-    from sqlalchemy import text
-
-    number = {"number": int.from_bytes(hashlib.sha256(b"ffnn sweep").digest()[:8], signed=True)}
-    with engine.connect() as connection:
-        connection.execute(text("select pg_advisory_lock(:number)"), number)
-        try:
-            yield
-        finally:
-            connection.execute(text("select pg_advisory_unlock(:number)"), number)
+    storage, engine, close = open_database(url)
+    shown = public_url(url)
+    return Storage(storage, shown, partial(advisory_lock, engine), Patience(shown, away, _tell), close)

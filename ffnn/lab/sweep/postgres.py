@@ -1,0 +1,112 @@
+"""PostgreSQL as a sweep's storage: its address without secrets, its lock, and when it counts as away.
+
+Passwords stay where libpq looks for them; an address with one would be read by everybody who lists processes.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from ffnn.errors import FFNNError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+
+SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+CONNECTION = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
+"""So that a server whose machine is gone is missed within half a minute; the server is asked for the same."""
+KEEPALIVES = """select set_config('tcp_keepalives_idle', '10', false),
+    set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)"""
+
+
+def public_url(url: str) -> str:
+    """A URL without user and password, with the place that libpq's variables add where it names none.
+
+    Examples
+    --------
+    >>> public_url("postgresql+psycopg://me:secret@db.local:5432/sweeps?password=secret&host=a")
+    'postgresql://db.local/sweeps?host=a'
+    >>> public_url("postgresql:///?service=sweeps")
+    'postgresql:///?service=sweeps'
+    """
+    parts = urlsplit(url)
+    place, path = parts.netloc.rpartition("@")[2].removesuffix(":5432"), parts.path
+    # Sockets and ports may be given as options, and so may secrets.
+    options = {name: v for name, v in parse_qsl(parts.query) if name in ("host", "port", "dbname", "service")}
+    if not place and not options.keys() & {"host", "service"}:
+        if service := os.environ.get("PGSERVICE"):
+            options["service"] = service
+        elif host := os.environ.get("PGHOST"):
+            place = f"{host}:{os.environ.get('PGPORT', '')}".removesuffix(":").removesuffix(":5432")
+    if path in ("", "/") and not options.keys() & {"dbname", "service"}:
+        path = f"/{os.environ.get('PGDATABASE', '')}"
+    return f"postgresql://{place}{path}{'?' if options else ''}{urlencode(options, safe='/')}"
+
+
+def open_database(url: str) -> tuple["BaseStorage", Any, Callable[[], None]]:
+    """Optuna's storage in a database, SQLAlchemy's engine for locks, and what closes both.
+
+    Raises
+    ------
+    FFNNError
+        If there is a password in the URL, or the database cannot be reached.
+    """
+    from optuna.storages import RDBStorage, get_storage
+
+    parts = urlsplit(url)
+    if parts.password or {"password", "sslpassword"} & {name for name, _ in parse_qsl(parts.query)}:
+        raise FFNNError(
+            f"--storage: expected {public_url(url)} without a password, which everybody could read in the list of "
+            "processes; set PGPASSWORD, or write it into ~/.pgpass or a service file (PGSERVICE), and leave it out"
+        )
+    address = "postgresql+psycopg://" + url.split("://", 1)[1]
+    try:
+        import sqlalchemy
+
+        engine = sqlalchemy.create_engine(address, pool_pre_ping=True, connect_args=CONNECTION)
+        with advisory_lock(engine):  # two processes that make Optuna's tables at once would trip over each other
+            storage = RDBStorage(address, engine_kwargs={"pool_pre_ping": True, "connect_args": CONNECTION})
+    except ImportError:
+        raise FFNNError("--storage: PostgreSQL needs its driver: pip install 'ffnn[postgres]'") from None
+    except sqlalchemy.exc.SQLAlchemyError as problem:
+        raise FFNNError(f"--storage: {public_url(url)} cannot be used: {_reason(problem)}") from None
+
+    def close() -> None:
+        storage.remove_session()
+        for one in (engine, storage.engine):
+            one.dispose()
+
+    # The storage around it reads finished trials once.
+    return get_storage(storage), engine, close
+
+
+@contextmanager
+def advisory_lock(engine: Any) -> Iterator[None]:
+    """A lock that the server frees when its holder's connection ends, however it ends."""
+    from sqlalchemy import text
+
+    number = {"number": int.from_bytes(hashlib.sha256(b"ffnn sweep").digest()[:8], signed=True)}
+    with engine.connect() as connection:
+        connection.execute(text(KEEPALIVES))
+        connection.execute(text("select pg_advisory_lock(:number)"), number)
+        try:
+            yield
+        finally:
+            connection.execute(text("select pg_advisory_unlock(:number)"), number)
+
+
+def away(problem: Exception) -> str:
+    """Why the server could not be reached, if that is what an exception says; else ""."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    cause = problem.__cause__ if isinstance(problem, StorageInternalError) else problem
+    lost = isinstance(cause, OperationalError | InterfaceError) or getattr(cause, "connection_invalidated", False)
+    return _reason(cause) if lost and isinstance(cause, DBAPIError) else ""
+
+
+def _reason(problem: Exception) -> str:
+    return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
