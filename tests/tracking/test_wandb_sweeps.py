@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tracking.whole import check_online
 from wandb_server import KEY, Client, Run, WandbServer
 
 from ffnn.lab.run import run_id
@@ -110,7 +111,7 @@ def test_sweep_file_runs_under_an_agent(worked: Worked, path: Path) -> None:
         assert (run.about["groupName"], run.about["jobType"]) == (local.group, local.job_type) == (path.stem, "sweep")
         assert set(run.about["tags"]) >= set(local.tags) == {path.stem}
         assert without_time(run.about["displayName"]) == without_time(run_id(local))
-        assert (worked.user.home / "runs" / path.stem / run.about["displayName"]).is_dir()
+        check_online(server, worked.user.home / "runs" / path.stem / run.about["displayName"])
 
 
 @pytest.mark.slow

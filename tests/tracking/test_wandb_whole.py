@@ -1,5 +1,6 @@
 """Every way to start runs leaves a whole record of each at W&B, offline and online, also where they share a process."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,42 @@ def test_trials_that_share_processes_leave_whole_records(tmp_path: Path) -> None
     assert sorted(read_run(path).summary.get("stack", 1) for path in runs) == [1, 2, 2]
     for path in runs:
         check_offline(path)
+
+
+BREAK = """
+from ffnn.tracking.wandb_tracker import WandbTracker
+
+def log_epoch(self, record):
+    if self._config["seed"] == 1:
+        raise OSError("disk full")
+    real(self, record)
+
+real, WandbTracker._log_epoch = WandbTracker._log_epoch, log_epoch
+"""
+
+
+@pytest.mark.parametrize("command", ["sweep", pytest.param("run", marks=pytest.mark.slow)])
+def test_what_is_lost_is_said(tmp_path: Path, command: str) -> None:
+    """In the run's own line, at the command's end, and in the run's summary; what is whole can be sent."""
+    (tmp_path / "sitecustomize.py").write_text(BREAK)
+    user = offline(tmp_path)
+    user.environ["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
+    if command == "sweep":
+        file = write_grid(tmp_path, seed=[0, 1])
+    else:
+        file = str(tmp_path / "e.yaml")
+        Path(file).write_text(yaml.safe_dump({**EXPERIMENT, "conditions": {"one": {}}}))
+    said = user.run("ffnn", command, file, "--runs_dir=runs", timeout=300)
+    runs = {read_run(path).config["seed"]: path for path in find_runs(tmp_path / "runs")}
+    check_offline(runs[0])
+    lost = read_run(runs[1]).summary
+    assert (lost["status"], lost["wandb/state"], lost["wandb/reason"]) == ("finished", "lost", "disk full")
+    first, second = re.findall(r"^\[\d/2\] .*", said.stderr, re.MULTILINE)
+    assert ("W&B" in first, second.endswith("; W&B lost: disk full")) == (False, True)
+    told = re.search(r"^W&B +(.*); to send later: xargs wandb sync < (.*)$", said.stdout, re.MULTILINE)
+    assert told, said.stdout
+    assert told[1] == "1 of 2 runs recorded; 1 lost: disk full"
+    assert (tmp_path / told[2]).read_text() == f"{runs[0].relative_to(tmp_path)}/wandb\n"
 
 
 @pytest.mark.slow
