@@ -5,7 +5,10 @@ busy with something else they wait for whole time slices, and training becomes m
 """
 
 import os
-from contextlib import AbstractContextManager
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 SMALL_PRODUCT = 4e7
 """Floating-point operations below which one thread serves a product best; see `suitable_threads`."""
@@ -47,9 +50,50 @@ def thread_warning(largest_product: float) -> str | None:
     )
 
 
-def limited_threads(threads: int) -> AbstractContextManager[object]:
-    """Within it, BLAS uses at most so many threads."""
-    from threadpoolctl import threadpool_limits
+class BlasLimits:
+    """The limits that several threads of a process set on the one number of threads BLAS has.
 
-    limits: AbstractContextManager[object] = threadpool_limits(threads, user_api="blas")
-    return limits
+    Whoever comes last decides; whoever leaves brings back the limit of the one before who is still there, and the last
+    of them what was there before the first. Were each to bring back what it met, one that ends after another would
+    leave the other's limit for ever.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limits: dict[object, int] = {}
+        self._before: Any = None
+
+    @contextmanager
+    def at_most(self, threads: int) -> Iterator[None]:
+        """Within it, BLAS uses at most so many threads, unless another thread of the process asks for others."""
+        from threadpoolctl import threadpool_limits
+
+        holder = object()
+        with self._changing():
+            limiter = threadpool_limits(threads, user_api="blas")
+            if not self._limits:
+                self._before = limiter
+            self._limits[holder] = threads
+        try:
+            yield
+        finally:
+            with self._changing():
+                del self._limits[holder]
+                if self._limits:
+                    threadpool_limits([*self._limits.values()][-1], user_api="blas")
+                else:
+                    self._before.restore_original_limits()
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone, and obeyed: threadpoolctl takes no order but of the thread that gave the first, which may be gone."""
+        from threadpoolctl import OpenBLASController
+
+        with self._lock:
+            OpenBLASController.clear_controlling_thread(force=True)
+            yield
+            OpenBLASController.clear_controlling_thread(force=True)
+
+
+limited_threads = BlasLimits().at_most
+"""Within it, BLAS uses at most so many threads; one for the process, as BLAS is."""

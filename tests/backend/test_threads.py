@@ -1,9 +1,14 @@
 """How many threads products get, and when a user is told that a setting keeps cores from them."""
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+
 import pytest
+from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 from ffnn.backend import threads
-from ffnn.backend.threads import SMALL_PRODUCT, suitable_threads, thread_warning, usable_cores
+from ffnn.backend.threads import SMALL_PRODUCT, limited_threads, suitable_threads, thread_warning, usable_cores
 
 
 @pytest.mark.parametrize(("setting", "cores"), [("1", 1), ("3", 3), ("64", 4), ("", 4), ("0", 4), ("many", 4)])
@@ -26,3 +31,48 @@ def test_only_a_setting_that_costs_something_is_worth_a_line(monkeypatch: pytest
     assert thread_warning(SMALL_PRODUCT) is None
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert thread_warning(SMALL_PRODUCT) is None
+
+
+def threads_of_blas() -> set[int]:
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def in_its_thread(thread: ThreadPoolExecutor, step: Callable[[], object]) -> None:
+    thread.submit(step).result()
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """BLAS with two threads, and nobody's limit on it."""
+    limiter = threadpool_limits(2, user_api="blas")
+    OpenBLASController.clear_controlling_thread(force=True)
+    yield
+    limiter.restore_original_limits()
+    OpenBLASController.clear_controlling_thread(force=True)
+
+
+@pytest.mark.usefixtures("two_threads")
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_fits_that_overlap_leave_blas_as_it_was(first_out: int) -> None:
+    """Each in a thread of its own, as scikit-learn's searches have them; whichever ends first."""
+    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
+        fits: list[tuple[ThreadPoolExecutor, AbstractContextManager[None]]]
+        fits = [(one, limited_threads(1)), (other, limited_threads(1))]
+        for thread, limit in fits:
+            in_its_thread(thread, limit.__enter__)
+            assert threads_of_blas() == {1}
+        thread, limit = fits.pop(first_out)
+        in_its_thread(thread, lambda: limit.__exit__(None, None, None))
+        assert threads_of_blas() == {1}
+        thread, limit = fits.pop()
+        in_its_thread(thread, lambda: limit.__exit__(None, None, None))
+        assert threads_of_blas() == {2}
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_limits_within_limits() -> None:
+    with limited_threads(1):
+        with limited_threads(2):
+            assert threads_of_blas() == {2}
+        assert threads_of_blas() == {1}
+    assert threads_of_blas() == {2}

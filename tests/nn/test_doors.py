@@ -1,0 +1,186 @@
+"""The doors of networks, losses, optimizers and batches: a wrong array is refused in words and changes nothing."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from backend.emulated import needs_compiler
+from backend.stand_in import stand_in_device
+from reference import both_engines
+
+from ffnn.backend import create_engine
+from ffnn.data.batches import Batches, Pool
+from ffnn.errors import FFNNError
+from ffnn.nn import Adam, BatchNorm, Linear, MeanSquaredError, Network, Objective, ReLU, SoftmaxCrossEntropy
+from ffnn.training.trainer import Plan, Trainer
+
+X = np.random.default_rng(3).standard_normal((64, 5)).astype(np.float32)
+Y = np.arange(64) % 3
+
+
+def objective(engine_name: str, loss: Any = SoftmaxCrossEntropy) -> Objective:
+    return Objective(Network([Linear(4), BatchNorm(), ReLU(), Linear(3)], 5, create_engine(engine_name)), loss())
+
+
+def read_only(values: np.ndarray) -> np.ndarray:
+    copy = values.copy()
+    copy.flags.writeable = False
+    return copy
+
+
+BATCHES: dict[str, tuple[Any, Any, str]] = {
+    "too few labels": (X, Y[:4], r"labels: expected whole numbers of shape \(64,\).*received int64 of shape \(4,\)"),
+    "too many labels": (X[:4], Y, r"shape \(4,\).*received int64 of shape \(64,\)"),
+    "many rows": (np.zeros((3_000_000, 5), np.float32), Y[:4], r"\(3000000,\).*received int64 of shape \(4,\)"),
+    "width": (X[:, :4], Y, r"inputs: expected float32 of shape \(rows, 5\); received float32 of shape \(64, 4\)"),
+    "one dimension": (X[0], Y, r"received float32 of shape \(5,\): a single row is array\[None\]"),
+    "float64": (X.astype(float), Y, r"received float64 of shape \(64, 5\): engine.array\(values\) converts"),
+    "byte order": (X.astype(">f4"), Y, "received >f4"),
+    "integers": (X.astype(int), Y, "received int64"),
+    "list": (X.tolist(), Y, r"inputs: .*received list: engine.array\(values\)"),
+    "list of labels": (X, Y.tolist(), r"labels: .*received list: class numbers are engine.array"),
+    "masked": (np.ma.masked_less(X, 0), Y, "as MaskedArray: take a plain array"),
+    "float labels": (X, Y.astype(float), r"received float64 of shape \(64,\): class numbers are"),
+    "truth values": (X, Y == 1, "received bool"),
+    "a column of labels": (X, Y[:, None], r"received int64 of shape \(64, 1\): labels\[:, 0\]"),
+    "a column of float labels": (X, Y[:, None].astype(np.float32), r"float32 of shape \(64, 1\): labels\[:, 0\]"),
+    "one-hot": (X, np.eye(3, dtype=int)[Y], r"received int64 of shape \(64, 3\): labels.argmax\(axis=1\)"),
+    "no dimension": (X, np.array(1), r"received int64 of shape \(\)"),
+    "empty": (X[:0], Y[:0], "received float32 of shape .0, 5.: leave an empty batch out"),
+    "label 7": (X, np.where(Y == 2, 7, Y), "Label 7 found, but the network has 3 outputs: expected labels from 0 to 2"),
+    "label -1": (X, Y - 1, "Label -1 found, but the network has 3 outputs"),
+}
+
+
+@both_engines
+@pytest.mark.parametrize("case", BATCHES)
+def test_a_wrong_batch_is_refused(case: str, engine_name: str) -> None:
+    inputs, labels, message = BATCHES[case]
+    whole = objective(engine_name)
+    whole.gradients(X, Y)  # what a wrong batch would find in memory
+    before = whole.network.state_dict()
+    with pytest.raises(FFNNError, match=message):
+        whole.gradients(inputs, labels)
+    if not case.startswith("label "):  # seen where labels are used
+        for name, values in whole.network.state_dict().items():
+            np.testing.assert_array_equal(values, before[name])
+
+
+@both_engines
+@pytest.mark.parametrize("shape", [(64, 2), (64, 4), (3, 3), (64, 1)], ids=str)
+def test_targets_have_the_outputs_shape(shape: tuple[int, int], engine_name: str) -> None:
+    whole = objective(engine_name, MeanSquaredError)
+    with pytest.raises(FFNNError, match=rf"targets of shape \(64, 3\); received float32 of shape \({shape[0]}, "):
+        whole.gradients(X, np.zeros(shape, np.float32))
+
+
+@both_engines
+def test_whatever_memory_holds_the_same_values_gives_the_same_loss(engine_name: str, tmp_path: Any) -> None:
+    stored = np.memmap(tmp_path / "x", np.float32, "w+", shape=X.shape)
+    stored[...] = X
+    expected = objective(engine_name).gradients(X, Y)
+    for inputs in (read_only(X), np.asfortranarray(X), np.repeat(X, 2, axis=0)[::2], stored):
+        np.testing.assert_allclose(objective(engine_name).gradients(inputs, Y), expected, rtol=1e-6)
+    for labels in (read_only(Y), Y.astype(np.uint8), np.repeat(Y, 2)[::2]):
+        np.testing.assert_allclose(objective(engine_name).gradients(X, labels), expected, rtol=1e-6)
+
+
+CALLS: dict[str, tuple[Callable[[Objective], Any], str]] = {
+    "network.forward": (lambda o: o.network.forward(X[0]), r"a single row is array\[None\]"),
+    "network.backward first": (lambda o: o.network.backward(X[:, :3]), "call forward first"),
+    "network.backward": (
+        lambda o: (o.network.forward(X[:8]), o.network.backward(X[:4, :3])),
+        r"grad_outputs: expected float32 of shape \(8, 3\); received float32 of shape \(4, 3\)",
+    ),
+    "objective.backward first": (lambda o: o.backward(64), "call forward first"),
+    "objective.backward": (lambda o: (o.forward(X, Y), o.backward(4)), "batch_size: expected 64.*received 4"),
+    "loss.forward": (lambda o: o.loss.forward(X, Y), r"outputs: expected float32 of shape \(rows, 3\)"),
+    "loss unconnected": (lambda o: SoftmaxCrossEntropy().forward(X, Y), r"a loss needs its network: Objective\("),
+    "step unconnected": (lambda o: Adam().step(), r"call optimizer.connect\(network.parameters\) first"),
+    "predict one row": (lambda o: o.network.predict(X[0]), r"expected shape \(rows, 5\); received \(5,\): .*\[None\]"),
+    "predict width": (lambda o: o.network.predict(X[:, :4]), r"received \(64, 4\)"),
+    "predict text": (lambda o: o.network.predict(np.full((1, 5), "a")), "expected numbers; received <U1"),
+    "predict 1e39": (
+        lambda o: o.network.predict(np.full((2, 5), 1e39)),
+        r"float32; received 1e\+39 in row 0",
+    ),
+    "predict nan": (lambda o: o.network.predict(np.full((2, 5), np.nan)), "finite values of float32; received nan"),
+}
+
+
+@both_engines
+@pytest.mark.parametrize("call", CALLS)
+def test_a_wrong_call_is_refused(call: str, engine_name: str) -> None:
+    make, message = CALLS[call]
+    with pytest.raises(FFNNError, match=message):
+        make(objective(engine_name))
+
+
+@both_engines
+def test_predict_takes_lists_and_no_rows(engine_name: str) -> None:
+    network = objective(engine_name).network
+    np.testing.assert_array_equal(network.predict(X[:3].tolist()), network.predict(X[:3]))
+    assert network.predict(X[:0]).shape == (0, 3)
+    network.parameters.values[...] = 1e30
+    with pytest.raises(FFNNError, match=r"the outputs for row \d+ are not finite"):
+        network.predict(X)
+
+
+def test_a_network_is_shown_in_a_line() -> None:
+    network = Network([Linear(4), ReLU(), Linear(3)], 5, create_engine("numpy"))
+    layers = "Linear(units=4, bias=True), ReLU(), Linear(units=3, bias=True)"
+    assert repr(network) == f"Network([{layers}], input_size=5): 39 parameters, NumpyEngine('float32')"
+
+
+def trainer(labels: np.ndarray, features: int = 5, engine: Any = None) -> Trainer:
+    whole = objective("numpy")
+    engine = engine or whole.network.engine
+    images = np.zeros((20, features), np.uint8)
+    batches = Batches(Pool(engine, images, labels, np.ones(features), np.zeros(features)), np.arange(20), 8)
+    return Trainer(whole, Adam(), batches, batches, Plan(1))
+
+
+TRAINERS: dict[str, tuple[Callable[[], Any], str]] = {
+    "label": (lambda: trainer(np.full(20, 7)), "Label 7 found, but the network has 3 outputs"),
+    "features": (lambda: trainer(Y[:20], 6), "expected batches of 5 features in float32.*received 6"),
+    "engine": (lambda: trainer(Y[:20], engine=create_engine("numpy", "float64")), "received 5 in float64"),
+    "columns": (lambda: trainer(Y[:20, None]), r"whole numbers of shape \(rows,\).*int64 of shape \(20, 1\)"),
+    "one-hot": (lambda: trainer(np.eye(3)[Y[:20]]), r"float64 of shape \(20, 3\)"),
+    "length": (lambda: trainer(Y[:19]), r"uint8 of shape \(20, 5\) and int64 of shape \(19,\)"),
+}
+
+
+@pytest.mark.parametrize("case", TRAINERS)
+def test_a_trainer_refuses_batches_that_do_not_fit_its_network(case: str) -> None:
+    make, message = TRAINERS[case]
+    with pytest.raises(FFNNError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("rows", "size", "message"),
+    [
+        ([0, 20], 8, "expected 0 to 19.*received 20"),
+        ([-1], 8, "received -1"),
+        ([], 8, "at least one"),
+        ([0.5], 8, "whole numbers; received float64"),
+        ([0], 0, "batch_size must be a whole number"),
+    ],
+)
+def test_batches_refuse_rows_that_the_pool_has_not(rows: list[int], size: int, message: str) -> None:
+    pool = Pool(create_engine("numpy"), np.zeros((20, 5), np.uint8), Y[:20], np.ones(5), np.zeros(5))
+    with pytest.raises(FFNNError, match=message):
+        Batches(pool, np.array(rows, None if rows else int), size)
+
+
+@needs_compiler
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["too few labels", "float labels", "a column of labels", "width", "label 7"])
+def test_a_device_refuses_a_wrong_batch_too(case: str) -> None:
+    inputs, labels, message = BATCHES[case]
+    with stand_in_device():
+        whole = objective("cupy")
+        engine = whole.network.engine
+        with pytest.raises(FFNNError, match=message):
+            whole.gradients(engine.array(inputs), engine.array(labels, labels.dtype))
