@@ -53,19 +53,28 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[Mapping[
     write_csv(path, columns, ([record.get(column, "") for column in columns] for record in records))
 
 
-def read_csv(path: Path) -> list[dict[str, str]]:
+def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     """The rows of a table that `write_csv` wrote, text by column, without the apostrophes put there.
+
+    Parameters
+    ----------
+    path : Path
+    columns : sequence of str
+        What it must have at least.
 
     Raises
     ------
     FFNNError
-        If it cannot be read.
+        If it cannot be read, or lacks a column.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, restval=""))
     except (OSError, csv.Error, UnicodeDecodeError) as problem:
-        raise FFNNError(f"{path}: expected a table with commas; {problem}") from problem
+        raise FFNNError(f"{path}: expected a table with commas; {visible(problem)}") from problem
+    missing = [name for name in columns if rows and name not in rows[0]]
+    if missing:
+        raise FFNNError(f"{path}: expected the columns {', '.join(columns)}; there is no {', '.join(missing)}")
     return [
         {_as_given(str(name)): _as_given(str(value)) for name, value in row.items() if name is not None} for row in rows
     ]

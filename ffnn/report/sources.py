@@ -138,7 +138,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
     records: dict[str, list[RunRecord]] = {row["condition"]: [] for row in comparison.get("conditions", [])}
     missing = []
     known: dict[str, RunRecord] = {}
-    for row in read_csv(path / RUNS):
+    for row in read_csv(path / RUNS, ("condition", "run")):
         name = row["run"]
         if name not in known:
             if not (path / name / CONFIG).is_file():
@@ -152,7 +152,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
 def read_sweep_folder(path: Path) -> SweepFolder:
     """The trials of a sweep; FFNNError if a file of it is damaged."""
     about = _read_json(path / SWEEP) if (path / SWEEP).is_file() else {}
-    return SweepFolder(path, read_csv(path / TRIALS), about)
+    return SweepFolder(path, read_csv(path / TRIALS, ("trial", "status")), about)
 
 
 def sweep_runs(folder: SweepFolder) -> list[RunRecord]:

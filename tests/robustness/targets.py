@@ -17,6 +17,7 @@ from PIL import Image
 
 from ffnn.backend.numba_cache import File
 from ffnn.cli import config_of, parse_settings
+from ffnn.csv_file import read_csv
 from ffnn.data import DATASETS
 from ffnn.data.idx import count_idx, read_idx
 from ffnn.data.unpickle import array_of, unpickle
@@ -162,6 +163,10 @@ def own(kind: str) -> Callable[[Path], object]:
     return lambda path: DATASETS.create({"name": kind, "path": str(path)}).load(path.parent).digest
 
 
+def read_table(path: Path) -> object:
+    return read_csv(path, ("run", "condition"))
+
+
 def read_photograph(path: Path) -> object:
     """Reads a file as the images of two classes."""
     for name in ("cat", "dog"):
@@ -281,6 +286,7 @@ TARGETS: dict[str, Target] = {
         CSV_WORDS,
     ),
     "kernel": Target(".nbc", read_kernel, [kernel()], PICKLE_WORDS),
+    "table": Target(".csv", read_table, [b'run,condition,=x\na,\'=1+1,-0.5\nb,"c\n",\n'], CSV_WORDS),
     "checkpoint": Target(".npz", Checkpoint.load, [checkpoint()]),
     "run_config": Target("", in_a_run("config.yaml"), [CONFIG], YAML_WORDS),
     "history": Target("", in_a_run("history.jsonl"), [RUN["history.jsonl"]], JSON_WORDS),

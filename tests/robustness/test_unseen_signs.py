@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ffnn.cli import main
+from ffnn.errors import FFNNError
 from ffnn.words import visible
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202eevil\u2066\u200b\x00\n\tffnn: all is well"
@@ -185,6 +186,8 @@ def test_no_cell_of_a_table_is_a_formula_and_each_is_read_back(tmp_path: Path) -
     back = [row["=name"] for row in read_csv(tmp_path / "t.csv")]
     shown = [visible("" if cell is None else cell) for cell in formulas + plain]
     assert [cell for cell in back if cell] == [cell for cell in shown if cell]
+    with pytest.raises(FFNNError, match=r"t\.csv: expected the columns run, =name; there is no run"):
+        read_csv(tmp_path / "t.csv", ("run", "=name"))
 
 
 def test_every_table_is_written_by_one_place(repository: Path) -> None:
