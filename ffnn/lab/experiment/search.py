@@ -91,7 +91,7 @@ def _search(
     """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
     settings = _settings(sweep, job, suffix)
     there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
-    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there, stack=stack)
+    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there, stack=stack, join=True)
     plan, ledger = open_sweep(sweep, settings, wish)
     found = run_sweep(plan, ledger, wish, terminal=False)
     leave_files(found, plan, {})

@@ -4,12 +4,14 @@ Whatever it does to itself, the sweep goes on.
 """
 
 import os
+import platform
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ffnn.errors import FFNNError
 from ffnn.lab.sweep import guard
 from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.link import Link
@@ -19,6 +21,15 @@ NOT_A_TRIALS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID")
 """With a sweep's id the client looks for a server's sweep; a run's id would make every trial the same run."""
 START_SECONDS = 60.0
 """In which a process starts, on however busy a machine."""
+
+
+def check_system() -> None:
+    """FFNNError where trials cannot be ended with all their children."""
+    if not hasattr(os, "killpg"):
+        raise FFNNError(
+            "ffnn sweep: expected a system with process groups (Linux, macOS), which end a trial with all its "
+            f"children; {platform.system()} has none: run it in WSL, or use wandb sweep and wandb agent; --check works"
+        )
 
 
 def environment(threads: int, parameters: Path | None = None) -> dict[str, str]:

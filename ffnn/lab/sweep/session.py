@@ -15,7 +15,7 @@ from ffnn.lab.sweep.home import Home
 from ffnn.lab.sweep.ledger import FAILED, HUNG, KILLED, Ledger, Trial
 from ffnn.lab.sweep.live import view
 from ffnn.lab.sweep.plan import Plan, folder_of, make_plan
-from ffnn.lab.sweep.process import environment
+from ffnn.lab.sweep.process import check_system, environment
 from ffnn.lab.sweep.samplers import METHODS, Sampler
 from ffnn.lab.sweep.schema import Sweep
 from ffnn.lab.sweep.storage import open_storage
@@ -33,6 +33,8 @@ class Wish:
     timeout : float, optional
     storage : str, optional
     resume, retry_failed : bool
+    join : bool
+        Take part in what another process may have begun a moment ago.
     """
 
     count: int | None = None
@@ -43,6 +45,7 @@ class Wish:
     resume: bool = False
     retry_failed: bool = False
     stack: int = 1
+    join: bool = False
 
     @property
     def goes_on(self) -> bool:
@@ -70,11 +73,12 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
     FFNNError
         If there is one and none was expected, or the other way round, or it is another sweep.
     """
+    check_system()
     folder, group = folder_of(sweep, settings)
     home = Home(folder)
     address = home.choose(wish.storage)
     there = home.own.exists()
-    if wish.storage is None and there and not wish.goes_on:
+    if wish.storage is None and there and not (wish.goes_on or wish.join):
         raise FFNNError(f"{folder}: a sweep is there already; --resume goes on with it, --group=NAME begins another")
     if wish.storage is None and not there and wish.goes_on:
         raise FFNNError(f"--resume: expected a sweep in {folder}; there is none: leave --resume out")
