@@ -1,5 +1,6 @@
 """A sweep's journal survives writers that were killed, and says in a line where it is damaged."""
 
+import json
 import os
 import signal
 import subprocess
@@ -153,3 +154,14 @@ def test_another_programs_study_of_the_same_name_is_one_line(tmp_path: Path) -> 
     optuna.create_study(storage=storage, study_name="sweep", direction="maximize").ask()
     with pytest.raises(FFNNError, match="expected trials of a sweep as ffnn writes it"):
         ledger(tmp_path).attempts()
+
+
+def test_workers_killed_at_every_change_of_a_file_lose_and_repeat_nothing(tmp_path: Path) -> None:
+    script = str(Path(__file__).with_name("killed_ledgers.py"))
+    done = subprocess.run(
+        [sys.executable, script, "3", "6"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    codes = json.loads(done.stdout.splitlines()[-1])
+    assert set(codes) == {0, -signal.SIGKILL}
+    assert codes.count(-signal.SIGKILL) >= 15
