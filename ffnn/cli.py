@@ -4,6 +4,7 @@ Every mistake a user can make ends here as one line and exit code 2.
 """
 
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -14,7 +15,7 @@ import click
 
 from ffnn import __version__
 from ffnn.errors import FFNNError, nearest
-from ffnn.terminal import say
+from ffnn.terminal import open_outlets, say
 
 if TYPE_CHECKING:
     from ffnn.lab.config import Config
@@ -25,6 +26,7 @@ ANY_SETTING = {"ignore_unknown_options": True, "allow_extra_args": True}
 
 def main() -> None:
     """Run the command line; the entry point of `ffnn` and `python -m ffnn`."""
+    open_outlets()
     try:
         code = commands.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as problem:
@@ -39,10 +41,6 @@ def main() -> None:
         if isinstance(problem.__cause__, EOFError):
             raise problem.__cause__ from None  # click takes every one for Ctrl-D at a question, and ffnn asks none
         code = 130
-    except BrokenPipeError:
-        # The reader, `head` perhaps, has seen enough; nothing more can be written.
-        sys.stderr.close()
-        code = 141
     sys.exit(code)
 
 
@@ -173,6 +171,8 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
     ffnn train --config runs/train/RUN/config.yaml --seed=1
     ffnn train --resume runs/train/RUN
     ffnn train --resume runs/train/RUN --epochs=30
+
+    Exit codes: 0 finished, 2 something to mend, 3 diverged (0 as a trial of a sweep, which goes on), 130 stopped.
     """
     from ffnn.diagnosis.present import last_line
     from ffnn.lab.summary import describe_result
@@ -180,8 +180,14 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
     record = _train(config_file, parse_settings(ctx.args)) if run is None else _resume(run, config_file, ctx.args)
     for line in filter(None, [*describe_result(record), last_line(record)]):
         say(line)
-    if record.summary["status"] == "stopped":
-        ctx.exit(130)
+    ctx.exit(exit_code(record.summary["status"], os.environ))
+
+
+def exit_code(status: str, environ: Mapping[str, str]) -> int:
+    """What `ffnn train` ends with; a trial that diverged is a result, which an agent would take for a failure."""
+    if status == "diverged":
+        return 0 if {"WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH"} & set(environ) else 3
+    return 130 if status == "stopped" else 0
 
 
 def config_of(config_file: Path | None, settings: Mapping[str, Any]) -> "Config":

@@ -7,13 +7,15 @@ anything else is a bug in ffnn and keeps its traceback.
 import difflib
 from collections.abc import Iterable
 
+from ffnn.synonyms import plain_name, synonyms
+
 
 class FFNNError(ValueError):
     """Something the user asked for cannot be done; the message says what was expected, what came and what to do."""
 
 
 def nearest(received: object, choices: Iterable[str], cutoff: float = 0.6) -> str:
-    """A hint for a misspelt name: the nearest choice as a question, or nothing.
+    """A hint for a misspelt name, or another library's: the nearest choice as a question, or nothing.
 
     Parameters
     ----------
@@ -26,8 +28,14 @@ def nearest(received: object, choices: Iterable[str], cutoff: float = 0.6) -> st
     --------
     >>> nearest("tahn", ["relu", "tanh"])
     "; did you mean 'tanh'?"
+    >>> nearest("swish", ["relu", "silu"])
+    "; did you mean 'silu'?"
     >>> nearest("xyz", ["relu", "tanh"])
     ''
     """
-    matches = difflib.get_close_matches(str(received), list(choices), n=1, cutoff=cutoff)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    by_name = {plain_name(choice): choice for choice in choices}
+    name = plain_name(str(received))
+    known = [own for own in synonyms(name) if own in by_name]
+    matches = [by_name[own] for own in known or difflib.get_close_matches(name, by_name, n=1, cutoff=cutoff)]
+    # What looks like the choice itself is of another type, and no question helps.
+    return f"; did you mean {matches[0]!r}?" if matches and matches[0] != str(received) else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn import cli
+from ffnn.cli import exit_code
 
 FFNN = [sys.executable, "-m", "ffnn"]
 SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]
@@ -187,21 +187,90 @@ def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
     assert list(tmp_path.glob("runs/train/*/wandb/offline-run-*"))
 
 
-def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
-    process = subprocess.Popen([*FFNN, "train", "--help"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+@pytest.mark.parametrize("streams", [["stdout"], ["stdout", "stderr"]])
+def test_a_reader_that_has_seen_enough_ends_no_run(streams: list[str], tmp_path: Path) -> None:
+    """As `ffnn train | head -1`, and with `2>&1` before it: the run goes on to its end, and its record is whole."""
+    process = subprocess.Popen(
+        [*FFNN, "train", "--epochs=4", "--hidden_layers=[8]", "--wandb=disabled"],
+        cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT if "stderr" in streams else subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.close()
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 0
+    assert b"Error" not in (errors or b"")
+    (summary,) = tmp_path.rglob("summary.json")
+    assert (json.loads(summary.read_text())["status"], json.loads(summary.read_text())["epochs"]) == ("finished", 4)
+
+
+IN_ONE_PROCESS = """
+import sys
+from ffnn.cli import main
+for words in {commands}:
+    sys.argv = ["ffnn", *words]
+    try:
+        main()
+    except SystemExit as end:
+        assert not end.code, (words, end.code)
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two runs, of which one has a name with signs beyond ASCII."""
+    folder = tmp_path_factory.mktemp("recorded")
+    train = ["train", *SMALL, "--runs_dir=runs"]
+    script = IN_ONE_PROCESS.format(commands=[train, [*train, "--seed=1", "--name=größe"]])
+    subprocess.run([sys.executable, "-c", script], cwd=folder, check=True, capture_output=True, timeout=200)
+    return folder
+
+
+def commands_that_print(folder: Path, repository: Path) -> list[list[str]]:
+    run = str(next(folder.glob("runs/train/digits*")).relative_to(folder))
+    return [
+        ["compare", "runs", "--by=seed"], ["doctor", "runs"], ["evaluate", run], ["data", "list"],
+        ["data", "info", "digits"], ["run", str(repository / "experiments/exp1-baseline.yaml"), "--check"],
+        ["sweep", str(repository / "sweeps/lr_bayes.yaml"), "--check"], ["train", "--help"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("environ", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "latin-1"}])
+def test_every_encoding_will_do(environ: dict[str, str], recorded: Path, repository: Path) -> None:
+    script = IN_ONE_PROCESS.format(commands=commands_that_print(recorded, repository))
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=recorded, env={**os.environ, **environ}, capture_output=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-2000:]
+    assert b"reference" in result.stdout
+    assert b"Error" not in result.stderr
+
+
+def test_a_command_whose_output_nobody_reads_ends_well(recorded: Path, repository: Path) -> None:
+    script = IN_ONE_PROCESS.format(commands=commands_that_print(recorded, repository))
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=recorded, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     assert process.stdout is not None
     process.stdout.close()
-    _, errors = process.communicate(timeout=60)
-    assert b"Traceback" not in errors
+    _, errors = process.communicate(timeout=100)
+    assert process.returncode == 0, errors
+    assert b"Error" not in errors
 
 
-def test_the_end_of_a_file_is_no_ctrl_d(monkeypatch: pytest.MonkeyPatch) -> None:
-    """click takes every EOFError for one, also that of a file cut short: exit code 130 without a word."""
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [*FFNN, "data", "list"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert result.returncode == 2
+    assert result.stderr == "ffnn: what is printed cannot be written: No space left on device\n"
 
-    def cut_short(*arguments: object) -> None:
-        raise EOFError("a file ends too early")
 
-    monkeypatch.setattr(sys, "argv", ["ffnn", "train"])
-    monkeypatch.setattr(cli, "_train", cut_short)
-    with pytest.raises(EOFError, match="a file ends too early"):
-        cli.main()
+def test_a_run_that_diverged_has_an_exit_code_of_its_own_and_as_a_trial_none(tmp_path: Path) -> None:
+    words = [*FFNN, "train", *SMALL, "--learning_rate=1e30"]
+    assert subprocess.run(words, cwd=tmp_path, capture_output=True, check=False).returncode == 3
+    for told_by in ("WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH"):  # an agent, and `ffnn sweep`
+        assert exit_code("diverged", {told_by: "abc"}) == 0
+    assert [exit_code(status, {}) for status in ("finished", "diverged", "stopped")] == [0, 3, 130]

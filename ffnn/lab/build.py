@@ -130,7 +130,7 @@ def build(config: Config, source: Source | None = None) -> Parts:
     source = source or load_source(config)
     dataset, split, pool = source.dataset, source.split, source.pool
     batch_size = len(split.train) if config.batch_size == "full" else config.batch_size
-    if config.batch_norm and len(split.train) % batch_size == 1:
+    if config.batch_norm and (len(split.train) - 1) % batch_size == 0:
         raise FFNNError(
             f"batch_size: {len(split.train)} training images in batches of {batch_size} leave a last one of a single "
             "image, which batch_norm cannot normalize; choose another"

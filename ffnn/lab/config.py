@@ -298,6 +298,7 @@ class Config(BaseModel):
             raise ValueError("optimizer: expected the learning rate as learning_rate beside it, not among its options")
         options = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
         OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
+        SCHEDULES.create(self.schedule).check(self.learning_rate or 0.0)
         takes_logits = "label_smoothing" in LOSSES.options(name_of(self.loss))
         if self.output_softmax and takes_logits and not self.double_softmax:
             raise ValueError(

@@ -20,6 +20,7 @@ from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
 from ffnn.lab.termination import Interruption
+from ffnn.nn.schedules import Clock
 from ffnn.terminal import say
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run, speed_warning
 from ffnn.training.checkpoints import Checkpoint
@@ -92,7 +93,7 @@ def prepare(
 ) -> tuple[Parts, Config]:
     """The parts of a run, with their images from `source` if it is given, and its config with all choices made.
 
-    It says what may be wrong with the machine, and what the data lack.
+    It says what may be wrong with the machine and the schedule, and what the data lack.
     """
     _, remark = resolve_engine(config.engine)
     for line in filter(None, (remark, speed_warning())):
@@ -100,6 +101,9 @@ def prepare(
     parts = build(config, source)
     for line in _missing(parts):
         notify(line)
+    clock = Clock(len(parts.train), config.epochs)
+    for remark in parts.plan.schedule.remarks(parts.optimizer.learning_rate, clock):
+        notify(f"schedule: {remark}")
     resolved = resolve(config, parts, max_threads or usable_cores())
     parts = with_framework(resolved, parts)
     held_back = None if config.threads or max_threads else thread_warning(_largest_product(parts))

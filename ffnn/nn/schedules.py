@@ -5,8 +5,10 @@ A schedule is a pure function of the step, so a resumed run needs no schedule st
 
 import math
 from abc import ABC, abstractmethod
+from bisect import bisect_left
 from dataclasses import dataclass
 
+from ffnn.errors import FFNNError
 from ffnn.ranges import in_range, positive_integer
 from ffnn.registry import Registry
 
@@ -31,9 +33,31 @@ class Schedule(ABC):
     the base learning rate.
     """
 
+    minimum = 0.0
+    """What the learning rate never falls below, where a schedule has such a bound."""
+
     @abstractmethod
     def at(self, step: int, rate: float, clock: Clock) -> float:
         """The learning rate for this step."""
+
+    def check(self, rate: float) -> None:
+        """FFNNError for a base learning rate from which the schedule would rise where it is meant to fall."""
+        if self.minimum > rate:
+            raise FFNNError(
+                f"schedule: minimum must be at most the learning rate, {rate:g}, which is where the schedule begins; "
+                f"received {self.minimum:g}"
+            )
+
+    def remarks(self, rate: float, clock: Clock) -> list[str]:
+        """What of a run, in words, this schedule probably was not meant to do."""
+
+        def stands(epoch: int) -> bool:
+            return self.at(epoch * clock.steps_per_epoch, rate, clock) <= 0
+
+        if not stands(clock.epochs - 1):
+            return []
+        still = bisect_left(range(clock.epochs), True, key=stands)
+        return [f"the learning rate is 0 from epoch {still + 1} of {clock.epochs} on, and nothing is learnt there"]
 
 
 SCHEDULES: Registry[Schedule] = Registry("schedule")
@@ -178,6 +202,16 @@ class Warmup(Schedule):
         warm_steps = self.epochs * clock.steps_per_epoch
         factor = min(1.0, (step + 1) / warm_steps) if warm_steps else 1.0
         return factor * self.schedule.at(step, rate, clock)
+
+    def check(self, rate: float) -> None:
+        self.schedule.check(rate)
+
+    def remarks(self, rate: float, clock: Clock) -> list[str]:
+        """Those of the schedule, and that the run ends before the warm-up."""
+        if self.epochs <= clock.epochs:
+            return self.schedule.remarks(rate, clock)
+        warm = f"the warm-up lasts {self.epochs:g} epochs and the run {clock.epochs}"
+        return [*self.schedule.remarks(rate, clock), f"{warm}: the learning rate never gets to {rate:g}"]
 
 
 def _between(start: float, end: float, fraction: float) -> float:

@@ -28,7 +28,9 @@ def numbered(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
     if len(unknown):
         names = [str(name) for name in classes]
         hint = nearest(str(unknown[0]), names)
-        raise FFNNError(f"y: expected classes {', '.join(names)}; received {unknown[:1].tolist()[0]!r}{hint}")
+        raise FFNNError(
+            f"y: expected classes {', '.join(names)}; received {_shown(unknown[:1].tolist()[0], names)}{hint}"
+        )
     return np.searchsorted(classes, y).astype(np.int64)
 
 
@@ -66,8 +68,16 @@ def class_weights(
     # A part of the data may lack a class that has a weight; beside a class without one it is more likely misspelt.
     if unknown and not all(name in wanted for name in names):
         hint = nearest(str(unknown[0]), map(str, names))
-        raise FFNNError(f"class_weight: expected classes {', '.join(map(str, names))}; received {unknown[0]!r}{hint}")
+        raise FFNNError(
+            f"class_weight: expected classes {', '.join(map(str, names))}; received {_shown(unknown[0], names)}{hint}"
+        )
     return [float(wanted.get(name, 1.0)) for name in names]
+
+
+def _shown(label: Any, names: list[Any]) -> str:
+    """A label that is no class, with its type where that is all that is wrong."""
+    alike = next((name for name in names if str(name) == str(label)), None)
+    return f"{label!r}" if alike is None else f"{label!r} ({type(label).__name__}, where {alike!r} is meant)"
 
 
 def training_and_validation(

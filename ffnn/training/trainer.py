@@ -144,6 +144,7 @@ class Trainer:
         optimizer.connect(objective.network.parameters)
         self.clock = Clock(len(train), plan.epochs)
         self.base_learning_rate = optimizer.learning_rate
+        plan.schedule.check(self.base_learning_rate)
         self.history = History()
         self.status, self.reason = "running", ""
         self.step = self.epoch = 0

@@ -265,6 +265,11 @@ def test_without_a_rate_it_takes_the_optimizers_own(name: str) -> None:
     assert model.history_[0]["learning_rate"] == OPTIMIZERS.create(name).learning_rate
 
 
+def test_a_class_of_the_wrong_type_is_told_by_its_type() -> None:
+    with pytest.raises(ValueError, match=r"received '0' \(str, where 0 is meant\)$"):
+        FFNNClassifier(**SMALL, class_weight={"0": 1.0}).fit(X, Y)
+
+
 def test_a_loss_beyond_bounds_is_an_error_with_advice() -> None:
     with pytest.raises(DivergedError, match=r"it began in .*; lower the learning_rate or scale X"):
         FFNNClassifier(**{**SMALL, "learning_rate": 1e200}, optimizer="sgd").fit(X, Y)

@@ -9,12 +9,15 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ffnn.backend import ENGINES
 from ffnn.cli import parse_settings
-from ffnn.errors import FFNNError
+from ffnn.errors import FFNNError, nearest
 from ffnn.lab import build
 from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.values import parse_value, with_overrides
-from ffnn.nn import OPTIMIZERS
+from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+from ffnn.registry import Registry
+from ffnn.synonyms import SYNONYMS
 from ffnn.tracking import dump_yaml, load_yaml
 
 BAD = {
@@ -53,8 +56,11 @@ def test_a_bad_value_is_one_line_that_names_the_setting_and_the_value(name: str,
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
-    [("learnin_rate", "learning_rate"), ("hidden_layer", "hidden_layers"), ("optimiser", "optimizer"), ("l_2", "l2")],
-)
+    [
+        ("learnin_rate", "learning_rate"), ("hidden_layer", "hidden_layers"), ("optimiser", "optimizer"), ("l_2", "l2"),
+        ("lr", "learning_rate"), ("dropout_rate", "dropout"), ("hidden_layer_sizes", "hidden_layers"),
+    ],
+)  # fmt: skip
 def test_a_misspelt_setting_gets_the_nearest(wrong: str, right: str) -> None:
     with pytest.raises(FFNNError, match=f"did you mean '{right}'"):
         make_config({wrong: 1})
@@ -67,6 +73,8 @@ def test_a_misspelt_setting_gets_the_nearest(wrong: str, right: str) -> None:
         {"loss": "mean_squared_error", "label_smoothing": 0.1},
         {"output_softmax": True},
         {"optimizer": {"name": "adam", "learning_rate": 0.1}},
+        {"schedule": {"name": "cosine", "minimum": 0.01}},
+        {"schedule": {"name": "linear", "minimum": 0.02}, "optimizer": "sgd", "warmup_epochs": 1},
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(values: dict[str, Any]) -> None:
@@ -298,3 +306,31 @@ def test_every_best_config_is_valid(file: Path) -> None:
 def test_settings_that_need_a_gpu_or_cannot_use_it_are_refused(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(FFNNError, match=message):
         make_config(settings)
+
+
+@pytest.mark.parametrize("own", list(SYNONYMS))
+def test_what_others_call_a_thing_is_a_hint_to_a_name_that_there_is(own: str) -> None:
+    parts: tuple[Registry[Any], ...] = (ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES)
+    options = {option for part in parts for name in part for option in part.options(name)}
+    assert own in {*Config.model_fields, *ENGINES, *options, "rate", *(name for part in parts for name in part)}
+    for other in SYNONYMS[own]:
+        assert f"did you mean '{own}'" in nearest(other, [own])
+        assert other not in Config.model_fields
+
+
+@pytest.mark.parametrize(
+    ("received", "hint"),
+    [
+        ({"activation": "swish"}, "silu"), ({"activation": "ReLU"}, "relu"), ({"optimizer": "SGD"}, "sgd"),
+        ({"initializer": "glorot_uniform"}, "xavier_uniform"), ({"loss": "mse"}, "mean_squared_error"),
+        ({"optimizer": {"name": "adam", "eps": 1e-8}}, "epsilon"), ({"engine": "cuda"}, "cupy"),
+        ({"dataset": "Fashion-MNIST"}, "fashion_mnist"),
+    ],
+)  # fmt: skip
+def test_a_name_of_another_library_gets_ours(received: dict[str, Any], hint: str) -> None:
+    with pytest.raises(FFNNError, match=f"did you mean '{hint}'"):
+        make_config(received)
+
+
+def test_what_was_received_is_no_hint() -> None:
+    assert nearest("0", ["0", "1"]) == ""

@@ -108,6 +108,16 @@ def test_a_diverged_run_is_recorded_as_such_with_finite_numbers_only(tmp_path: P
         json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} in the history"))
 
 
+def test_a_schedule_that_comes_to_nothing_is_told_before_the_start(tmp_path: Path) -> None:
+    lines: list[str] = []
+    settings = {**SMALL, "runs_dir": str(tmp_path), "schedule": {"name": "linear", "slope": 0.001}, "warmup_epochs": 5}
+    train(make_config(settings), lines.append, QUIET)
+    assert lines[:2] == [
+        "schedule: the learning rate is 0 from epoch 2 of 2 on, and nothing is learnt there",
+        "schedule: the warm-up lasts 5 epochs and the run 2: the learning rate never gets to 0.001",
+    ]
+
+
 def test_a_run_that_breaks_says_so_in_its_summary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(self: Best, trainer: Trainer, record: Record) -> None:
         raise RuntimeError("disk on fire")
@@ -121,7 +131,12 @@ def test_a_run_that_breaks_says_so_in_its_summary(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.parametrize(
     "settings",
-    [{"class_weights": [1.0, 2.0]}, {"dataset": "mnist", "data_dir": "nothing"}, {"val_fraction": 0.999}],
+    [
+        {"class_weights": [1.0, 2.0]},
+        {"batch_norm": True, "batch_size": 1},
+        {"dataset": "mnist", "data_dir": "nothing"},
+        {"val_fraction": 0.999},
+    ],
 )
 def test_what_cannot_be_built_leaves_no_run_directory(
     tmp_path: Path, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch

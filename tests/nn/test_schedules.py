@@ -135,3 +135,33 @@ def test_rates_stay_within_bounds(
 def test_wrong_options_are_refused(name: str, option: str, value: Any) -> None:
     with pytest.raises(FFNNError, match=rf"{option} must be .*; received {value}"):
         SCHEDULES.create(name, **{option: value})
+
+
+@pytest.mark.parametrize("name", ["cosine", "linear"])
+def test_a_minimum_above_the_rate_is_refused(name: str) -> None:
+    """The rate would rise where it is meant to fall."""
+    schedule = SCHEDULES.create({"name": name, "minimum": 0.1})
+    for guarded in (schedule, Warmup(schedule, 1)):
+        guarded.check(0.1)
+        with pytest.raises(FFNNError, match=r"minimum must be at most the learning rate, 0\.01, .* received 0\.1"):
+            guarded.check(0.01)
+
+
+@pytest.mark.parametrize("name", list(SCHEDULES))
+def test_a_schedule_as_it_comes_has_nothing_to_remark(name: str) -> None:
+    schedule = Warmup(SCHEDULES.create(name), 1)
+    assert [schedule.remarks(0.001, Clock(7, epochs)) for epochs in (1, 15, 1000)] == [[], [], []]
+
+
+def test_a_schedule_that_stands_still_and_a_warm_up_without_end_are_remarked() -> None:
+    linear = SCHEDULES.create({"name": "linear", "slope": 0.001})
+    for epochs in (15, 10**9):
+        assert linear.remarks(0.001, Clock(7, epochs)) == [
+            f"the learning rate is 0 from epoch 2 of {epochs} on, and nothing is learnt there"
+        ]
+    assert linear.remarks(0.01, Clock(7, 10)) == []
+    warm = Warmup(SCHEDULES.create("constant"), 20)
+    assert warm.remarks(0.5, Clock(7, 15)) == [
+        "the warm-up lasts 20 epochs and the run 15: the learning rate never gets to 0.5"
+    ]
+    assert warm.remarks(0.5, Clock(7, 20)) == []
