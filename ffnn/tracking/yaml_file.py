@@ -6,6 +6,7 @@ PyYAML follows YAML 1.1, where `1e-4` is text, `012` is 10, `1:30` is 90 and `no
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -127,6 +128,18 @@ for _class in (Dumper, Loader):
         _class.add_implicit_resolver(f"{TAG}{_kind}", _pattern, _first)
 
 
+class FastLoader(Loader):
+    """The same, with libyaml's scanner and parser, in an eighth of the time; its words for faults are others."""
+
+    def __init__(self, text: str) -> None:
+        events = yaml.cyaml.CParser(text)
+        for name in ("check_event", "peek_event", "get_event", "dispose"):
+            setattr(self, name, getattr(events, name))
+        yaml.composer.Composer.__init__(self)
+        yaml.constructor.SafeConstructor.__init__(self)
+        yaml.resolver.Resolver.__init__(self)
+
+
 def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
     """Write plain values as YAML, in their order.
 
@@ -166,7 +179,28 @@ def read_yaml(text: str) -> Any:
     >>> read_yaml("{a: 012, b: 1e-4, c: 1:30, d: no, e: 0o17, f: [.5, -.inf, null]}")
     {'a': 12, 'b': 0.0001, 'c': '1:30', 'd': 'no', 'e': 15, 'f': [0.5, -inf, None]}
     """
-    return yaml.load(text, Loader)  # noqa: S506  a safe loader
+    return _through(text, "get_single_data")
+
+
+def compose_yaml(text: str) -> yaml.Node | None:
+    """The nodes of a text, which know their lines; errors as those of `read_yaml`."""
+    node: yaml.Node | None = _through(text, "get_single_node")
+    return node
+
+
+def _through(text: str, step: str) -> Any:
+    """What one of a loader's steps makes of a text; where the fast one fails, the other says why."""
+    if yaml.__with_libyaml__:
+        with suppress(yaml.YAMLError, RecursionError, ValueError):
+            return _run(FastLoader(text), step)
+    return _run(Loader(text), step)
+
+
+def _run(loader: Loader, step: str) -> Any:
+    try:
+        return getattr(loader, step)()
+    finally:
+        loader.dispose()
 
 
 def load_yaml(path: Path) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ffnn.tracking.yaml_file import Loader
+from ffnn.tracking.yaml_file import compose_yaml
 
 Place = tuple[str | int, ...]
 
@@ -25,7 +25,7 @@ class Marks:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines: dict[Place, int] = {}
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader)
+        node = compose_yaml(path.read_text(encoding="utf-8"))
         if node is not None:
             self._walk(node, ())
 
