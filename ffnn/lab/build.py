@@ -17,6 +17,7 @@ from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
+from ffnn.memory import check_memory
 from ffnn.nn import (
     LOSSES,
     OPTIMIZERS,
@@ -152,6 +153,9 @@ def build(config: Config, source: Source | None = None) -> Parts:
 def build_objective(config: Config, source: Source, engine: Engine) -> Objective:
     """The network on an engine, with its loss and penalty."""
     dataset = source.dataset
+    rows = len(source.split.train) if config.batch_size == "full" else config.batch_size
+    sizes = [dataset.features, *(config.hidden_layers or []), len(dataset.class_names)]
+    check_memory("hidden_layers", sizes, rows, len(build_optimizer(config).slots), int(config.dtype[5:]) // 8)
     network = Network(build_layers(config, len(dataset.class_names)), dataset.features, engine, config.seed)
     penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
     return Objective(network, build_loss(config, dataset, source.split), penalty)

@@ -12,6 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ffnn.backend import Engine, create_engine
+from ffnn.memory import check_memory
 from ffnn.nn import Network, mlp_layers
 
 
@@ -63,6 +64,9 @@ class PortableNetwork(Network):
     """
 
     def __init__(self, recipe: Recipe) -> None:
+        layers = recipe.layers
+        sizes = [recipe.input_size, *layers.get("hidden_layers", ()), layers.get("num_outputs", 1)]
+        check_memory("hidden_layers", sizes, batch=1, slots=2, itemsize=int(recipe.dtype[5:]) // 8)
         engine = shared_engine(recipe.engine, recipe.dtype)
         super().__init__(mlp_layers(**recipe.layers), recipe.input_size, engine, recipe.seed)
         self.recipe = recipe

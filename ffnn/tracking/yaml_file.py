@@ -132,7 +132,9 @@ class FastLoader(Loader):
     """The same, with libyaml's scanner and parser, in an eighth of the time; its words for faults are others."""
 
     def __init__(self, text: str) -> None:
-        events = yaml.cyaml.CParser(text)
+        from yaml._yaml import CParser  # not there where PyYAML was built without libyaml
+
+        events = CParser(text)
         for name in ("check_event", "peek_event", "get_event", "dispose"):
             setattr(self, name, getattr(events, name))
         yaml.composer.Composer.__init__(self)
