@@ -321,6 +321,10 @@ class Config(BaseModel):
             raise ValueError(f"engine: {self.framework} trains on a CPU here; use engine=auto with it")
         if self.ema and self.framework != "ffnn":
             raise ValueError(f"ema: {self.framework} has no average of this kind; use it with framework=ffnn")
+        if isinstance(self.class_weights, list) and not any(self.class_weights):
+            raise ValueError(
+                f"class_weights: expected one above 0; received {self.class_weights}: nothing would be learned"
+            )
         if not takes_logits and (self.label_smoothing or self.class_weights):
             raise ValueError("label_smoothing and class_weights: expected loss=cross_entropy or focal with them")
         return self

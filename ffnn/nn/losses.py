@@ -211,6 +211,8 @@ class SoftmaxCrossEntropy(Loss):
     def __init__(self, label_smoothing: float = 0.0, class_weights: Sequence[float] | None = None) -> None:
         self.label_smoothing = in_range("label_smoothing", label_smoothing, 0, 1)
         self.class_weights = None if class_weights is None else [in_range("class_weights", w, 0) for w in class_weights]
+        if self.class_weights is not None and not any(self.class_weights):
+            raise FFNNError(f"class_weights: expected one above 0; received {self.class_weights}: no label would count")
 
     def connect(self, engine: Engine, num_outputs: int) -> None:
         super().connect(engine, num_outputs)
@@ -223,6 +225,11 @@ class SoftmaxCrossEntropy(Loss):
                     f"class_weights needs one weight for each of {num_outputs} classes; "
                     f"received {len(self.class_weights)}"
                 )
+            tiny, largest = float(np.finfo(engine.dtype).tiny), float(np.finfo(engine.dtype).max)
+            for weight in self.class_weights:
+                if weight and not tiny <= weight <= largest:
+                    expected = f"0, or a number in [{tiny:.2g}, {largest:.2g}], as {engine.dtype} has them"
+                    raise FFNNError(f"class_weights: expected {expected}; received {weight:g}: only ratios matter")
             self._weights = engine.array(self.class_weights)
             self._weigh = engine.update(product)
             self._look_up = engine.gather(value_itself)

@@ -21,7 +21,7 @@ from ffnn.nn.mlp import Component
 from ffnn.sklearn.fitting import Rows, train
 from ffnn.sklearn.labels import class_weights, numbered, row_weights, training_and_validation
 from ffnn.sklearn.network import PortableNetwork, Recipe
-from ffnn.sklearn.settings import checked_callbacks, config_of, layers_of, seed_of
+from ffnn.sklearn.settings import checked_callbacks, config_of, fixed_settings, layers_of, seed_of
 from ffnn.training.trainer import Callback, Plan, Record
 
 
@@ -71,7 +71,9 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     monitor : str, optional
         "val/loss" (the default with validation), "val/accuracy", "train/loss" (without) or "train/accuracy".
     warm_start : bool, default False
-        `fit` goes on from the weights of the last one.
+        `fit` goes on from the weights of the last one. As in further calls of `partial_fit`, what the network was made
+        with may not change then: hidden_layers, activation, initializers, batch_norm, dropout, input_dropout,
+        optimizer, engine and dtype; everything else is taken as it is now.
     random_state : int, RandomState or None, default None
         Decides initial weights, the order of rows, dropout and what is held out. The same int gives the same result.
     engine : str, default "auto"
@@ -220,6 +222,8 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         X, y, weights = self._checked(X, y, sample_weight, reset=not goes_on)
         present = np.arange(len(y)) if weights is None else np.flatnonzero(weights)
         classes = np.unique(y[present])
+        if goes_on:
+            self._check_unchanged()
         if goes_on and not np.array_equal(classes, self.classes_):
             raise FFNNError(f"y: with warm_start expected classes {self.classes_}; received {classes}")
         seed = seed_of(self.random_state)
@@ -263,6 +267,8 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             raise FFNNError("classes: expected all classes in the first call of partial_fit; received None")
         if isinstance(self.class_weight, str):
             raise FFNNError(f"class_weight: partial_fit expects a dict or None; received {self.class_weight!r}")
+        if not first:
+            self._check_unchanged()
         if first:
             self._begin(np.unique(np.asarray(classes)), X.dtype, seed_of(self.random_state))
             self.history_ = []
@@ -290,7 +296,8 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def _checked(self, X: Any, y: Any, sample_weight: Any, reset: bool) -> tuple[Any, Any, Any]:
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32], order="C", reset=reset)
         check_classification_targets(y)
-        return X, y, row_weights(sample_weight, X)
+        dtype = X.dtype.name if self.dtype is None else config_of(self.get_params(deep=False), X.dtype)[0].dtype
+        return X, y, row_weights(sample_weight, X, dtype)
 
     def _held_out(self, X: Any, y: Any) -> Rows | None:
         if X is None and y is None:
@@ -305,6 +312,15 @@ class FFNNClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.network_ = PortableNetwork(Recipe(layers, self.n_features_in_, config.engine, config.dtype, seed))
         self.classes_ = classes
         self._optimizer_state: dict[str, NDArray[Any]] = {}
+        self._begun_with = fixed_settings(self.get_params(deep=False), config.dtype)
+
+    def _check_unchanged(self) -> None:
+        """ValueError for a parameter that the network at hand was made with and can no longer take over."""
+        now = fixed_settings(self.get_params(deep=False), self.network_.engine.dtype.name)
+        for name, before in self._begun_with.items():
+            if now[name] != before:
+                advice = "set it back, or train a new network: clone(estimator), or fit with warm_start=False"
+                raise FFNNError(f"{name}: expected {before!r}, as training began; received {now[name]!r}: {advice}")
 
     def _train(
         self, rows: Rows, held_out: Rows | None, per_class: list[float] | None, seed: int, partial: bool = False

@@ -61,6 +61,39 @@ def config_of(parameters: Mapping[str, Any], dtype: np.dtype[Any] | None = None)
     return config, activation
 
 
+FIXED = (
+    "hidden_layers", "activation", "initializer", "bias_initializer", "batch_norm", "dropout", "input_dropout",
+    "optimizer", "engine", "dtype",
+)  # fmt: skip
+"""Parameters that a network is made with: what goes on with it cannot take another value over."""
+
+
+def fixed_settings(parameters: Mapping[str, Any], dtype: str) -> dict[str, Any]:
+    """The `FIXED` parameters, so written that equal ones mean the same.
+
+    Examples
+    --------
+    >>> one = {"hidden_layers": (8, 4), "activation": "relu", "dtype": None}
+    >>> other = {"hidden_layers": np.array([8, 4]), "activation": [{"name": "relu"}, "relu"], "dtype": "float32"}
+    >>> fixed_settings(one, "float32") == fixed_settings(other, "float32")
+    True
+    """
+    found = {name: plain(parameters[name]) for name in FIXED if name in parameters}
+    layers = found["hidden_layers"]
+    if not isinstance(found["activation"], list) and isinstance(layers, list):
+        found["activation"] = [found["activation"]] * len(layers)
+    if isinstance(found["activation"], list):
+        found["activation"] = [_component(own) for own in found["activation"]]
+    found = {name: _component(value) for name, value in found.items()}
+    found["dtype"] = found["dtype"] or dtype
+    return found
+
+
+def _component(value: Any) -> Any:
+    """A component without options as its name alone."""
+    return value["name"] if isinstance(value, dict) and set(value) == {"name"} else value
+
+
 def checked_callbacks(callbacks: Any) -> list[Callback]:
     """The callbacks as a list, or FFNNError for what is none."""
     given = list(callbacks) if isinstance(callbacks, Sequence) else callbacks

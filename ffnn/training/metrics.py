@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.vocabulary import row_argmax, where
+from ffnn.errors import FFNNError
 from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
 from ffnn.nn.network import Objective
 
@@ -147,13 +148,20 @@ def score(
     loss: float,
     cross_entropy: float | None = None,
 ) -> Evaluation:
-    """All metrics of given probabilities; the loss is passed through.
+    """All metrics of given probabilities, FFNNError where they are not finite; the loss is passed through.
 
     So is the cross-entropy where it is known from logits. That of probabilities is at most 87.3 an image, as that is
     -log of the smallest one of float32.
     """
     from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
+    finite = np.isfinite(probabilities).all(axis=1)
+    if not finite.all():
+        count = f"{np.count_nonzero(~finite)} of {len(labels)} images"
+        raise FFNNError(
+            f"the network's outputs are not finite for {count}, the first being number {int(np.argmin(finite))}, so no "
+            "class can be read from them: its weights or inputs are too large, or not finite"
+        )
     classes = np.arange(len(class_names))
     predicted = probabilities.argmax(axis=1)
     confusion = confusion_matrix(labels, predicted, labels=classes)

@@ -13,6 +13,7 @@ import pytest
 from reference import assert_same, both_engines
 from sklearn.base import clone
 from sklearn.datasets import load_digits
+from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import Pipeline
@@ -282,3 +283,51 @@ def test_verbose_prints_a_line_an_epoch(capsys: pytest.CaptureFixture[str]) -> N
     assert len(lines) == 8
     assert lines[3].startswith("epoch 4/4  train loss")
     assert ["val loss" in line for line in lines] == [False] * 4 + [True] * 4
+
+
+CHANGES: list[tuple[str, Any, Any]] = [
+    ("hidden_layers", (8,), (9,)),
+    ("activation", "relu", "tanh"),
+    ("initializer", "he_normal", "zeros"),
+    ("bias_initializer", "zeros", "he_normal"),
+    ("batch_norm", False, True),
+    ("dropout", 0.0, 0.5),
+    ("input_dropout", 0.0, 0.1),
+    ("optimizer", "adam", "adamw"),
+    ("engine", "numpy", "numba"),
+    ("dtype", None, "float32"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "then"), CHANGES)
+def test_what_the_network_was_made_with_cannot_change_when_it_goes_on(name: str, first: Any, then: Any) -> None:
+    options = {"hidden_layers": (8,), "engine": "numpy", "epochs": 1, "random_state": 0, name: first}
+    for go_on in (
+        FFNNClassifier(warm_start=True, **options).fit(X[:100], Y[:100]).set_params(**{name: then}).fit,
+        FFNNClassifier(**options).partial_fit(X[:100], Y[:100], range(10)).set_params(**{name: then}).partial_fit,
+    ):
+        with pytest.raises(ValueError, match=rf"^{name}: expected .*as training began; received"):
+            go_on(X[:100], Y[:100])
+
+
+def test_another_way_to_write_a_setting_and_what_may_change_go_on() -> None:
+    model = FFNNClassifier((8,), engine="numpy", epochs=1, warm_start=True, random_state=0).fit(X[:100], Y[:100])
+    same = {"hidden_layers": [np.int64(8)], "activation": [{"name": "relu"}], "dtype": "float64"}
+    other = {"learning_rate": 0.01, "l2": 0.1, "epochs": 2, "batch_size": 10, "clip_norm": 1.0, "patience": 3}
+    assert model.set_params(**same, **other).fit(X[:100], Y[:100]).n_iter_ == 2
+
+
+def test_values_that_no_class_can_be_read_from_are_refused() -> None:
+    model = FFNNClassifier((8,), engine="numpy", dtype="float32", epochs=1, random_state=0).fit(X[:100], Y[:100])
+    for method in (model.predict, model.predict_proba):
+        with pytest.raises(ValueError, match=r"expected finite values of float32; received 1e\+39 in row 1"):
+            method(np.vstack([X[:1], np.full_like(X[:1], 1e39)]))
+
+
+def test_columns_of_labels_are_what_scikit_learn_makes_of_them() -> None:
+    model = FFNNClassifier((8,), engine="numpy", epochs=1, random_state=0)
+    with pytest.warns(DataConversionWarning, match="column-vector y"):
+        column = model.fit(X[:100], Y[:100, None]).predict_proba(X)
+    np.testing.assert_array_equal(column, model.fit(X[:100], Y[:100]).predict_proba(X))
+    with pytest.raises(ValueError, match=r"shape \(100, 10\)"):
+        model.fit(X[:100], np.eye(10)[Y[:100]])

@@ -130,3 +130,23 @@ def test_balanced_weights_help_a_rare_class() -> None:
 def test_what_is_no_weight_is_refused(weights: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         FFNNClassifier(**FULL).fit(X, Y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("factor", [1e-46, 1e-300, 1e300])
+def test_weights_beyond_float32_count_by_their_ratios(factor: float) -> None:
+    model = FFNNClassifier((8,), engine="numpy", dtype="float32", epochs=2, random_state=0)
+    weights = np.linspace(1, 2, len(Y))
+    expected = model.fit(X, Y, sample_weight=weights).predict_proba(X)
+    np.testing.assert_allclose(model.fit(X, Y, sample_weight=factor * weights).predict_proba(X), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "message"),
+    [(np.zeros(len(Y)), "at least one non-zero"), (np.r_[1.0, np.full(len(Y) - 1, 1e-46)], "1e-46 beside 1")],
+)
+def test_weights_that_would_count_for_nothing_are_refused(weights: np.ndarray, message: str) -> None:
+    model = FFNNClassifier((8,), engine="numpy", dtype="float32", epochs=1)
+    with pytest.raises(ValueError, match=f"^[Ss]ample.weight.*{message}"):
+        model.fit(X, Y, sample_weight=weights)
+    with pytest.raises(ValueError, match=f"^[Ss]ample.weight.*{message}"):
+        model.partial_fit(X, Y, np.unique(Y), sample_weight=weights)

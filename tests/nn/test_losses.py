@@ -212,8 +212,23 @@ def test_class_weights_must_fit_the_classes() -> None:
         Objective(Network([Linear(3)], 2, "numpy"), SoftmaxCrossEntropy(class_weights=[1, 2]))
 
 
-@pytest.mark.parametrize("options", [{"label_smoothing": -0.1}, {"label_smoothing": 1.0}, {"class_weights": [1, -0.5]}])
+@pytest.mark.parametrize(
+    "options",
+    [{"label_smoothing": -0.1}, {"label_smoothing": 1.0}, {"class_weights": [1, -0.5]}],
+)
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     wrong = np.ravel(next(iter(options.values())))[-1]
     with pytest.raises(FFNNError, match=rf"{next(iter(options))} must be .* received {wrong}"):
         SoftmaxCrossEntropy(**options)
+
+
+@pytest.mark.parametrize("weight", [1e-46, 1e39])
+def test_class_weights_that_the_engine_has_no_number_for_are_refused(weight: float) -> None:
+    with pytest.raises(FFNNError, match=r"class_weights: expected 0, or a number in .*float32.*received 1e[+-]\d+:"):
+        SoftmaxCrossEntropy(class_weights=[1, weight]).connect(create_engine("numpy"), 2)
+    SoftmaxCrossEntropy(class_weights=[1, weight]).connect(create_engine("numpy", "float64"), 2)
+
+
+def test_class_weights_that_are_all_zero_are_refused() -> None:
+    with pytest.raises(FFNNError, match="class_weights: expected one above 0"):
+        SoftmaxCrossEntropy(class_weights=[0, 0])

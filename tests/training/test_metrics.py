@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 
 from ffnn.backend import create_engine
+from ffnn.errors import FFNNError
 from ffnn.nn import LOSSES, Linear, Network, Objective
 from ffnn.training.metrics import RunningMeans, evaluate, expected_calibration_error, score
 
@@ -124,3 +125,9 @@ def test_running_means_weigh_rows_alike_and_ties_go_to_the_lower_class(engine: s
     means.add(5.0, 1.0, made.array([[5.0, 5.0]]), made.array([1], np.int64))
     assert means.loss == pytest.approx(2.0)
     assert means.accuracy == pytest.approx(0.75)
+
+
+def test_outputs_that_are_not_finite_have_no_class() -> None:
+    probabilities = np.array([[0.9, 0.1], [np.nan, np.nan], [0.2, 0.8]])
+    with pytest.raises(FFNNError, match="not finite for 1 of 3 images, the first being number 1"):
+        score(probabilities, np.array([0, 0, 1]), ("a", "b"), 0.5)
