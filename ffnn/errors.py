@@ -33,9 +33,15 @@ def nearest(received: object, choices: Iterable[str], cutoff: float = 0.6) -> st
     >>> nearest("xyz", ["relu", "tanh"])
     ''
     """
-    by_name = {plain_name(choice): choice for choice in choices}
-    name = plain_name(str(received))
-    known = [own for own in synonyms(name) if own in by_name]
-    matches = [by_name[own] for own in known or difflib.get_close_matches(name, by_name, n=1, cutoff=cutoff)]
+    choice = nearest_choice(str(received), choices, cutoff)
     # What looks like the choice itself is of another type, and no question helps.
-    return f"; did you mean {matches[0]!r}?" if matches and matches[0] != str(received) else ""
+    return f"; did you mean {choice!r}?" if choice not in (None, str(received)) else ""
+
+
+def nearest_choice(received: str, choices: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """The choice that a misspelt name, or another library's, probably means; None where none is near."""
+    by_name = {plain_name(choice): choice for choice in choices}
+    name = plain_name(received)
+    known = [own for own in synonyms(name) if own in by_name]
+    matches = known or difflib.get_close_matches(name, by_name, n=1, cutoff=cutoff)
+    return by_name[matches[0]] if matches else None

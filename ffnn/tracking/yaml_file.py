@@ -12,7 +12,7 @@ from typing import IO, Any
 
 import yaml
 
-from ffnn.errors import FFNNError, nearest
+from ffnn.errors import FFNNError, nearest_choice
 from ffnn.tracking.plain import plain, writable
 
 TAG = "tag:yaml.org,2002:"
@@ -249,8 +249,8 @@ def nearest_file(path: Path, files: Iterable[Path]) -> str:
     ''
     """
     by_stem = {file.stem: file for file in files}
-    hint = nearest(path.stem, by_stem, cutoff=0.7)
-    return f"; did you mean {by_stem[hint.split(chr(39))[1]]}?" if hint else ""
+    stem = nearest_choice(path.stem, by_stem, cutoff=0.7)
+    return f"; did you mean {by_stem[stem]}?" if stem is not None else ""
 
 
 def _place(path: Path, problem: yaml.YAMLError) -> str:
