@@ -3,13 +3,14 @@
 Each rule reads the comparison and the runs, and gives a sentence or nothing.
 """
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ffnn.lab.experiment.measures import MEASURES
+from ffnn.records import read_json
 from ffnn.report.document import code, literal
+from ffnn.report.formats import Sweep
 from ffnn.report.sources import ExperimentFolder
 from ffnn.words import count_of
 
@@ -137,7 +138,7 @@ def _widen(folder: ExperimentFolder) -> str | None:
     """Searches whose best trial lies at an end of their space."""
     found: dict[str, list[str]] = {}
     for path in sorted(folder.path.glob("trials/*/sweep/sweep.json")):
-        for sentence in json.loads(path.read_text(encoding="utf-8")).get("edges", []):
+        for sentence in read_json(path, Sweep).get("edges", []):
             found.setdefault(sentence, []).append(path.parent.parent.name)
     if not found:
         return None

@@ -3,7 +3,6 @@
 Each is read into plain values here, once; the chapters of a report are written from these.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,8 @@ from typing import Any
 
 from ffnn.csv_file import read_csv
 from ffnn.errors import FFNNError
+from ffnn.records import Format, read_json
+from ffnn.report.formats import Comparison, Sweep
 from ffnn.tracking import RunRecord, read_run
 
 COMPARISON, RUNS, TRIALS, SWEEP, CONFIG = (
@@ -21,6 +22,7 @@ COMPARISON, RUNS, TRIALS, SWEEP, CONFIG = (
     "sweep/sweep.json",
     "config.yaml",
 )
+AGAIN = "mend the file, or give the command that made it again: what is there is not run again"
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ def _places(path: Path) -> Iterator[tuple[str, Path]]:
 
 def read_experiment_folder(path: Path) -> ExperimentFolder:
     """The comparison and the runs of an experiment; FFNNError if a file of it is missing or damaged."""
-    comparison = _read_json(path / COMPARISON)
+    comparison = _read(path / COMPARISON, Comparison)
     records: dict[str, list[RunRecord]] = {row["condition"]: [] for row in comparison.get("conditions", [])}
     missing = []
     known: dict[str, RunRecord] = {}
@@ -151,7 +153,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
 
 def read_sweep_folder(path: Path) -> SweepFolder:
     """The trials of a sweep; FFNNError if a file of it is damaged."""
-    about = _read_json(path / SWEEP) if (path / SWEEP).is_file() else {}
+    about = _read(path / SWEEP, Sweep) if (path / SWEEP).is_file() else {}
     return SweepFolder(path, read_csv(path / TRIALS, ("trial", "status")), about)
 
 
@@ -161,11 +163,8 @@ def sweep_runs(folder: SweepFolder) -> list[RunRecord]:
     return [read_run(place) for place in dict.fromkeys(places) if (place / CONFIG).is_file()]
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def _read(path: Path, model: type[Format]) -> dict[str, Any]:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise FFNNError(f"{path}: expected a JSON object; {problem}") from problem
-    if not isinstance(values, dict):
-        raise FFNNError(f"{path}: expected a JSON object; received {type(values).__name__}")
-    return values
+        return read_json(path, model, AGAIN)
+    except FileNotFoundError as problem:
+        raise FFNNError(f"{path}: expected a JSON object; {problem.strerror}") from problem
