@@ -21,9 +21,11 @@ from ffnn.csv_file import read_csv
 from ffnn.data import DATASETS
 from ffnn.data.idx import count_idx, read_idx
 from ffnn.data.unpickle import array_of, unpickle
+from ffnn.diagnosis import Course, diagnose
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config, override
 from ffnn.lab.experiment.check import check_files
+from ffnn.lab.experiment.measures import MEASURES
 from ffnn.lab.sweep.explain import explain
 from ffnn.lab.sweep.ledger import Ledger
 from ffnn.lab.sweep.plan import make_plan
@@ -31,7 +33,11 @@ from ffnn.lab.sweep.schema import read_sweep
 from ffnn.lab.sweep.session import make_sampler
 from ffnn.lab.sweep.storage import open_storage
 from ffnn.locks import HolderFile
-from ffnn.report.sources import find_sources
+from ffnn.report.advice import advice
+from ffnn.report.experiment import abstract, result_tables
+from ffnn.report.run import run_abstract
+from ffnn.report.sources import ExperimentFolder, SweepFolder, find_sources
+from ffnn.report.sweep import sweep_abstract
 from ffnn.tracking import find_runs, read_run
 from ffnn.tracking.run_directory import RunDirectory
 from ffnn.training.checkpoints import Checkpoint
@@ -201,9 +207,34 @@ def in_a_run(name: str) -> Callable[[Path], object]:
         (run / name).write_bytes(path.read_bytes())
         record = read_run(run)
         assert all(isinstance(line, dict) for line in record.history)
+        diagnose(Course.of(record))
+        run_abstract(record)
+        for measure in MEASURES.values():
+            measure.of(record)
+            measure.resolution(record)
         find_sources([run])
         RunDirectory(run).cut_history(1)
         return [record, find_runs(path.parent)]
+
+    return read
+
+
+def in_an_experiment(name: str) -> Callable[[Path], object]:
+    """Reads what `ffnn run` or `ffnn sweep` left beside its runs, one file of it the one given, and writes of it."""
+
+    def read(path: Path) -> object:
+        folder = path.parent / "group"
+        (folder / "sweep").mkdir(parents=True, exist_ok=True)
+        for file in BESIDE:
+            (folder / file).unlink(missing_ok=True)
+        files = SWEPT if name.startswith("sweep/") else COMPARED
+        for file, content in {**files, name: path.read_bytes()}.items():
+            (folder / file).write_bytes(content)
+        (source,) = find_sources([folder])
+        if isinstance(source, ExperimentFolder):
+            return [*result_tables(source), abstract(source), *advice(source)]
+        assert isinstance(source, SweepFolder)
+        return source.trials and sweep_abstract(source)
 
     return read
 
@@ -255,6 +286,20 @@ RUN = {
     "summary.json": b'{"status": "finished", "epochs": 2, "test/accuracy": 0.5}',
     "environment.json": b'{"versions": {"numpy": "2"}, "data": {"digest": "0"}, "resumed": []}',
 }
+COMPARED = {
+    "comparison.json": b'{"question": "q", "expected": "e", "found": "f", "verdict": "confirmed", "certainty": "c", '
+    b'"metric": "test/accuracy", "margin": 0.01, "reference": "a", "conditions": [{"condition": "a", "runs": 2, '
+    b'"verdict": "reference", "test/accuracy mean": 0.5}, {"condition": "b", "runs": 2, "verdict": "undecided", '
+    b'"difference": 0.1, "difference \xc2\xb1 95 %": 0.2, "pairs": 2, "p (Holm)": 0.5}], "claims": [{"claim": "a > b", '
+    b'"measure": "test/accuracy", "verdict": "undecided", "difference": 0.1}], "experiment": {"sweep": "s.yaml"}}',
+    "runs.csv": b"condition,seed,run\na,0,run-0\n",
+}
+SWEPT = {
+    "sweep/trials.csv": b"trial,status,best/val/accuracy,seconds,run,learning_rate\nab,finished,0.5,1.0,runs/r,0.1\n",
+    "sweep/sweep.json": b'{"metric": "best/val/accuracy", "maximize": true, "logarithmic": {"learning_rate": true}, '
+    b'"importances": {"learning_rate": 1.0}, "edges": ["x"], "description": "grid search"}',
+}
+BESIDE = (*COMPARED, *SWEPT)
 TARGETS: dict[str, Target] = {
     "config": Target(".yaml", read_config, [CONFIG, b""], YAML_WORDS),
     "command_line": Target(
@@ -299,6 +344,10 @@ TARGETS: dict[str, Target] = {
     ),
     "lock": Target("", take_lock, [b"", b"m host 12 345 0a1b", b"- host 12 - 0a1b"], (b" ", b"\0", b"-1", b"/")),
     "environment": Target("", in_a_run("environment.json"), [RUN["environment.json"]], JSON_WORDS),
+    "comparison": Target("", in_an_experiment("comparison.json"), [COMPARED["comparison.json"]], JSON_WORDS),
+    "runs_table": Target("", in_an_experiment("runs.csv"), [COMPARED["runs.csv"]], CSV_WORDS),
+    "sweep_about": Target("", in_an_experiment("sweep/sweep.json"), [SWEPT["sweep/sweep.json"]], JSON_WORDS),
+    "trials_table": Target("", in_an_experiment("sweep/trials.csv"), [SWEPT["sweep/trials.csv"]], CSV_WORDS),
 }
 
 
