@@ -12,6 +12,7 @@ import numpy as np
 
 from ffnn.backend.engine import Array
 from ffnn.backend.stacked import StackedArray, StackedEngine
+from ffnn.errors import FFNNError
 from ffnn.formulas import value_itself
 from ffnn.nn.network import Objective
 from ffnn.nn.optimizers import Optimizer
@@ -54,6 +55,13 @@ class Stack:
     def __init__(self, trainers: Sequence[Trainer], blueprint: Blueprint) -> None:
         self.trainers = list(trainers)
         first = self.trainers[0]
+        for other in self.trainers:
+            batches, batch = other.train, (first.train.batch_size, len(first.train))
+            if batches.pool is not first.train.pool or (batches.batch_size, len(batches)) != batch:
+                raise FFNNError(
+                    f"a stack: expected {batch[1]} batches of {batch[0]} from the pool of its first trainer, from all; "
+                    f"received {len(batches)} of {batches.batch_size}, or another pool"
+                )
         self.engine = engine = StackedEngine(first.objective.network.engine, len(self.trainers))
         self._objective, self._optimizer, self._plan = blueprint(engine)
         self._network = self._objective.network

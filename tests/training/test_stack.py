@@ -14,6 +14,7 @@ from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.numpy_engine import NumpyEngine
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.data.batches import Batches, Pool
+from ffnn.errors import FFNNError
 from ffnn.nn import (
     ACTIVATIONS,
     GELU,
@@ -357,3 +358,11 @@ def test_a_rehearsal_changes_no_network() -> None:
     before = [everything(trainer) for trainer in trainers]
     Stack(trainers, lambda engine: adam(engine, 0)).rehearse()
     assert [everything(trainer) for trainer in trainers] == before
+
+
+@pytest.mark.parametrize("batch_size", [16, 32])
+def test_trainers_of_other_batches_are_no_stack(batch_size: int) -> None:
+    engine, own = create_engine("numpy"), of()
+    trainers = [*members(engine, 1, own), *members(engine, 1, own, batch_size=batch_size)]  # of two pools
+    with pytest.raises(FFNNError, match="a stack: expected 7 batches of 32 from the pool of its first trainer"):
+        Stack(trainers, lambda stacked: own(stacked, 0))
