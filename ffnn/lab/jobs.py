@@ -5,6 +5,7 @@ experiment goes on where it stopped and nothing is trained twice.
 """
 
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
@@ -12,7 +13,7 @@ from concurrent.futures import wait as wait_for
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,11 @@ def _run_quietly(
 ) -> tuple[list[Outcome], list[str]]:
     """Runs that show nothing, and the lines they had for the user."""
     lines: list[str] = []
-    return _run_claimed(jobs, lines.append, Callback(), threads, company, wait), lines
+    outcomes = _run_claimed(jobs, lines.append, Callback(), threads, company, wait)
+    parent = parent_process()
+    if parent and not parent.is_alive():  # nobody takes the outcomes, and a pool's process would wait for ever
+        os._exit(0)
+    return outcomes, lines
 
 
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
