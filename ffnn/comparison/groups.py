@@ -245,4 +245,4 @@ def mean_curve(runs: Sequence[RunRecord], name: str) -> list[float]:
     """A name of the history over epochs, mean over the runs that reached each epoch."""
     series = [[float(record[name]) for record in run.history if name in record] for run in runs]
     longest = max(map(len, series), default=0)
-    return [mean_of([one[epoch] for one in series if epoch < len(one)]).mean for epoch in range(longest)]
+    return [fmean(one[epoch] for one in series if epoch < len(one)) for epoch in range(longest)]

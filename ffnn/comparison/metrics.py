@@ -81,8 +81,8 @@ def find_measure(metric: str, runs: Sequence[RunRecord]) -> Measure:
         raise FFNNError(f"--metric: {metric} of runs that were trained as a stack is the whole stack's: choose another")
     if metric in MEASURES:
         return MEASURES[metric]
-    known = dict.fromkeys([*MEASURES, *(name for run in runs for name in (*run.summary, *last_record(run)))])
     if not any(math.isfinite(figure_of(run, metric)) for run in runs):
+        known = dict.fromkeys([*MEASURES, *(name for run in runs for name in (*run.summary, *last_record(run)))])
         hint = nearest(metric, known) or f": expected one of {', '.join(MEASURES)}, or a figure of summary.json"
         raise FFNNError(f"--metric: no run has {metric!r}{hint}")
     kind = kind_of(metric)

@@ -255,10 +255,9 @@ class Config(BaseModel):
         """Let `{beta1: 0.8}` mean the default optimizer with that option."""
         if not isinstance(values, dict):
             return values
-        defaults = {name: field.default for name, field in cls.model_fields.items() if field.annotation == Component}
         return {
-            name: {"name": defaults[name], **value}
-            if name in defaults and isinstance(value, dict) and "name" not in value
+            name: {"name": cls.model_fields[name].default, **value}
+            if isinstance(value, dict) and "name" not in value and _is_component(name)
             else value
             for name, value in values.items()
         }
@@ -380,9 +379,13 @@ def _plain_and_writable(value: Any) -> bool:
     return simple and writable(value) and not (isinstance(value, str) and "\0" in value)
 
 
+def _is_component(setting: str) -> bool:
+    return setting in Config.model_fields and Config.model_fields[setting].annotation == Component
+
+
 def name_of(component: Component) -> str:
     """The name of a component, however it is written."""
-    return component if isinstance(component, str) else str(component.get("name"))
+    return str(component.get("name")) if isinstance(component, Mapping) else str(component)
 
 
 def make_config(values: Mapping[str, Any]) -> Config:

@@ -95,7 +95,7 @@ def writable(value: Any) -> bool:
     [True, False, True, False, True]
     """
     if isinstance(value, str):
-        return not any("\ud800" <= letter <= "\udfff" for letter in value)
+        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
     return not isinstance(value, int) or value.bit_length() <= MOST_BITS
 
 

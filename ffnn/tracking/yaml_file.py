@@ -32,7 +32,7 @@ CORE = {
 }
 
 LARGEST = 100_000
-"""Values that a file may make; the largest of this project has some hundred."""
+"""Values that references may make of a file, besides those that stand in it."""
 
 UNUSUAL_BREAKS = set("\x85\u2028\u2029")
 
@@ -71,6 +71,10 @@ class Loader(yaml.SafeLoader):
     `LARGEST` values.
     """
 
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.most = LARGEST + len(text)
+
     def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
         """A whole number; one that begins with 0 is decimal all the same, and nothing else has a place in it."""
         text = self._of_core("int", node)
@@ -90,8 +94,8 @@ class Loader(yaml.SafeLoader):
     def get_single_node(self) -> yaml.Node | None:
         """What the file says, if it can be written out."""
         node: yaml.Node | None = super().get_single_node()
-        if node is not None:
-            _written_out(node, {})
+        if node is not None and not isinstance(node, yaml.ScalarNode):
+            sound_size(node, self.most, {})
         return node
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
@@ -110,12 +114,7 @@ class Loader(yaml.SafeLoader):
     def compose_mapping_node(self, anchor: Any) -> yaml.MappingNode:
         """A mapping as it is written, before `<<` brings in keys of another, which may be repeated."""
         node = super().compose_mapping_node(anchor)
-        first: dict[tuple[str, str], yaml.Node] = {}
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
-                before = first.setdefault((key.tag, key.value), key)
-                if before is not key:
-                    raise TwiceError(before, key)
+        refuse_twice(node)
         return node
 
 
@@ -126,20 +125,6 @@ Loader.add_constructor(f"{TAG}float", Loader.construct_yaml_float)
 for _class in (Dumper, Loader):
     for _kind, (_pattern, _first) in CORE.items():
         _class.add_implicit_resolver(f"{TAG}{_kind}", _pattern, _first)
-
-
-class FastLoader(Loader):
-    """The same, with libyaml's scanner and parser, in an eighth of the time; its words for faults are others."""
-
-    def __init__(self, text: str) -> None:
-        from yaml._yaml import CParser  # not there where PyYAML was built without libyaml
-
-        events = CParser(text)
-        for name in ("check_event", "peek_event", "get_event", "dispose"):
-            setattr(self, name, getattr(events, name))
-        yaml.composer.Composer.__init__(self)
-        yaml.constructor.SafeConstructor.__init__(self)
-        yaml.resolver.Resolver.__init__(self)
 
 
 def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
@@ -158,19 +143,36 @@ def dump_yaml(values: Mapping[str, Any], file: IO[str]) -> None:
     yaml.dump(plain(values), file, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _written_out(node: yaml.Node, sizes: dict[int, int]) -> int:
-    """How many values a node is with all references in it replaced by what they refer to."""
-    if isinstance(node, yaml.ScalarNode):
-        return 1
-    if id(node) not in sizes:
+def sound_size(node: yaml.Node, most: int, sizes: dict[int, int]) -> int:
+    """How many values a list or mapping is with all references in it replaced by what they refer to.
+
+    `TwiceError` if a mapping in it says something twice; ComposerError beyond `most`. `sizes` are known, by the node.
+    """
+    if id(node) in sizes:
+        size = sizes[id(node)]
+    else:
         sizes[id(node)] = 0  # until it is known: whoever meets it before is inside of it
-        parts = [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else node.value
-        sizes[id(node)] = 1 + sum(_written_out(part, sizes) for part in parts)
-    size = sizes[id(node)]
-    if not 0 < size <= LARGEST:
+        parts = node.value
+        if isinstance(node, yaml.MappingNode):
+            refuse_twice(node)
+            parts = [part for pair in node.value for part in pair]
+        inner = [part for part in parts if not isinstance(part, yaml.ScalarNode)]
+        size = 1 + len(parts) - len(inner) + sum(sound_size(part, most, sizes) for part in inner)
+        sizes[id(node)] = size
+    if not 0 < size <= most:
         what = f"references that make more than {LARGEST:,} values" if size else "a value that contains itself"
         raise yaml.composer.ComposerError(problem=f"received {what}; write it out", problem_mark=node.start_mark)
     return size
+
+
+def refuse_twice(node: yaml.MappingNode) -> None:
+    """`TwiceError` if two of a mapping's keys are the same text of the same type; `<<` may be there again."""
+    first: dict[tuple[str, str], yaml.Node] = {}
+    for key, _ in node.value:
+        if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+            before = first.setdefault((key.tag, key.value), key)
+            if before is not key:
+                raise TwiceError(before, key)
 
 
 def read_yaml(text: str) -> Any:
@@ -193,6 +195,8 @@ def compose_yaml(text: str) -> yaml.Node | None:
 def _through(text: str, step: str) -> Any:
     """What one of a loader's steps makes of a text; where the fast one fails, the other says why."""
     if yaml.__with_libyaml__:
+        from ffnn.tracking.fast_yaml import FastLoader
+
         with suppress(yaml.YAMLError, RecursionError, ValueError):
             return _run(FastLoader(text), step)
     return _run(Loader(text), step)

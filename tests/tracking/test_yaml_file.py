@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ffnn.errors import FFNNError
 from ffnn.tracking import dump_yaml, load_yaml
+from ffnn.tracking.yaml_file import Loader
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.from_regex(r"[-+.0-9eE_x:]{1,8}")
@@ -153,3 +154,58 @@ def test_what_cannot_be_read_says_what_to_do(tmp_path: Path) -> None:
     assert f"there is none of this name; did you mean {path}?" in refusal(tmp_path / "vlaues.yaml")
     assert refusal(tmp_path / "none.yaml").endswith("there is none of this name")
     assert "there is none of this name" in refusal(tmp_path / "folder" / "values.yaml")
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a: &list [1, {b: ~}]\nc: *list\nd: {<<: {e: 1, f: .5}, f: no}\n",
+        "{a: 012, 1: 0o17, true: false, .5: -.inf, null: '', x: [], y: {}}",
+        "",
+        "word",
+        "'1'",
+        "- |\n  two\n  lines\n- >-\n  folded\n  too\n- 'it''s'\n- \"\\u263a\"\n",
+        "!!str 1",
+        "# only a remark\n",
+    ],
+)
+def test_both_loaders_read_the_same(text: str) -> None:
+    from ffnn.tracking.fast_yaml import FastLoader
+
+    slow, fast = Loader(text).get_single_data(), FastLoader(text).get_single_data()
+    assert repr(fast) == repr(slow)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+@pytest.mark.parametrize("text", ["2024-01-31: &a [*a]", "{a: 1, a: 2}", "!!set {a}", "[" * 100_000, "a: 1\n\tb: 2"])
+def test_the_fast_loader_leaves_what_it_does_not_know_to_the_other(text: str) -> None:
+    """Also 100,000 brackets, for which libyaml's own composer would end the process."""
+    from ffnn.tracking.fast_yaml import FastLoader
+
+    with pytest.raises((yaml.YAMLError, ValueError, RecursionError)):
+        FastLoader(text).get_single_data()
+
+
+def test_a_file_may_hold_any_number_of_values_but_not_make_them_of_references(tmp_path: Path) -> None:
+    path = tmp_path / "values.yaml"
+    path.write_text("a: [{}]\n".format(", ".join(["0"] * 100_001)))
+    assert len(load_yaml(path)["a"]) == 100_001
+    path.write_text("a: &a [{}]\nb: &b [{}]\nc: [{}]\n".format("0, " * 60, "*a, " * 60, "*b, " * 60))
+    assert "references that make more than 100,000 values; write it out" in refusal(path)
+    path.write_text("a: &a [*a]\n")
+    assert "a value that contains itself" in refusal(path)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_a_sound_file_is_composed_once_and_in_c(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """10,000 runs and plans of 50,000 values are read so; in Python it takes twenty times as long."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError
+
+    for part in ("compose_node", "construct_object", "get_event"):
+        monkeypatch.setattr(Loader, part, refuse)
+    path = tmp_path / "values.yaml"
+    path.write_text("a: [1, .5, no]\nb: {c: ~, d: 'x'}\n")
+    assert load_yaml(path) == {"a": [1, 0.5, "no"], "b": {"c": None, "d": "x"}}

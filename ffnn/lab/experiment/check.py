@@ -93,15 +93,14 @@ def check_files(
         marks = Marks(path)
         experiment, faults = _understood(values)
         if experiment is not None:
-            faults += _faults_of_settings(experiment, overrides)
+            there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
+            jobs, refusal = _planned(there, path.stem, overrides, seeds)
+            faults += _faults_of_settings(experiment, overrides, planned=refusal is None)
             faults += _faults_of_sweep(experiment, path)
         lines += [_line(fault, marks) for fault in faults]
         if experiment is not None and not faults:
-            there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
-            try:
-                jobs = plan_jobs(there, path.stem, overrides, seeds)
-            except FFNNError as problem:  # of what is made from the names of file, data set and condition
-                lines.append(f"{path}: {problem}")
+            if refusal is not None:  # of what is made from the names of file, data set and condition
+                lines.append(f"{path}: {refusal}")
                 continue
             left_out = pointless_claims(there, jobs)
             checked.append(Checked(path, there.without(left_out), overrides, jobs, seeds or there.seeds, left_out))
@@ -180,9 +179,23 @@ def _understood(values: Mapping[str, Any]) -> tuple[Experiment | None, list[Faul
     return experiment, faults
 
 
-def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any]) -> list[Fault]:
-    """Every setting that no run could have, on the data set at hand and on those that the file knows."""
+def _planned(
+    experiment: Experiment, name: str, overrides: Mapping[str, Any], seeds: int | None
+) -> tuple[list[Job], FFNNError | None]:
+    """The runs, or what is wrong with the first of them that cannot be."""
+    try:
+        return plan_jobs(experiment, name, overrides, seeds), None
+    except FFNNError as problem:
+        return [], problem
+
+
+def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any], planned: bool) -> list[Fault]:
+    """Every setting that no run could have, on the data set at hand and on those that the file knows.
+
+    Where the runs at hand are `planned`, their settings are known to be right.
+    """
     found: list[Fault] = []
+    origins: Mapping[str, Sequence[tuple[Place, Mapping[str, Any]]]] = {}
     now = dataset_of(override(experiment.base, overrides))
     others = [dataset for dataset in experiment.datasets if dataset in DATASETS and dataset != now]
     for dataset in [now, *others]:
@@ -190,22 +203,30 @@ def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any]) ->
         there = experiment.on_dataset(dataset)
         for condition, differences in there.all_conditions().items():
             values = override(override(there.base, differences), given)
-            sources = list(_sources(experiment, condition, dataset, overrides))
-            own = [("seed", "an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed")]
-            for setting, text in [*(own if "seed" in values else []), *config_problems(values)]:
+            problems = [] if planned and dataset == now else config_problems(values)
+            if "seed" in values:
+                own = "an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed"
+                problems = [("seed", own), *problems]
+            origins = origins or (experiment.all_origins() if problems else {})
+            for setting, text in problems:
+                sources = _sources(experiment, condition, origins[condition], dataset, overrides)
                 found.append(_placed(setting, text, sources, condition))
     return list(dict.fromkeys(found))
 
 
 def _sources(
-    experiment: Experiment, condition: str, dataset: str, overrides: Mapping[str, Any]
+    experiment: Experiment,
+    condition: str,
+    origins: Iterable[tuple[Place, Mapping[str, Any]]],
+    dataset: str,
+    overrides: Mapping[str, Any],
 ) -> Iterable[tuple[Place, Mapping[str, Any]]]:
     """Where a condition's settings come from, those that win first."""
     yield (COMMAND_LINE,), overrides
     there = experiment.datasets.get(dataset)
     if there:
         yield ("datasets", dataset, "conditions", condition), there.conditions.get(condition, {})
-    yield from experiment.origins(condition)
+    yield from origins
     if there:
         yield ("datasets", dataset, "base"), there.base
     yield ("base",), experiment.base

@@ -135,7 +135,7 @@ class Experiment(Part):
             if name == BEST or any(c.isspace() for c in name):
                 fault = f"expected a name without spaces, and not {BEST!r}; received {name!r}"
             if fault:
-                (place, _), *_ = self.origins(name)
+                (place, _), *_ = self.all_origins()[name]
                 yield Fault(place, fault)
         yield from _not_one_of(("metric",), self.metric, MEASURES)
         yield from _not_one_of(("compare", "against"), self.compare.against, (BEST, *names))
@@ -157,13 +157,17 @@ class Experiment(Part):
             except FFNNError as problem:
                 yield Fault((*place, number), str(problem))
 
-    def origins(self, condition: str) -> list[tuple[Place, Mapping[str, Any]]]:
-        """A condition's settings, by the places where they stand in the file."""
+    def all_origins(self) -> dict[str, list[tuple[Place, Mapping[str, Any]]]]:
+        """Every condition's settings, by the places where they stand in the file; those of the grid first."""
+        made: dict[str, list[tuple[Place, Mapping[str, Any]]]] = {}
         for levels in product(*self.grid.values()) if self.grid else ():
-            if "-".join(levels) == condition:
-                chosen = zip(self.grid.items(), levels, strict=True)
-                return [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
-        return [(("conditions", condition), self.conditions[condition])]
+            chosen = zip(self.grid.items(), levels, strict=True)
+            places: list[tuple[Place, Mapping[str, Any]]]
+            places = [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
+            made.setdefault("-".join(levels), places)
+        for name, settings in self.conditions.items():
+            made.setdefault(name, [(("conditions", name), settings)])
+        return made
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """The settings of every condition by its name: those written out, then the grid's combinations."""
@@ -223,14 +227,9 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
     """
     jobs = []
     for condition, differences in experiment.all_conditions().items():
-        for seed in range(seeds or experiment.seeds):
-            values = override(override(experiment.base, differences), overrides)
-            dataset = dataset_of(values)
-            own = {
-                "seed": seed,
-                "name": f"{dataset}-{condition}",
-                "group": f"{name}-{dataset}",
-                "tags": [name, condition],
-            }
-            jobs.append(Job(condition, make_config({**own, **values, "seed": seed})))
+        values = override(override(experiment.base, differences), overrides)
+        dataset = dataset_of(values)
+        own = {"name": f"{dataset}-{condition}", "group": f"{name}-{dataset}", "tags": [name, condition]}
+        config = make_config({**own, **values, "seed": 0})
+        jobs += [Job(condition, config.model_copy(update={"seed": seed})) for seed in range(seeds or experiment.seeds)]
     return jobs

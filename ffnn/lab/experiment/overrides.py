@@ -28,9 +28,8 @@ def replaced(experiment: Experiment, overrides: Mapping[str, Any]) -> dict[str, 
     return found
 
 
-def effective(experiment: Experiment, condition: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+def effective(experiment: Experiment, differences: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
     """What of a condition's settings the command line leaves."""
-    differences = experiment.all_conditions()[condition]
     return {
         own: value
         for own, value in differences.items()
@@ -47,16 +46,18 @@ def pointless_claims(experiment: Experiment, jobs: Sequence[Job]) -> list[str]:
     jobs : sequence of Job
         With the command line's settings.
     """
-    runs: dict[str, list[str]] = {}
+    claims = [claim for claim in experiment.claims() if isinstance(claim.right, str)]
+    named = {name for claim in claims for name in (claim.left, claim.right)}
+    runs: dict[Any, list[str]] = {}
     for job in jobs:
-        runs.setdefault(job.condition, []).append(job.config.digest())
-    written = {name: override(experiment.base, own) for name, own in experiment.all_conditions().items()}
+        if job.condition in named:
+            runs.setdefault(job.condition, []).append(job.config.digest())
+    conditions = experiment.all_conditions() if claims else {}
+    written: dict[Any, Any] = {name: override(experiment.base, conditions[str(name)]) for name in named}
     return [
         claim.text
-        for claim in experiment.claims()
-        if isinstance(claim.right, str)
-        and runs[claim.left] == runs[claim.right]
-        and written[claim.left] != written[claim.right]
+        for claim in claims
+        if runs[claim.left] == runs[claim.right] and written[claim.left] != written[claim.right]
     ]
 
 

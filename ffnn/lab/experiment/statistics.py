@@ -3,6 +3,7 @@
 Accuracies of single runs are anecdotes; means with their uncertainty, and differences of pairs, are findings.
 """
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -79,6 +80,7 @@ def mean_of(values: Sequence[float], resolution: float = 0.0) -> Mean:
     return Mean(float(np.mean(finite)), detectable(len(finite)) * std, len(finite), std, own < of_rounding)
 
 
+@functools.cache
 def detectable(count: int) -> float:
     """The half width of a 95 % interval of the mean of `count` values, in standard deviations of one value.
 
@@ -89,9 +91,9 @@ def detectable(count: int) -> float:
     >>> [round(detectable(count), 2) for count in (2, 3, 5, 10)]
     [8.98, 2.48, 1.24, 0.72]
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit  # Student's t: what scipy.stats has of it, in a hundredth of the time
 
-    return float(t.ppf(1 - ALPHA / 2, count - 1)) / math.sqrt(count)
+    return float(stdtrit(count - 1, 1 - ALPHA / 2)) / math.sqrt(count)
 
 
 def seeds_needed(mean: Mean, most: int) -> int | None:
@@ -166,14 +168,14 @@ class Pairs:
 
     def _p(self, excess: float) -> float:
         """The probability of a mean so far beyond the bound, were the true one on it."""
-        from scipy.stats import t
+        from scipy.special import stdtr
 
         if self.mean.count < 2:
             return math.nan
         if not self._scatters:
             # Networks that never move: nothing is left to chance.
             return 0.0 if excess > 0 else 1.0
-        return float(t.sf(excess / (self.mean.std / math.sqrt(self.mean.count)), self.mean.count - 1))
+        return float(stdtr(self.mean.count - 1, -excess / (self.mean.std / math.sqrt(self.mean.count))))
 
     @property
     def _scatters(self) -> bool:

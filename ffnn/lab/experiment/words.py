@@ -36,8 +36,8 @@ def explanation(checked: Checked) -> Iterator[str]:
     yield f"  expected: {experiment.expected}"
     compare = experiment.compare
     yield f"  judged by {experiment.metric} against {compare.against}, equal within {compare.margin:g}"
-    for name in experiment.all_conditions():
-        settings = effective(experiment, name, checked.settings)
+    for name, differences in experiment.all_conditions().items():
+        settings = effective(experiment, differences, checked.settings)
         yield f"  condition {name}: {_listed(settings) or 'as all'}"
     yield f"  in all: {_listed(override(experiment.base, checked.settings))}"
     yield from (f"  {line}" for line in replaced_in_words(checked))

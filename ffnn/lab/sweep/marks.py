@@ -3,6 +3,8 @@
 The values themselves are read by `ffnn.tracking.load_yaml`; this keeps only line numbers.
 """
 
+import functools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,22 +26,12 @@ class Marks:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines: dict[Place, int] = {}
-        node = compose_yaml(path.read_text(encoding="utf-8"))
-        if node is not None:
-            self._walk(node, ())
+        self._text = path.read_text(encoding="utf-8")
 
-    def _walk(self, node: Any, place: Place) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                inner = (*place, str(key.value))
-                self._lines[inner] = key.start_mark.line + 1
-                self._walk(value, inner)
-        elif isinstance(node, yaml.SequenceNode):
-            for number, value in enumerate(node.value):
-                inner = (*place, number)
-                self._lines[inner] = value.start_mark.line + 1
-                self._walk(value, inner)
+    @functools.cached_property
+    def _lines(self) -> dict[Place, int]:
+        """By place; most files have nothing to mend, and nobody asks."""
+        return dict(_places(compose_yaml(self._text), ()))
 
     def at(self, *place: str | int) -> str:
         """Such as "sweeps/l2.yaml:9: parameters.l2": the file, the line of the nearest thing there, and the place."""
@@ -47,3 +39,17 @@ class Marks:
         line = f":{self._lines[known]}" if known else ""
         where = ".".join(map(str, place))
         return f"{self.path}{line}: {where}" if where else f"{self.path}{line}"
+
+
+def _places(node: Any, place: Place) -> Iterator[tuple[Place, int]]:
+    """Everything in a node with its line."""
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner: Place = (*place, str(key.value))
+            yield inner, key.start_mark.line + 1
+            yield from _places(value, inner)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, value in enumerate(node.value):
+            inner = (*place, number)
+            yield inner, value.start_mark.line + 1
+            yield from _places(value, inner)
