@@ -64,7 +64,7 @@ def test_no_pickle_runs_anything_whatever_it_is_called(name: str, tmp_path: Path
 def test_text_that_looks_like_code_stays_text(tmp_path: Path) -> None:
     mark = tmp_path / "executed"
     code = f"__import__('os').system('touch {mark}')"
-    words = f"--notes={code}\0--tags=[{code!r}]\0--group=$(touch {mark})".encode()
+    words = f"--notes={code}\0--tags=[{code!r}]\0--job_type=$(touch {mark})".encode()
     assert outcome(TARGETS["command_line"], words, tmp_path) == "accepted"
     assert outcome(TARGETS["command_line"], f"--epochs={code}".encode(), tmp_path) == "refused"
     assert not mark.exists()
