@@ -61,7 +61,7 @@ def code_digest(parts: Iterable[Any], framework: str = "ffnn") -> str:
     hold other code than the process has read, give a hash that no other process has. Their runs are made anew.
     """
     found = [_package_digest()] if framework == "ffnn" else [_package_digest(), _package_digest(FRAMEWORKS)]
-    found += sorted({_part_digest(part) for part in parts if _top(_module_name(part)) != PACKAGE.name})
+    found += sorted({_part_digest(part) for part in parts if not _is_own(part)})
     return _hash(found)
 
 
@@ -199,6 +199,11 @@ def _part_digest(part: Any) -> str:
             if other is not None:
                 pending.append((other, name if other.stem == "__init__" else name.rpartition(".")[0]))
     return _unless_edited(_hash(sorted(files.values())), list(files))
+
+
+@functools.cache
+def _is_own(part: Any) -> bool:
+    return _top(_module_name(part)) == PACKAGE.name
 
 
 def _module_name(part: Any) -> str:

@@ -3,6 +3,7 @@
 The same names serve in YAML, on the command line, in a sweep and in the saved config.yaml.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -334,13 +335,17 @@ class Config(BaseModel):
 
     def digest(self) -> str:
         """A short hash of the code, the packages it stands on, and all settings that can change the result."""
-        made_with = [self.code_digest(), *feature_releases(self.framework), self.identity()]
+        identity = self.identity()
+        made_with = [self._digest_of_code(identity), *feature_releases(self.framework), identity]
         return hashlib.sha256(json.dumps(made_with, sort_keys=True).encode()).hexdigest()[:8]
 
     def code_digest(self) -> str:
         """A hash of all code that a run of this config computes with, a user's own parts included."""
-        names = set(_texts(self.identity()))
-        parts = [registry[name] for registry in REGISTRIES for name in registry if name in names]
+        return self._digest_of_code(self.identity())
+
+    def _digest_of_code(self, identity: Mapping[str, Any]) -> str:
+        names = set(_texts(identity))
+        parts = [registry[name] for registry in REGISTRIES for name in names.intersection(registry)]
         return code_digest(parts, self.framework)
 
     def identity(self) -> dict[str, Any]:
@@ -433,6 +438,7 @@ def _unknown(values: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, f"unknown setting {key!r}{hint or '; `ffnn train --help` lists all'}") for key, hint in hints.items()]
 
 
+@functools.lru_cache(maxsize=1024)
 def takes_text(field: str) -> bool:
     """Whether this is a setting of plain text, so that a command line's `--name=2024` stays text."""
     if field not in Config.model_fields:

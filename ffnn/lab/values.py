@@ -5,8 +5,10 @@ their files: `true`, `null`, `[adam, sgd]`, `{name: adam, epsilon: 1e-8}`.
 """
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 from yaml import YAMLError
@@ -34,6 +36,13 @@ def parse_value(text: str) -> Any:
     """
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
+    value = _meant(text)
+    return deepcopy(value) if isinstance(value, list | dict) else value
+
+
+@functools.lru_cache(maxsize=1024)
+def _meant(text: str) -> Any:
+    """Trials of a sweep have most arguments in common, and a check reads those of 50,000."""
     try:
         tree = ast.parse(text.strip(), mode="eval")
         value = ast.literal_eval(tree)

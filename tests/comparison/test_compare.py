@@ -1,5 +1,6 @@
 """`ffnn compare` on run directories: who is grouped with whom, and the same figures as SciPy finds."""
 
+import io
 import json
 import math
 import re
@@ -7,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from scipy import stats
+from scipy import special, stats
 
 from ffnn.comparison.cli import compare
 from ffnn.comparison.groups import Group, compare_groups, group_runs, mean_curve, varied
@@ -19,6 +21,7 @@ from ffnn.comparison.metrics import curve_name, find_measure, kind_of
 from ffnn.comparison.settings import Condition, differing, select, setting
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
+from ffnn.lab.experiment.statistics import detectable
 from ffnn.lab.run import train
 from ffnn.tracking import RunDirectory, RunRecord, read_run
 
@@ -363,3 +366,23 @@ def test_it_fits_a_terminal_of_80_columns(runs: list[RunRecord], folder: Path, m
     lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
     assert max(map(len, lines)) <= 80
     assert sum("±" in line and "…" not in line for line in lines) >= 3
+
+
+def test_a_file_of_a_run_is_read_once_and_an_interval_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """10,000 runs take seconds; a quantile of Student's t takes as long as a run."""
+    for rate in RATES:
+        for seed in SEEDS:
+            leave_run(tmp_path, 0.9 + seed / 100 + rate, seed=seed, learning_rate=rate)
+    opened = Mock(wraps=io.open)
+    monkeypatch.setattr(io, "open", opened)
+    quantiles = Mock(wraps=special.stdtrit)
+    monkeypatch.setattr(special, "stdtrit", quantiles)
+    detectable.cache_clear()
+    result = CliRunner().invoke(compare, [str(tmp_path)])
+    assert result.exit_code == 0, result.output
+    files = ("config.yaml", "history.jsonl", "summary.json", "environment.json")
+    read = [Path(call.args[0]).name for call in opened.call_args_list if isinstance(call.args[0], Path)]
+    assert [read.count(name) for name in files] == [len(RATES) * len(SEEDS)] * 4
+    assert quantiles.call_count == 1

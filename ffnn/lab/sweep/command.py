@@ -3,12 +3,13 @@
 A macro counts only as a whole list element, except ${envvar:NAME}, which is replaced anywhere.
 """
 
+import functools
 import json
 import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ def expand(command: Sequence[str], arguments: Mapping[str, Any], program: str | 
         text = ENVIRONMENT_VARIABLE.sub(lambda match: os.environ.get(match[1], match[1]), element)
         macro = MACRO.fullmatch(text)
         if macro and macro[1] in macros:
-            expanded += macros[macro[1]]
+            expanded += macros[macro[1]]()
         else:
             expanded.append(text)
     return expanded
@@ -66,24 +67,25 @@ def check_macros(sweep: Sweep) -> None:
             )
 
 
-def _macros(arguments: Mapping[str, Any], program: str | None, json_file: Path) -> dict[str, list[str]]:
+def _macros(arguments: Mapping[str, Any], program: str | None, json_file: Path) -> dict[str, Callable[[], list[str]]]:
+    """What makes the words of each macro: most commands use three of them, and a check makes 50,000 commands."""
     pairs = {name: f"{name}={value}" for name, value in arguments.items()}
     return {
-        "env": ["/usr/bin/env"],
-        "interpreter": [sys.executable],
-        "program": [program] if program else [],
-        "args": [f"--{pair}" for pair in pairs.values()],
-        "args_no_equals": [part for name, value in arguments.items() for part in (f"--{name}", str(value))],
-        "args_no_hyphens": list(pairs.values()),
-        "args_no_boolean_flags": [
+        "env": lambda: ["/usr/bin/env"],
+        "interpreter": lambda: [sys.executable],
+        "program": lambda: [program] if program else [],
+        "args": lambda: [f"--{pair}" for pair in pairs.values()],
+        "args_no_equals": lambda: [part for name, value in arguments.items() for part in (f"--{name}", str(value))],
+        "args_no_hyphens": lambda: list(pairs.values()),
+        "args_no_boolean_flags": lambda: [
             f"--{name}" if arguments[name] is True else f"--{pair}"
             for name, pair in pairs.items()
             if arguments[name] is not False
         ],
-        "args_json": [json.dumps(dict(arguments))],
-        "args_json_file": [str(json_file)],
-        "args_append_hydra": [f"+{pair}" for pair in pairs.values()],
-        "args_override_hydra": [f"++{pair}" for pair in pairs.values()],
+        "args_json": lambda: [json.dumps(dict(arguments))],
+        "args_json_file": lambda: [str(json_file)],
+        "args_append_hydra": lambda: [f"+{pair}" for pair in pairs.values()],
+        "args_override_hydra": lambda: [f"++{pair}" for pair in pairs.values()],
     }
 
 
@@ -143,8 +145,21 @@ def settings_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> 
             del rest[place : place + (1 if "=" in argument else 2)]
     values: dict[str, Any] = {}
     for name in reversed(configs):
-        values = override(values, files[name] if name in files else load_yaml(Path(name)) or {})
+        values = override(values, files[name] if name in files else _read(name, _changed(name)) or {})
     return override(values, parse_settings(rest))
+
+
+def _changed(name: str) -> int:
+    try:
+        return Path(name).stat().st_mtime_ns
+    except (OSError, ValueError):  # reading it says what is wrong
+        return 0
+
+
+@functools.lru_cache(maxsize=8)
+def _read(name: str, changed: int) -> Any:
+    """What a config file says; every trial of a sweep may name the same one."""
+    return load_yaml(Path(name))
 
 
 def config_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> Config:

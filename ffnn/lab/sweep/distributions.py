@@ -6,6 +6,8 @@ Those whose latent is the quantile itself are in `ffnn.lab.sweep.bells`.
 import json
 import math
 from collections.abc import Sequence
+from fractions import Fraction
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ffnn.errors import FFNNError
@@ -76,7 +78,7 @@ class Categorical(Distribution):
             in_range("probabilities", probability, 0)
         if not math.isclose(math.fsum(probabilities), 1, rel_tol=1e-5, abs_tol=1e-8):
             raise FFNNError(f"probabilities: expected a sum of 1; received a sum of {math.fsum(probabilities):g}")
-        self.cumulative = [math.fsum(probabilities[: end + 1]) for end in range(len(probabilities))]
+        self.cumulative = [float(total) for total in accumulate(map(Fraction, probabilities))]
 
     def latent(self, quantile: float) -> Latent:
         labels = list(self.values)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import yaml
@@ -221,7 +222,7 @@ def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
     marks = plan.sweep.marks
     ours = plan.sweep.file.model_dump(include={"parameters"})
     try:
-        theirs = yaml.safe_load(plan.sweep.path.read_text(encoding="utf-8"))
+        theirs = _of_yaml_1_1(plan.sweep.path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as problem:  # `2024-13-45`, `=`
         theirs = ours
         yield f"{marks.at('parameters')}: W&B cannot read a value in this file (YAML 1.1): {problem}; put it in quotes"
@@ -230,6 +231,13 @@ def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
         yield f"{marks.at(*place)}: W&B reads {other!r} here (YAML 1.1), ffnn {own!r}; write it {fix}"
     if plan.sweep.file.project is None:
         yield f"{plan.sweep.path}: without project: ffnn, W&B names the project after the folder"
+
+
+def _of_yaml_1_1(text: str) -> Any:
+    """As W&B reads a text: where libyaml cannot, PyYAML says why."""
+    with suppress(yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError):
+        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+    return yaml.safe_load(text)
 
 
 def _differing(

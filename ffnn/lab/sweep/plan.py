@@ -92,7 +92,8 @@ class Plan:
 
     def config(self, arguments: Mapping[str, Any]) -> Config:
         """The config of the run that a trial with these arguments is."""
-        return config_of(self.argv(arguments), {str(self.parameters_file("KEY")): self.given(arguments)})
+        own, given, place = self.sweep.file, self.given(arguments), self.parameters_file("KEY")
+        return config_of(expand(own.command, given, own.program, place), {str(place): given})
 
     def identify(self, arguments: Mapping[str, Any]) -> str:
         """A trial's name: the hash of its config, or of its arguments where those give none."""

@@ -7,7 +7,9 @@ from click.testing import CliRunner, Result
 
 from ffnn.cli import commands
 from ffnn.errors import FFNNError
+from ffnn.lab import config
 from ffnn.lab.experiment.check import check_files, read_experiment
+from ffnn.lab.experiment.file import Experiment
 
 MINIMAL = "question: q?\nexpected: e\nbase: {}\nconditions: {a: {}, b: {}}\n"
 
@@ -209,3 +211,23 @@ def test_layers_replace_layers_however_they_are_written(tmp_path: Path) -> None:
     assert "--hidden_layers=[4] replaces what the file gives every condition" in ffnn_run(
         str(path), "--hidden_layers=[4]", "--check"
     ).output  # fmt: skip
+
+
+@pytest.mark.parametrize("form", ["conditions", "grid"])
+@pytest.mark.parametrize("size", [6, 30])
+def test_a_check_looks_at_each_condition_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, size: int
+) -> None:
+    """50,000 conditions take seconds: one validation each, whatever the seeds, and no search for one among all."""
+    validated, listed = [], []
+    check_memory, all_conditions = config.check_memory, Experiment.all_conditions
+    monkeypatch.setattr(config, "check_memory", lambda *given: (validated.append(1), check_memory(*given))[1])
+    monkeypatch.setattr(Experiment, "all_conditions", lambda self: (listed.append(1), all_conditions(self))[1])
+    rates = "".join(f"    r{number}: {{learning_rate: {number + 1}}}\n" for number in range(size))
+    settings = f"grid:\n  rate:\n{rates}  l2:\n    none: {{}}\n" if form == "grid" else f"conditions:\n{rates}"
+    path = tmp_path / "exp.yaml"
+    path.write_text(f"question: q?\nexpected: e\nbase: {{}}\nseeds: 4\n{settings}")
+    result = ffnn_run(str(path), "--check", "--dataset=digits")
+    assert f"exp: {size} conditions, 4 seeds: {4 * size} runs" in result.output
+    assert len(validated) == size
+    assert len(listed) < 10

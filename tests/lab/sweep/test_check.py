@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sweep_files import METRIC, write_sweep
+from sweep_files import COMMAND, METRIC, write_sweep
 
 from ffnn.errors import FFNNError
+from ffnn.lab import config, values
+from ffnn.lab.sweep import command as sweep_command
 from ffnn.lab.sweep.cli import sweep
 from ffnn.lab.sweep.explain import explain
 from ffnn.lab.sweep.plan import make_plan
@@ -236,3 +238,22 @@ def test_an_experiment_and_a_sweep_name_each_others_command(repository: Path) ->
 def test_one_trial_is_not_some_trials(tmp_path: Path) -> None:
     path = write_sweep(tmp_path / "s.yaml", {"l2": {"min": 0.0, "max": 1.0}}, method="random", run_cap=1)
     assert "  1 trial, none twice" in check(path)[0]
+
+
+def test_a_check_tries_each_value_once_and_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """50,000 values take seconds: one validation each, and an argument that they have in common is read once."""
+    tried, read, parsed = [], [], []
+    check_memory, load, parse = config.check_memory, sweep_command.load_yaml, values.ast.parse
+    monkeypatch.setattr(config, "check_memory", lambda *given: (tried.append(1), check_memory(*given))[1])
+    monkeypatch.setattr(sweep_command, "load_yaml", lambda path: (read.append(path), load(path))[1])
+    monkeypatch.setattr(values.ast, "parse", lambda *given, **more: (parsed.append(1), parse(*given, **more))[1])
+    (tmp_path / "base.yaml").write_text("batch_size: 100\n")
+    base = f"--config={tmp_path / 'base.yaml'}"
+    rates = [(number + 1) / 977 for number in range(100)]
+    file = write_sweep(
+        tmp_path / "s.yaml", {"learning_rate": {"values": rates}}, command=[*COMMAND[:-1], base, "${args}"]
+    )
+    assert check(file)[1] == ""
+    assert 100 <= len(tried) <= 110
+    assert len(read) == 1
+    assert 100 <= len(parsed) <= 120

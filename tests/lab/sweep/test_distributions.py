@@ -194,3 +194,11 @@ def test_a_wrong_parameter_is_one_line_with_file_and_line(tmp_path: Path, spec: 
     assert expected in str(caught.value)
     assert "\n" not in str(caught.value)
     assert re.search(r"sweep\.yaml:[4-8]: parameters\.l2", str(caught.value))
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=60).filter(lambda weights: sum(weights) > 0.1))
+def test_probabilities_add_up_without_an_error(weights: list[float]) -> None:
+    """Each part sum is rounded once, so that equal files draw equal trials; and no part is added twice."""
+    chances = [weight / math.fsum(weights) for weight in weights]
+    parts = [math.fsum(chances[: end + 1]) for end in range(len(chances))]
+    assert Categorical(list(range(len(chances))), chances).cumulative == parts
