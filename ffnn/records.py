@@ -108,7 +108,7 @@ class _Fault(Exception):  # noqa: N818  what is wrong, until the place is known
 def _check_plain(value: Any, name: str, finite: bool) -> None:
     """Refuse what no file of ffnn's holds: NaN, infinities, numbers beyond floats, half characters, dates, bytes."""
     if isinstance(value, str):
-        if not value.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in value):
+        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
             raise _Fault(name, "text that can be written", value)
     elif isinstance(value, float):
         if finite and not math.isfinite(value):
@@ -116,17 +116,24 @@ def _check_plain(value: Any, name: str, finite: bool) -> None:
     elif isinstance(value, int):
         if not -LARGEST <= value <= LARGEST:
             raise _Fault(name, "a finite number", value)
-    elif isinstance(value, Mapping):
-        for key, part in value.items():
-            if not isinstance(key, str):
-                raise _Fault(name, "names that are text", key)
-            _check_plain(key, name, finite)
-            _check_plain(part, f"{name}.{key}" if name else key, finite)
     elif isinstance(value, list):
         for part in value:
-            _check_plain(part, name, finite)
+            if type(part) is not int or not 0 <= part <= COUNTABLE:  # tables of counts are most of a summary
+                _check_plain(part, name, finite)
+    elif isinstance(value, dict):
+        _check_names(value, name, finite)
     elif value is not None:
         raise _Fault(name, "numbers, text, lists and mappings", value)
+
+
+def _check_names(values: dict[Any, Any], name: str, finite: bool) -> None:
+    for key, part in values.items():
+        if not isinstance(key, str):
+            raise _Fault(name, "names that are text", key)
+        if not key.isascii():
+            _check_plain(key, name, finite)
+        if part is not None:
+            _check_plain(part, f"{name}.{key}" if name else key, finite)
 
 
 def _fault(error: Mapping[str, Any]) -> _Fault:

@@ -36,6 +36,8 @@ def setting(run: RunRecord, name: str) -> Any:
     if head not in run.config:
         return run.summary.get(name)
     value = run.config[head]
+    if not rest and not isinstance(value, dict):
+        return value
     for part in rest.split(".") if rest else []:
         value = value.get(part) if isinstance(value, Mapping) else value if part == "name" else None
     return value["name"] if isinstance(value, Mapping) and list(value) == ["name"] else value
@@ -68,14 +70,18 @@ def shown(value: Any) -> str:
     >>> print(shown([128, 64]), shown({"name": "adam", "beta1": 0.8}), shown(None), shown(1e-5), shown(True))
     128-64 adam(beta1=0.8) - 1e-05 true
     """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float):
+        return f"{value:g}"
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return str(value).lower()
     if isinstance(value, Mapping):
         options = ", ".join(f"{key}={shown(option)}" for key, option in value.items() if key != "name")
         return f"{value.get('name', '')}({options})"
-    if isinstance(value, list):
-        return "-".join(map(shown, value)) or "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "-" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+    return "-".join(map(shown, value)) or "none" if isinstance(value, list) else str(value)
 
 
 @dataclass(frozen=True)

@@ -370,18 +370,17 @@ def _texts(value: Any) -> Iterator[str]:
     """Every text in nested settings; among them are the names of all components."""
     if isinstance(value, str):
         yield value
-    elif isinstance(value, Mapping | list):
-        for part in value.values() if isinstance(value, Mapping) else value:
+    elif isinstance(value, dict | list):
+        for part in value.values() if isinstance(value, dict) else value:
             yield from _texts(part)
 
 
 def _plain_and_writable(value: Any) -> bool:
-    if isinstance(value, Mapping):
-        return all(_plain_and_writable(part) for pair in value.items() for part in pair)
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return writable(value) and not (isinstance(value, str) and "\0" in value)
     if isinstance(value, list | tuple):
         return all(map(_plain_and_writable, value))
-    simple = value is None or isinstance(value, bool | int | float | str)
-    return simple and writable(value) and not (isinstance(value, str) and "\0" in value)
+    return isinstance(value, Mapping) and all(_plain_and_writable(part) for pair in value.items() for part in pair)
 
 
 def _is_component(setting: str) -> bool:
