@@ -140,6 +140,11 @@ def _check(formula: Formula, callers: tuple[Formula, ...]) -> None:
             f"formula {formula.__name__!r}: expected its values as arguments or by names of its module; received "
             f"{names} of a function around it: hand it over as an argument, or define it in the module"
         )
+    if formula.__code__.co_kwonlyargcount or any(one.opname == "IMPORT_NAME" for one in _instructions(formula)):
+        raise FFNNError(
+            f"formula {formula.__name__!r}: expected arguments that are given by their place, and no import inside; "
+            "take the `*` out of its arguments, and import at the top of the module"
+        )
     if formula in callers:
         raise FFNNError(f"formula {formula.__name__!r}: expected one that does not call itself: write its steps out")
     for name, value in _global_values(formula):
@@ -194,5 +199,8 @@ def _global_values(formula: Formula) -> Iterator[tuple[str, Any]]:
 
 def _reads(formula: Formula, name: str) -> bool:
     """Whether the name is a variable in the formula, and not only of an attribute."""
-    instructions = (one for code in _codes(formula.__code__) for one in dis.get_instructions(code))
-    return any(one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and one.argval == name for one in instructions)
+    return any(one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and one.argval == name for one in _instructions(formula))
+
+
+def _instructions(formula: Formula) -> Iterator[dis.Instruction]:
+    return (one for code in _codes(formula.__code__) for one in dis.get_instructions(code))

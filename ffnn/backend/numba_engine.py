@@ -83,7 +83,7 @@ class NumbaEngine(NumpyEngine):
     def _stacked(self, kind: str, single: str, formula: Formula) -> Kernel:
         kernel: Any = self._kernel(single, formula)
         loop = numba_loops.stacked_gather if single == "gather" else numba_loops.stacked
-        compiled = kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel.__wrapped__))
+        compiled = kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel.compiled))
         return _explained(compiled, partial(_why_no_stack, single))
 
 
@@ -97,7 +97,7 @@ def _explained(compiled: Any, why_not: Callable[..., None]) -> Kernel:
             why_not(*arguments)
             raise
 
-    explained.__name__, explained.__wrapped__ = compiled.__name__, compiled  # type: ignore[attr-defined]
+    explained.__name__, explained.compiled = compiled.__name__, compiled  # type: ignore[attr-defined]
     return explained
 
 

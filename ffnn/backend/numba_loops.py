@@ -14,12 +14,13 @@ from numba.core.types.containers import BaseTuple
 from numba.extending import models, overload, register_model, typeof_impl
 
 from ffnn.backend.numba_math import FASTMATH, word
+from ffnn.errors import FFNNError
 
 formula: Any = None  # both are given a meaning for each kernel
 kernel: Any = None
 
-MISFIT = "arrays that do not fit each other"
-"""What compiled code says, which knows no more; `ffnn.backend.fit` then finds the words."""
+MISFIT = "expected arrays that fit each other; received some that do not fit"
+"""What compiled code says, which knows no more; `ffnn.backend.fit` then finds better words."""
 
 
 def chosen_by_type(choose: Any) -> Any:
@@ -235,7 +236,7 @@ def stacked(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.stacked_kernel`."""
     count = len(outputs[0])
     if not (all_have_members(outputs + inputs, count) and all_have_members(constants, count)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for n in range(count):
         kernel(members(outputs, n), members(inputs, n), members(constants, n))
 
@@ -243,7 +244,7 @@ def stacked(outputs: Any, inputs: Any, constants: Any) -> None:
 def stacked_gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
     """See `Engine.stacked_kernel`, of gathering."""
     if not all_have_members((pool, indices) + inputs, len(out)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for n in range(len(out)):
         kernel(member(out, n), member(pool, n), member(indices, n), members(inputs, n))
 
@@ -253,7 +254,7 @@ def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
     numbers = narrowed(constants, outputs[0].dtype.type)
     rows, columns = grid(outputs[0])
     if not (all_fit(outputs, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for i in range(rows):
         for j in range(columns):
             put_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
@@ -266,7 +267,7 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
     numbers = narrowed(constants, targets[0].dtype.type)
     rows, columns = grid(targets[0])
     if not (all_fit(targets, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for i in range(rows):
         for j in range(columns):
             put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + numbers)))
@@ -277,7 +278,7 @@ def columns(outputs: Any, inputs: Any, constants: Any) -> None:
     numbers = narrowed(constants, outputs[0].dtype.type)
     height, width = grid(inputs[0])
     if not (all_fit(outputs, height, width, width) and all_fit(inputs, height, width, width)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     clear_all(outputs)
     for i in range(height):
         for j in range(width):
@@ -289,7 +290,7 @@ def rows(outputs: Any, inputs: Any, constants: Any) -> None:
     numbers = narrowed(constants, inputs[0].dtype.type)
     height, width = inputs[0].shape
     if not (all_fit(inputs, height, width, height) and all_fit(outputs[:-1], height, width, height)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     total = 0.0
     for i in range(height):
         total += formula(*(lines(inputs, i) + lines(outputs[:-1], i) + numbers))
@@ -300,10 +301,10 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
     """See `Engine.gather`."""
     rows, columns = out.shape
     if not (indices.size == rows and pool.shape[1] == columns and all_fit(inputs, rows, columns, columns)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for i in range(rows):
         if not 0 <= indices[i] < pool.shape[0]:
-            raise ValueError(MISFIT)
+            raise FFNNError(MISFIT)
         source = pool[indices[i]]
         for j in range(columns):
             out[i, j] = formula(*((out.dtype.type(source[j]),) + take(inputs, i, j)))
@@ -320,7 +321,7 @@ def square_sum(values: Any, out: Any) -> None:
 def square_sums(values: Any, out: Any) -> None:
     """See `Engine.square_sum`, of a stack."""
     if len(values) != len(out):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for n in range(len(out)):
         kernel(values[n], out[n])
 
@@ -329,7 +330,7 @@ def moments(values: Any, bounds: Any, out: Any) -> None:
     """See `Engine.moments`."""
     for part in range(len(bounds)):
         if not 0 <= bounds[part, 0] <= bounds[part, 1] <= len(values):
-            raise ValueError(MISFIT)
+            raise FFNNError(MISFIT)
         total, squares, largest = 0.0, 0.0, 0.0
         for i in range(bounds[part, 0], bounds[part, 1]):
             value = np.float64(values[i])
@@ -343,19 +344,19 @@ def moments(values: Any, bounds: Any, out: Any) -> None:
 def one_hot(labels: Any, on: Any, off: Any, out: Any) -> None:
     """See `Engine.one_hot`."""
     if len(labels) != out.shape[0]:
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for i in range(out.shape[0]):
         for j in range(out.shape[1]):
             out[i, j] = off
         if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
-            raise ValueError(MISFIT)
+            raise FFNNError(MISFIT)
         out[i, labels[i]] = on
 
 
 def one_hots(labels: Any, on: Any, off: Any, out: Any) -> None:
     """See `Engine.one_hot`, of a stack."""
     if not has_members(labels, len(out)):
-        raise ValueError(MISFIT)
+        raise FFNNError(MISFIT)
     for n in range(len(out)):
         kernel(member(labels, n), on, off, out[n])
 
@@ -365,7 +366,7 @@ def warp(pool: Any, rows: Any, channels: Any, source: Any, out: Any) -> None:
     _, _, height, width = source.shape
     for n in range(len(rows)):
         if not 0 <= rows[n] < len(pool):
-            raise ValueError(MISFIT)
+            raise FFNNError(MISFIT)
         image = pool[rows[n]]
         for y in range(height):
             for x in range(width):

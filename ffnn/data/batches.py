@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.backend.engine import Array, Engine
+from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_rows, described
 from ffnn.backend.host_pool import HostPool
 from ffnn.backend.stacked import StackedArray, StackedEngine
@@ -88,7 +88,8 @@ class Pool:
         scale: NDArray[np.float64],
         shift: NDArray[np.float64],
     ) -> None:
-        if images.ndim != 2 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
+        arrays = isinstance(images, np.ndarray) and isinstance(labels, np.ndarray)
+        if not arrays or images.ndim != 2 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
             expected = "images (rows, features), and whole numbers of shape (rows,) as labels"
             raise FFNNError(f"a pool: expected {expected}; received {described(images)} and {described(labels)}")
         if not scale.shape == shift.shape == images.shape[1:]:
@@ -102,7 +103,7 @@ class Pool:
 
     def _take_engine(self, engine: Engine) -> None:
         self.engine = engine
-        self._gather = engine.gather(normalized_pixel)
+        self._gather = unexplained(engine.gather(normalized_pixel))
         self._gather_pixels = engine.gather(value_itself)
         self._normalize = engine.update(normalized_pixel)
 
@@ -170,7 +171,7 @@ class Batches:
         shuffle_seed: int | None = None,
         sampler: Sampler | None = None,
     ) -> None:
-        if np.ndim(indices) != 1 or not len(indices):
+        if not isinstance(indices, np.ndarray) or indices.ndim != 1 or not len(indices):
             raise FFNNError(f"batches: expected numbers of rows, at least one; received {described(indices)}")
         check_rows(indices, pool.labels)
         positive_integer("batch_size", batch_size)

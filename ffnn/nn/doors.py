@@ -32,7 +32,8 @@ def check_labels(labels: Array, engine: Engine, rows: int, columns: int) -> None
     """
     try:
         shape, kind = labels.shape, labels.dtype
-        fits = (shape == (rows,) and kind.kind in "iu") or (shape == (rows, columns) and kind == engine.dtype)
+        classes = shape == (rows,) and kind.kind in "iu" and kind.isnative
+        fits = classes or (shape == (rows, columns) and kind == engine.dtype)
         if fits and (type(labels) is engine.array_type or _is_plain(labels, engine)):
             return
     except AttributeError:

@@ -8,7 +8,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-from ffnn.backend.engine import Array
+from ffnn.backend.engine import Array, unexplained
 from ffnn.backend.formula import Formula, complete
 from ffnn.nn.activations import Elementwise
 from ffnn.nn.layer import Layer
@@ -65,7 +65,8 @@ class LinearActivation:
     def __init__(self, linear: Linear, activation: Elementwise) -> None:
         self.linear, self.activation = linear, activation
         forward, backward = _formulas(type(activation))
-        self._forward, self._backward = linear.engine.update(forward), linear.engine.columns(backward)
+        self._forward = unexplained(linear.engine.update(forward))
+        self._backward = unexplained(linear.engine.columns(backward))
 
     def forward(self, inputs: Array, training: bool = False) -> Array:
         """As both layers' `forward`."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.backend.engine import Array, Engine
+from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.vocabulary import uniform, where
 from ffnn.formulas import value_itself
 from ffnn.nn.initializers import INITIALIZERS, Initializer
@@ -77,8 +77,8 @@ class Linear(Layer):
         super().connect(engine, input_size, parameters, seed)
         self._weight = parameters["weight"]
         self._bias = parameters.get("bias")
-        self._add_bias = engine.update(plus_bias)
-        self._sum_columns = engine.columns(value_itself)
+        self._add_bias = unexplained(engine.update(plus_bias))
+        self._sum_columns = unexplained(engine.columns(value_itself))
 
     @property
     def bias_parameter(self) -> Parameter:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ffnn.backend.engine import Array, Engine
+from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_classes
 from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum, where
 from ffnn.backend.workspace import Workspace
@@ -48,7 +48,7 @@ class Loss(ABC):
         self._engine = engine
         self._num_outputs = num_outputs
         self._workspace = Workspace(engine)
-        self._kernel = engine.rows(type(self).formula)
+        self._kernel = unexplained(engine.rows(type(self).formula))
         self.sum = engine.zeros((1,), np.float64)
         self._unused_sum = engine.zeros((1,), np.float64)
         # What was checked last: a network's outputs come in the same array again and again.

@@ -119,6 +119,7 @@ class Network:
         FFNNError
             For values of another shape, and where outputs are not finite, which no class can be read from.
         """
+        positive_integer("batch_size", batch_size)
         inputs = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
         if hasattr(inputs, "dtype") and inputs.dtype.kind not in "biuf":
             raise FFNNError(f"inputs: expected numbers; received {described(inputs)}")

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.backend.engine import Array
+from ffnn.backend.engine import Array, unexplained
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
 from ffnn.nn.parameters import ParameterStore
@@ -58,7 +58,7 @@ class Optimizer(ABC):
         engine = parameters.engine
         self._parameters = parameters
         self._slots = {name: engine.zeros((parameters.size,)) for name in self.slots}
-        self._update = engine.update(type(self).rule)
+        self._update = unexplained(engine.update(type(self).rule))
         self._decay = engine.update(shrunk)
         self._targets = (parameters.values, *self._slots.values())
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.backend.engine import Array, Engine
+from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.vocabulary import row_argmax, where
 from ffnn.errors import FFNNError
 from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
@@ -31,7 +31,7 @@ class RunningMeans:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._hit = engine.rows(hit)
+        self._hit = unexplained(engine.rows(hit))
         self._sum = engine.zeros((1,), np.float64)
         self.reset()
 

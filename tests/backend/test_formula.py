@@ -147,7 +147,7 @@ def formulas() -> list[Any]:
 @pytest.mark.parametrize(("kind", "formula", "arrays", "constants"), formulas())
 def test_float32_is_nowhere_widened(kind: str, formula: Any, arrays: int, constants: int) -> None:
     kernel = getattr(create_engine("numba", "float32"), kind)(formula)
-    bound = kernel.py_func.__globals__["formula"]
+    bound = kernel.compiled.py_func.__globals__["formula"]
     types = (numba.float32,) * arrays
     rest = (numba.float32,) * constants
     takes_any = bool(bound.py_func.__code__.co_flags & inspect.CO_VARARGS)
@@ -169,7 +169,7 @@ def test_constants_are_used_in_the_engines_type(dtype: type) -> None:
         out = engine.empty(values.shape)
         kernel((out,), (values,), (factor,))
         np.testing.assert_array_equal(out, values * dtype(0.1))
-    assert len(kernel.signatures) == 1
+    assert len(kernel.compiled.signatures) == 1
 
 
 def times_a_factor_of_this_test(x: Any, factor: Any) -> Any:
@@ -190,7 +190,8 @@ engine = create_engine("numba")
 out = engine.empty((3,))
 call = engine.elementwise(probe)
 call((out,), (engine.array([0.5, 1, 2]),), ())
-print(json.dumps([sum(call.stats.cache_hits.values()), sum(call.stats.cache_misses.values()), out.tolist()]))
+stats = call.compiled.stats
+print(json.dumps([sum(stats.cache_hits.values()), sum(stats.cache_misses.values()), out.tolist()]))
 """
 
 
@@ -247,7 +248,7 @@ def test_activations_become_vector_instructions(name: str) -> None:
     cls: Any = ACTIVATIONS[name]
     engine = create_engine("numba", "float32")
     kernel: Any = engine.elementwise(cls.function)
-    fresh = jit(complete(elementwise, f"fresh_{name}", formula=kernel.py_func.__globals__["formula"]))
+    fresh = jit(complete(elementwise, f"fresh_{name}", formula=kernel.compiled.py_func.__globals__["formula"]))
     fresh((engine.empty((2, 3)),), (engine.zeros((2, 3)),), cls().constants)
     (llvm,) = fresh.inspect_llvm().values()
     assert (" x float>" in llvm) == (name not in WITHOUT_VECTORS)

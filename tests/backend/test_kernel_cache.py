@@ -48,6 +48,16 @@ def calls_itself(x: Any) -> Any:
     return calls_itself(0.5 * x)
 
 
+def takes_a_number_by_name_only(x: Any, *, factor: float = 3.0) -> Any:
+    return factor * x
+
+
+def imports_what_it_reads(x: Any) -> Any:
+    import params as kept
+
+    return kept.K * x
+
+
 def around(factor: float) -> Any:
     def reads_a_variable_of_the_function_around_it(x: Any) -> Any:
         return factor * x
@@ -64,6 +74,8 @@ def around(factor: float) -> Any:
         (reads_a_list, "received 'TABLE', a list"),
         (calls_one_that_reads, "received 'params', a SimpleNamespace"),
         (calls_itself, "expected one that does not call itself"),
+        (takes_a_number_by_name_only, "expected arguments that are given by their place"),
+        (imports_what_it_reads, "no import inside"),
         (around(3.0), "received 'factor' of a function around it"),
         (np.tanh, "expected a plain function"),
     ],
@@ -115,7 +127,7 @@ def run(kernel: Any) -> int:
     out = np.zeros(2)
     kernel(np.array([1.0, 2.0]), out)
     assert out.tolist() == [3.0, 6.0]
-    return sum(kernel.stats.cache_hits.values())
+    return sum(kernel.compiled.stats.cache_hits.values())
 
 
 def test_a_damaged_file_is_compiled_again_with_a_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -213,7 +225,7 @@ for shape in ((3,), (1, 3)):
     out = engine.empty(shape)
     kernel((out,), (engine.array([-1.0, 0.5, 2.0]).reshape(shape),), ())
     np.testing.assert_allclose(out.ravel(), {factor} * np.array([-0.30340146, 0.37524524, 1.94395896]), rtol=1e-7)
-print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
+print(sum(kernel.compiled.stats.cache_hits.values()), sum(kernel.compiled.stats.cache_misses.values()))
 """
 
 

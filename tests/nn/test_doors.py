@@ -41,6 +41,7 @@ BATCHES: dict[str, tuple[Any, Any, str]] = {
     "list": (X.tolist(), Y, r"inputs: .*received list: engine.array\(values\)"),
     "list of labels": (X, Y.tolist(), r"labels: .*received list: class numbers are engine.array"),
     "masked": (np.ma.masked_less(X, 0), Y, "as MaskedArray: take a plain array"),
+    "byte order of labels": (X, Y.astype(">i8"), "received >i8"),
     "float labels": (X, Y.astype(float), r"received float64 of shape \(64,\): class numbers are"),
     "truth values": (X, Y == 1, "received bool"),
     "a column of labels": (X, Y[:, None], r"received int64 of shape \(64, 1\): labels\[:, 0\]"),
@@ -184,3 +185,18 @@ def test_a_device_refuses_a_wrong_batch_too(case: str) -> None:
         engine = whole.network.engine
         with pytest.raises(FFNNError, match=message):
             whole.gradients(engine.array(inputs), engine.array(labels, labels.dtype))
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5, True])
+def test_predictions_are_made_in_batches_of_at_least_one_row(batch_size: Any) -> None:
+    """With a step of -1 no batch is computed, and the memory that was asked for would be the answer."""
+    with pytest.raises(FFNNError, match="batch_size must be a whole number of at least 1"):
+        Network([Linear(3)], 5).predict(X, batch_size)
+
+
+def test_a_pool_and_its_batches_take_no_lists() -> None:
+    engine, ones = create_engine("numpy"), np.ones(5)
+    with pytest.raises(FFNNError, match=r"a pool: expected images .*received list and int64"):
+        Pool(engine, X.tolist(), Y, ones, ones)
+    with pytest.raises(FFNNError, match="batches: expected numbers of rows, at least one; received list"):
+        Batches(Pool(engine, np.zeros((64, 5), np.uint8), Y, ones, ones), [1, 2, 3], 2)
