@@ -121,6 +121,7 @@ def test_gradcheck_agrees_on_both_engines(tmp_path: Path) -> None:
         assert "WRONG" not in result.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.posix
 def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -> None:
     process = subprocess.Popen(
@@ -140,7 +141,7 @@ def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, repository: Path) -> None:
     """Ctrl-C in a terminal reaches every process of the group; no run may begin after it."""
     experiment = str(repository / "experiments" / "exp3-optimizers.yaml")
@@ -187,7 +188,7 @@ def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
     assert list(tmp_path.glob("runs/train/*/wandb/offline-run-*"))
 
 
-@pytest.mark.parametrize("streams", [["stdout"], ["stdout", "stderr"]])
+@pytest.mark.parametrize("streams", [pytest.param(["stdout"], marks=pytest.mark.slow), ["stdout", "stderr"]])
 def test_a_reader_that_has_seen_enough_ends_no_run(streams: list[str], tmp_path: Path) -> None:
     """As `ffnn train | head -1`, and with `2>&1` before it: the run goes on to its end, and its record is whole."""
     process = subprocess.Popen(
@@ -235,7 +236,10 @@ def commands_that_print(folder: Path, repository: Path) -> list[list[str]]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("environ", [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "latin-1"}])
+@pytest.mark.parametrize(
+    "environ",
+    [{"LC_ALL": "C", "PYTHONUTF8": "0"}, pytest.param({"PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.slow)],
+)
 def test_every_encoding_will_do(environ: dict[str, str], recorded: Path, repository: Path) -> None:
     script = IN_ONE_PROCESS.format(commands=commands_that_print(recorded, repository))
     result = subprocess.run(

@@ -80,7 +80,9 @@ def test_the_expected_losses_are_those_worked_out_by_hand(expected: dict[str, li
     np.testing.assert_allclose(expected["sgd"], by_hand(TASKS["sgd"], 8), rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", TRAINED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=pytest.mark.slow) if n.startswith("ffnn-numba") else n for n in TRAINED]
+)
 def test_the_same_start_and_images_lead_to_the_same_losses(
     name: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:

@@ -86,7 +86,7 @@ def suicide(work: Callable[[], Any], chosen: int, torn: bool) -> None:
 
 
 def differences(one: Path, other: Path) -> list[str]:
-    """What two runs do not have in common, bit for bit and times apart."""
+    """What two runs do not have in common, bit for bit, apart from times and what became of them at W&B."""
     found = []
     runs = [read_run(path) for path in (one, other)]
     histories = [[timeless(record) for record in run.history] for run in runs]
@@ -104,7 +104,7 @@ def differences(one: Path, other: Path) -> list[str]:
 
 
 def timeless(record: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in record.items() if not name.startswith("time/")}
+    return {name: value for name, value in record.items() if not name.startswith(("time/", "wandb/"))}
 
 
 def flat(checkpoint: Checkpoint, file: str) -> dict[str, Any]:

@@ -115,8 +115,8 @@ SQUARED = {"loss": "mean_squared_error", "output_softmax": True, "clip_value": 0
         {"engine": "numpy", **NORMALIZED},
         {"engine": "numpy", **WEIGHTED},
         {"engine": "numpy", **SQUARED},
-        {"engine": "numba", **NORMALIZED},
-        {"engine": "numba", **WEIGHTED},
+        pytest.param({"engine": "numba", **NORMALIZED}, marks=pytest.mark.slow),  # which compiles for each
+        pytest.param({"engine": "numba", **WEIGHTED}, marks=pytest.mark.slow),
     ],
     ids=lambda common: "+".join([common["engine"], *list(common)[1:2]]),
 )
@@ -478,7 +478,7 @@ def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Pat
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("mode", ["disabled", "offline"])
+@pytest.mark.parametrize("mode", [pytest.param("disabled", marks=pytest.mark.slow), "offline"])
 def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
     write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64, seeds=4)
     process = start(tmp_path, "--stack=4", f"--wandb={mode}")

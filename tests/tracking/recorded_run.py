@@ -30,7 +30,13 @@ RECORDS = [
     {"epoch": 2, "train/loss": NAN, "val/accuracy": 0.75, "grad_norm/linear1": INF},
     {"epoch": 3, "train/loss": -INF, "val/accuracy": 0.625, "grad_norm/linear1": np.float32(0.5)},
 ]
-SUMMARY = {"best/val/accuracy": 0.75, "best/epoch": 2, "test/loss": NAN, "reason": "", "test/confusion": [[1, 2]]}
+SUMMARY = {
+    "best/val/accuracy": 0.75,
+    "best/epoch": 2,
+    "test/loss": NAN,
+    "reason": "",
+    "test/confusion": [[1, 2], [3, 4]],
+}
 NAMES = ["cat", "dog", "eel"]
 CONFUSION = np.array([[8, 1, 0], [2, 7, 1], [0, 3, 9]])
 PER_CLASS = [

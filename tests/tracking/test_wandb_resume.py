@@ -32,7 +32,7 @@ def check(server: WandbServer, directory: RunDirectory, last: int) -> None:
 @pytest.mark.parametrize(
     ("how", "mode"),
     [
-        ("stopped", "offline"),
+        pytest.param("stopped", "offline", marks=pytest.mark.slow),
         ("killed_after", "online"),
         pytest.param("stopped", "online", marks=pytest.mark.slow),
         pytest.param("killed_after", "offline", marks=pytest.mark.slow),

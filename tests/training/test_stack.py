@@ -166,7 +166,7 @@ def test_every_network_of_a_stack_is_the_one_trained_alone(engine: str, case: st
 
 
 @both_engines
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("float64", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("one_order", [False, True], ids=["own orders", "one order"])
 def test_so_it_is_on_both_engines_in_both_types_whether_batches_are_shared_or_not(
     engine_name: str, dtype: str, one_order: bool

@@ -271,7 +271,7 @@ with ForkServer(environ) as server:
     until(lambda: writers(tmp_path) == [], "the trials' end", 10)
 
 
-@pytest.mark.parametrize("trouble", ["die", "thread"])
+@pytest.mark.parametrize("trouble", ["die", pytest.param("thread", marks=pytest.mark.slow)])
 def test_without_a_server_trials_are_commands(
     probe: dict[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str], trouble: str
 ) -> None:
