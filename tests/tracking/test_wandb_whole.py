@@ -64,7 +64,8 @@ real, WandbTracker._log_epoch = WandbTracker._log_epoch, log_epoch
 """
 
 
-@pytest.mark.parametrize("command", [pytest.param("sweep", marks=pytest.mark.slow), pytest.param("run", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sweep", "run"])
 def test_what_is_lost_is_said(tmp_path: Path, command: str) -> None:
     """In the run's own line, at the command's end, and in the run's summary; what is whole can be sent."""
     (tmp_path / "sitecustomize.py").write_text(BREAK)
