@@ -34,6 +34,7 @@ from ffnn.tracking import (
     WandbTracker,
     WrongImage,
     read_run,
+    redact,
 )
 from ffnn.training.callbacks import (
     AugmentationCost,
@@ -124,7 +125,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
     tracker = _tracker(session.config, directory, session.parts, session.notify)
     best = Best(session.config.monitor)
     trainer = session.make_trainer(session.parts, _callbacks(session, tracker, best))
-    seconds, evaluation, status, given = 0.0, None, "failed", False
+    seconds, evaluation, status, why, given = 0.0, None, "failed", "", False
     tracker.start()
     try:
         with limited_threads(session.config.threads or 1):
@@ -141,12 +142,16 @@ def under_way(session: Session) -> Iterator[Trainer]:
         status = "stopped" if interruption.received and evaluation is None else trainer.status
     except KeyboardInterrupt:
         status = "stopped"
-    except StorageError as problem:
+    except Exception as problem:
+        why = redact(" ".join(str(problem).split()) or type(problem).__name__)
+        if not isinstance(problem, StorageError):
+            raise
         raise StorageError(f"{problem}; what was written before is whole: {how_to_resume(directory.path)}") from problem
     finally:
         summary = {
             **summarize(trainer, best, evaluation),
             "status": status,
+            **({"reason": why} if why else {}),
             **session.own,
             "time/compile_seconds": seconds,
             "time/total_seconds": time.perf_counter() - session.start,

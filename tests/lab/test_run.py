@@ -125,8 +125,9 @@ def test_a_run_that_breaks_says_so_in_its_summary(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(Best, "on_epoch", broken)
     with pytest.raises(RuntimeError, match="disk on fire"):
         run(tmp_path)
-    (summary,) = (tmp_path / "runs").rglob("summary.json")
-    assert json.loads(summary.read_text())["status"] == "failed"
+    (path,) = (tmp_path / "runs").rglob("summary.json")
+    summary = json.loads(path.read_text())
+    assert (summary["status"], summary["reason"]) == ("failed", "disk on fire")
 
 
 @pytest.mark.parametrize(

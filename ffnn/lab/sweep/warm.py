@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -112,8 +113,9 @@ def main() -> None:
     gc.collect()
     inherited = directories()
     gc.freeze()  # what trials share is not looked through, and so not copied, in each
-    line.sendall(READY)
-    serve(line, inherited)
+    with suppress(BrokenPipeError):  # the sweep was killed meanwhile
+        line.sendall(READY)
+        serve(line, inherited)
 
 
 if __name__ == "__main__":
