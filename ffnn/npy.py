@@ -4,6 +4,7 @@ NumPy itself makes an array of the shape that is written there, and sees only th
 """
 
 import math
+import re
 import tokenize
 import zipfile
 import zlib
@@ -49,12 +50,16 @@ def read_heading(file: IO[bytes]) -> Heading:
     """
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
-        raise ValueError(f"expected version 1.0 or 2.0 of .npy, found {version[0]}.{version[1]}")
-    shape, _, dtype = _READERS[version](file)
+        raise ValueError(f"version {version[0]}.{version[1]} of .npy instead of 1.0 or 2.0")
+    try:
+        shape, _, dtype = _READERS[version](file)
+    except ValueError as problem:
+        # Python tells where in its memory the part lies that it does not take.
+        raise ValueError(re.sub(r":? <ast\.\w+ object at 0x\w+>", "", str(problem))) from None
     if dtype.hasobject:
-        raise ValueError("expected numbers or text, found pickled objects")
+        raise ValueError("pickled objects instead of numbers or text")
     if any(type(side) is not int or side < 0 for side in shape):
-        raise ValueError(f"expected a shape of whole numbers, found {str(shape)[:60]}")
+        raise ValueError(f"the shape {str(shape)[:60]}, which is not of whole numbers")
     return Heading(shape, dtype, file.tell() + math.prod(shape) * dtype.itemsize)
 
 
@@ -75,6 +80,6 @@ def read_headings(file: zipfile.ZipFile) -> dict[str, Heading]:
             heading = read_heading(stream)
         name = member.filename.removesuffix(".npy")
         if heading.bytes != member.file_size:
-            raise ValueError(f"{name} says that it has {heading.bytes} bytes and has {member.file_size}")
+            raise ValueError(f"{name} of {member.file_size} bytes, whose heading says {heading.bytes}")
         headings[name] = heading
     return headings

@@ -26,6 +26,9 @@ GREY, COLOUR = ("1", "L"), ("P", "RGB")
 MOST_FEATURES = 1 << 24
 """Values in one image: 128 units on so many are 8 GB of weights, and a header can say any size."""
 
+MOST_SINGLE = 20
+"""Images of which each may be the only one of its class; among more, the labels are surely the images' numbers."""
+
 LONGEST_NAME = 200
 """Letters of a class's name; a longer one is a line of something else."""
 
@@ -85,6 +88,11 @@ class OwnEntry(DatasetEntry):
         """The data set of images (N, height, width[, channels]) or (N, features)."""
         if len(class_names) < 2:
             raise DataError(f"{self.path}: expected at least two classes, found {len(class_names)}")
+        if len(images) > MOST_SINGLE and len(np.unique(labels)) == len(images):
+            raise DataError(
+                f"{self.path}: expected several images of a class, found another class for each of {len(images):,} "
+                "images; give labels that are no numbers of the images"
+            )
         for name in class_names:
             if len(name) > LONGEST_NAME or any("\ud800" <= letter <= "\udfff" for letter in name):
                 raise DataError(

@@ -251,6 +251,16 @@ def csv(tmp_path, content):
 ROWS = "9,0,1,2,3\n10,255,0,0,7\n9,4,4,4,4\n"
 
 
+def quoted(text):
+    """Every cell in quotes, as spreadsheets can write it."""
+    return re.sub(r"[^,\n]+", r'"\g<0>"', text)
+
+
+def floats(rows, form):
+    """Every pixel as a float; labels stay."""
+    return re.sub(r"(?<=,)[0-9]+", lambda pixel: form.format(int(pixel[0])), rows)
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -261,8 +271,28 @@ ROWS = "9,0,1,2,3\n10,255,0,0,7\n9,4,4,4,4\n"
         "\ufeff" + ROWS,
         ROWS.replace(",", ", ") + "\n\n",
         ROWS.rstrip(),
+        quoted(ROWS),
+        quoted("label,p0,p1,p2,p3\n" + ROWS),
+        quoted(ROWS).replace(",", ", "),
+        floats(ROWS, "{:.1f}"),
+        "label,p0,p1,p2,p3\n" + floats(ROWS, "{:.18e}"),
+        quoted(floats(ROWS, "{:.1f}")),
     ],
-    ids=["bare", "headings", "headings with digits", "Windows", "byte order mark", "spaces", "no last end"],
+    ids=[
+        "bare",
+        "headings",
+        "headings with digits",
+        "Windows",
+        "byte order mark",
+        "spaces",
+        "no last end",
+        "quoted",
+        "quoted with headings",
+        "quoted with spaces",
+        "as pandas writes floats",
+        "as NumPy writes",
+        "quoted floats",
+    ],
 )
 def test_csv_is_read_with_and_without_headings(tmp_path, content):
     data = own("csv", csv(tmp_path, content))
@@ -324,6 +354,49 @@ def test_csv_labels_may_be_words_and_images_rows(tmp_path):
     assert (data.class_names, data.labels.tolist(), data.shape) == (("cat", "dog"), [1, 0], (1, 3))
 
 
+def test_labels_in_quotes_may_have_commas_and_quotes_in_them(tmp_path):
+    data = own("csv", csv(tmp_path, '"Smith, J",0,1\n"the ""other""",2,3\n"Smith, J",4,5\n'))
+    assert data.class_names == ("Smith, J", 'the "other"')
+    assert data.images.tolist() == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_an_image_in_quotes_that_counts_is_an_image_where_all_are_in_quotes(tmp_path):
+    assert own("csv", csv(tmp_path, quoted("cat,0,1\ndog,9,9\ncat,5,5\n"))).labels.tolist() == [0, 1, 0]
+    assert own("csv", csv(tmp_path, quoted("picture,0,1\n") + "dog,9,9\ncat,5,5\n")).class_names == ("cat", "dog")
+
+
+NUMBERED = "".join(f"{row},{row % 3},5,6\n" for row in range(21))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("id,label,a,b\n" + NUMBERED, "found 'id' as the first and 'label' as column 2; make labels the first"),
+        (",label,a,b\n" + NUMBERED, "found '' as the first and 'label' as column 2"),
+        ('"","Label","0","1"\n' + NUMBERED, "found '' as the first and 'Label' as column 2"),
+        ("id,class,0,1\n" + NUMBERED, "found 'id' as the first and 'class' as column 2"),
+        ("a,b,c,target\n" + NUMBERED, "found 'a' as the first and 'target' as column 4"),
+    ],
+)
+def test_labels_in_another_column_than_the_first_are_not_passed_over(tmp_path, content, message):
+    path = csv(tmp_path, content)
+    with pytest.raises(DataError, match=re.escape(message)) as raised:
+        own("csv", path)
+    assert str(raised.value).startswith(f"{path}, line 1: expected the labels in the first column, then pixels only")
+    assert "\n" not in str(raised.value)
+
+
+def test_numbers_of_images_are_no_labels(tmp_path):
+    """Without headings, or an array of them: as many classes as images."""
+    message = "expected several images of a class, found another class for each of 21 images"
+    with pytest.raises(DataError, match=message):
+        own("csv", csv(tmp_path, NUMBERED))
+    with pytest.raises(DataError, match=message):
+        own("npz", npz(tmp_path, images=np.zeros((21, 4), np.uint8), labels=np.arange(21)))
+    few = "".join(NUMBERED.splitlines(keepends=True)[:20])
+    assert len(own("csv", csv(tmp_path, few)).class_names) == 20
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -333,7 +406,16 @@ def test_csv_labels_may_be_words_and_images_rows(tmp_path):
         ("1,2,3\n0,2,dog\n", "line 2: expected whole pixels from 0 to 255: could not convert string 'dog'"),
         ("l,a,b\n1,2,3\n\n0,2\n", "line 4: expected 3 columns, found 2"),
         ("1,2,3\n0,2,3,4\n", "line 2: expected 3 columns, found 4"),
-        ("1;2;3\n", "line 1: expected a label, then pixels, found '1;2;3'"),
+        ("1;2;3\n", "line 1: expected a label, then pixels, found '1;2;3'; write commas between the columns"),
+        ("1\t2\t3\n", r"line 1: expected a label, then pixels, found '1\t2\t3'; write commas between the columns"),
+        ("1,2,3\n0,2.0,0.5\n", "line 2: expected whole pixels from 0 to 255: could not convert string '0.5'"),
+        ("1,2,3\n0,2.0,256.0\n", "line 2: expected whole pixels from 0 to 255: could not convert string '256'"),
+        ("1,2,3\n0,1,2.0.0\n", "line 2: expected whole pixels from 0 to 255: could not convert string '2.0.0'"),
+        ("1,2,3\n0,1,1 2.0\n", "line 2: expected whole pixels from 0 to 255: could not convert string '1 2.0'"),
+        ("1,2,3\n0,1,1e999.0\n", "line 2: expected whole pixels from 0 to 255: could not convert string '1e999.0'"),
+        ('cat,"1,5","2,0"\n', "line 1: expected cells of one pixel, found '1,5'"),
+        ('cat,1,2\n"dog,1,2\n', "line 2: expected a label, then pixels, found '\"dog,1,2'"),
+        ('cat,"' + 200_000 * "1" + "\n", "line 1: expected cells in pairs of quotes: field larger than field limit"),
         ("l,a,b\n", "expected lines of a label and pixels, found none"),
         ("", "expected lines of a label and pixels, found none"),
         ("1,2,3\n1,2,3\n", "expected at least two classes, found 1"),
@@ -414,6 +496,23 @@ def test_a_wrong_npz_is_refused(tmp_path, change, message):
     with pytest.raises(DataError, match=re.escape(message)) as raised:
         own("npz", path)
     assert str(raised.value).startswith(str(path))
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ("(2**70,)", "found malformed node or string on line 1"),
+        ("(True,)", "found the shape (True,), which is not of whole numbers"),
+    ],
+)
+def test_a_heading_that_is_no_shape_is_told_in_words_without_an_address(tmp_path, shape, words):
+    heading = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}}}".ljust(117) + "\n"
+    with zipfile.ZipFile(tmp_path / "images.npz", "w") as packed:
+        packed.writestr("images.npy", b"\x93NUMPY\1\0" + struct.pack("<H", 118) + heading.encode())
+    with pytest.raises(DataError) as raised:
+        own("npz", tmp_path / "images.npz")
+    path = tmp_path / "images.npz"
+    assert str(raised.value) == f"{path}: expected sound arrays without pickled objects, {words}"
 
 
 def test_an_npz_without_a_byte_is_called_empty(tmp_path):
