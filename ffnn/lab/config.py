@@ -38,6 +38,11 @@ def _listed(value: Any) -> Any:
     return [value] if alone else value
 
 
+def _as_text(value: Any) -> Any:
+    """A whole number is the text that it was written as: a tag 2024 comes as a number."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def _component(registry: Registry[Any], **required: Any) -> BeforeValidator:
     """Accepts a name of the registry, or a mapping of name and options, by making one and throwing it away."""
 
@@ -96,6 +101,8 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Component = str | dict[str, Any]
 Remark = Annotated[str, AfterValidator(_without_keys)]
 """Text for people, in which a key that somebody put there is blotted out before it is in any file."""
+
+Tag = Annotated[Remark, BeforeValidator(_as_text)]
 
 IN_NAMES, IN_PATHS = _no_key(long_words=True), _no_key(long_words=False)
 """Of paths long words are no keys: caches name their folders by digests."""
@@ -230,7 +237,7 @@ class Config(BaseModel):
         None, description="name of the run [made from data set, optimizer and seed]"
     )
     job_type: Annotated[str, IN_NAMES] = Field("train", description="W&B job type")
-    tags: Annotated[list[Remark], BeforeValidator(_listed)] = Field([], description="W&B tags")
+    tags: Annotated[list[Tag], BeforeValidator(_listed)] = Field([], description="W&B tags")
     notes: Remark = Field("", description="W&B notes")
     wandb: Literal["auto", "online", "offline", "disabled"] = Field("auto", description="W&B mode")
     project: Annotated[str | None, IN_NAMES] = Field(None, description="W&B project [$WANDB_PROJECT, else ffnn]")

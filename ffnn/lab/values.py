@@ -43,6 +43,8 @@ def parse_value(text: str) -> Any:
 @functools.lru_cache(maxsize=1024)
 def _meant(text: str) -> Any:
     """Trials of a sweep have most arguments in common, and a check reads those of 50,000."""
+    if text.lower().lstrip("+-") in ("inf", "nan"):
+        return float(text)
     try:
         tree = ast.parse(text.strip(), mode="eval")
         value = ast.literal_eval(tree)

@@ -128,7 +128,8 @@ class RunDirectory:
             If they are not all there; nothing is changed then.
         """
         if not epochs:
-            (self.path / HISTORY).unlink(missing_ok=True)
+            with storing(self.path / HISTORY):
+                (self.path / HISTORY).unlink(missing_ok=True)
             return []
         records = read_history(self.path)
         kept = records[:epochs]
@@ -277,6 +278,8 @@ def read_history(path: Path) -> list[dict[str, Any]]:
         content = (path / HISTORY).read_bytes()
     except FileNotFoundError:
         return []
+    except OSError as problem:
+        raise FFNNError(f"{path / HISTORY}: expected a readable file; {problem.strerror}") from problem
     return parse_history(content.split(b"\n")[:-1], path / HISTORY)  # the last piece has no end yet
 
 

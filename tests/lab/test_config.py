@@ -1,6 +1,7 @@
 """Configs: everything valid is taken as `wandb agent` and people write it; everything else is one line."""
 
 import inspect
+import math
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +162,9 @@ def test_the_newer_way_to_say_layers_wins() -> None:
         ("--epochs=1:30", "1:30"),
         ("--batch_norm=yes", "yes"),
         ("--l2=.5", 0.5),
+        ("--learning_rate=inf", math.inf),
+        ("--learning_rate=-Inf", -math.inf),
+        ("--name=inf", "inf"),
         ("--tags=[yes, 2024-13-45, 1e-4]", ["yes", "2024-13-45", 1e-4]),
         ("--dataset.path=[x]/a", "[x]/a"),
         ("--notes={a: 1, a: 2", "{a: 1, a: 2"),
@@ -201,6 +205,20 @@ def test_several_things_need_brackets(several: dict[str, Any]) -> None:
 
 def test_bare_words_in_a_list_are_text() -> None:
     assert make_config(parse_settings(["--tags=[first, second]"])).tags == ["first", "second"]
+
+
+@pytest.mark.parametrize("argument", ["--tags=[v1,2024]", "--tags=['v1', 2024]"])
+def test_a_whole_number_as_a_tag_is_text(argument: str) -> None:
+    assert make_config(parse_settings([argument])).tags == ["v1", "2024"]
+    assert make_config(parse_settings(["--tags=2024"])).tags == ["2024"]
+    with pytest.raises(FFNNError, match="tags: expected text; received True"):
+        make_config({"tags": [True]})
+
+
+@pytest.mark.parametrize("number", ["inf", "-inf", "nan"])
+def test_a_number_that_is_not_finite_is_called_so(number: str) -> None:
+    with pytest.raises(FFNNError, match=f"learning_rate: expected a finite number; received {number}"):
+        make_config(parse_settings([f"--learning_rate={number}"]))
 
 
 def test_components_in_a_list_are_written_as_in_yaml() -> None:

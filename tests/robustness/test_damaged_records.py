@@ -14,6 +14,7 @@ from ffnn.cli import main
 from ffnn.errors import FFNNError
 from ffnn.report.sources import find_sources
 from ffnn.tracking import read_run, yaml_file
+from ffnn.tracking.run_directory import RunDirectory
 from ffnn.training.checkpoints import Checkpoint
 
 HUGE = "1" + 400 * "0"
@@ -54,6 +55,18 @@ def test_damage_is_one_line_with_a_way_on(name: str, content: str, words: str, t
     assert words in str(refusal.value)
     assert "train it again" in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "summary.json", "environment.json"])
+def test_a_folder_in_the_place_of_a_record_is_one_line(name: str, tmp_path: Path) -> None:
+    run = leave(tmp_path)
+    (run / name).unlink()
+    (run / name).mkdir()
+    with pytest.raises(FFNNError, match=rf"{name}: expected a readable file; [A-Z]"):
+        read_run(run)
+    if name == "history.jsonl":
+        with pytest.raises(FFNNError, match=rf"{name}: cannot be written: "):
+            RunDirectory(run).cut_history(0)
 
 
 @pytest.mark.parametrize("command", ["compare", "doctor"])

@@ -58,7 +58,7 @@ class RunWatch:
             with (self.path / HISTORY).open("rb") as file:
                 file.seek(self._read)
                 lines = file.read()
-        except FileNotFoundError:
+        except OSError:
             return []
         whole = lines[: lines.rfind(b"\n") + 1]
         self._read += len(whole)
