@@ -197,7 +197,7 @@ def _through(text: str, step: str) -> Any:
     if yaml.__with_libyaml__:
         from ffnn.tracking.fast_yaml import FastLoader
 
-        with suppress(yaml.YAMLError, RecursionError, ValueError):
+        with suppress(yaml.YAMLError, RecursionError, ValueError, TypeError):  # TypeError: a list as a name
             return _run(FastLoader(text), step)
     return _run(Loader(text), step)
 
