@@ -5,7 +5,7 @@ A file of which only the weights are wanted may lack all of it; one to go on fro
 
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from ffnn.records import Count, Format
 
@@ -20,8 +20,12 @@ class Meta(Format):
     config: dict[str, Any] = Field(default={})
 
 
+OWN_CALLBACKS = ("Best", "EarlyStopping")
+"""Those of ffnn that remember something; what a user's own one remembers is its own affair."""
+
+
 class CallbackState(Format):
-    """What a callback remembers."""
+    """What a callback of ffnn remembers."""
 
     finite = False
 
@@ -49,4 +53,12 @@ class Resumable(Meta):
     epoch: Count
     step: Count
     trainer: TrainerState
-    callbacks: dict[str, CallbackState]
+    callbacks: dict[str, dict[str, Any]]
+
+    @field_validator("callbacks")
+    @classmethod
+    def _own_states(cls, states: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for key, state in states.items():
+            if key.partition(" ")[0] in OWN_CALLBACKS:
+                CallbackState.model_validate(state)
+        return states

@@ -9,8 +9,10 @@ import pytest
 from training.problem import make_trainer
 
 from ffnn.errors import FFNNError
+from ffnn.records import checked
 from ffnn.training.callbacks import Best, EarlyStopping, SaveCheckpoints
 from ffnn.training.checkpoints import Checkpoint, capture, restore
+from ffnn.training.formats import Resumable
 from ffnn.training.trainer import Callback, Record, Trainer
 
 
@@ -207,3 +209,13 @@ def test_a_state_of_which_nobody_can_say_whose_it_was_is_refused() -> None:
     trainer.fit()
     with pytest.raises(FFNNError, match=r"callbacks EarlyStopping as the checkpoint has states, 2; received 1"):
         restore(make_trainer(callbacks=[EarlyStopping(5)]), capture(trainer, {}, {}))
+
+
+def test_what_a_users_own_callback_remembers_may_be_of_any_kind() -> None:
+    """Under names that ffnn's callbacks use for something else; what theirs hold is still looked at."""
+    meta = {"epoch": 1, "step": 1, "trainer": {}, "callbacks": {"MyScore 1": {"best": 0.5, "waited": "a while"}}}
+    place = {"epoch": 1, "step": 1, "place": 0, "means": [0.0, 0.0, 0.0, 0.0], "seconds": 0.0, "ended": ""}
+    assert checked(Resumable, {**meta, "trainer": place}, "meta")["callbacks"] == meta["callbacks"]
+    wrong = {"EarlyStopping 1": {"waited": "a while"}}
+    with pytest.raises(FFNNError, match="waited"):
+        checked(Resumable, {**meta, "trainer": place, "callbacks": wrong}, "meta")
