@@ -77,8 +77,14 @@ def describe_environment() -> dict[str, Any]:
 
 
 def recorded_command(argv: Sequence[str]) -> str:
-    """A command line as a run records it, keys blotted out."""
-    return redact(shlex.join(without_secrets(argv)))
+    """A command line as a run records it, keys blotted out: of each word, as quotes for a shell would hide some.
+
+    Examples
+    --------
+    >>> recorded_command(["ffnn", "train", "--notes=secret='two words'", "--epochs=3"])
+    "ffnn train '--notes=secret=***' --epochs=3"
+    """
+    return shlex.join(redact(word) for word in without_secrets(argv))
 
 
 def speed_warning() -> str | None:

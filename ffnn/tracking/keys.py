@@ -5,6 +5,8 @@ that this machine holds, in its environment and its .netrc, and assignments in r
 """
 
 import functools
+import html
+import json
 import netrc
 import os
 import re
@@ -16,33 +18,63 @@ HIDDEN = "***"
 KEY_IN_NAME = "expected it without a key or password, as it stands in every record; leave that out"
 """Of what must be used as it is: blotted out, it would name something else. What was received is not shown."""
 
-SHORTEST = 5
+SHORTEST = 4
 """Letters of a text that could hold a key at all."""
 
-SECRET_NAME = re.compile(r"key|token|secret|passw|passphrase|credential|(?<!old)(?<!^)pwd|_pass$", re.IGNORECASE)
-"""Of environment variables; PWD and OLDPWD are folders."""
+SECRET_VARIABLES = (
+    (r"passw|(?:passphrase|secret|credentials?|(?<!com)(?<!by)pass|pw|(?<!^)(?<!^old)pwd)_?\d*$", r""),
+    (r"(?:(?:^|_)auth|(?:api|access|secret|private|service|account|auth)_?(?:key|token))_?\d*$", r".*[^A-Za-z]"),
+    (r"(?:key|token)_?\d*$", r"(?=.*\d)[^\s,]{8,}$"),
+)
+"""Names of environment variables, and what the value of one so named looks like where it is a secret: a CACHE_KEY may
+be a word or a list. PWD and OLDPWD are folders."""
+
+FOLDER = re.compile(r"(?:~|\.{1,2})(?:/|$)|/(?:[A-Za-z]+/|[a-z]+$)|[A-Za-z]:\\")
+"""How a path begins: no secret, whatever the variable is called. A key in base64 may begin with a slash, too."""
 
 SECRET_OPTION = re.compile(
-    r"(--?[\w-]*(?:key|token|secret|passw|pwd|credential)[\w-]*=?)(.*)", re.IGNORECASE | re.DOTALL
+    r"(--?[\w-]*(?:key|token|secret|passw|passphrase|pass|pw|pwd|auth|credentials?|password)\d*=?)((?<==).*|)",
+    re.IGNORECASE | re.DOTALL,
 )
+
+# What stands for no secret, in words and in numbers; and what follows the name of an option in a sentence.
+NOTHING = re.compile(r"none|null|nil|true|false|yes|no|on|off|unset|\*+", re.IGNORECASE)
+NUMBER = re.compile(r"[-+]?(?=.{1,12}$)[\d_,]*\.?\d+(?:e[-+]?\d+)?%?", re.IGNORECASE)
+SENTENCE = re.compile(r"is|was|are|has|had|needs?|and|or|to|in|for|of|with|from|the|as|at|not|option|setting|must|may")
+PASSWORD = re.compile(r"passw|passphrase|pwd", re.IGNORECASE)
+"""Names after which a number of four digits or more is a secret: after a token or a key it is a size."""
 
 # A user may be left out, and what people type as a password holds "/" and "@", too; a port is no password.
 URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@?#]*:)(?!\d{1,5}(?:/|$))(\S+)(?=@)")
 
-# What detect-secrets 1.5 does not know, or only of one length: Hugging Face, OpenAI and its like, GitHub's newer form,
-# GitLab, Slack, npm, Google, and the end of a JSON web token.
-TOKENS = re.compile(
-    r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{12,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*|github_pat_\w{12,}"
-    r"|gh[oprsu]_[A-Za-z0-9]{12,}|gl(?:pat|dt|ft|rt|soat|cbt|imt|ptt|agent|oas)-[\w-]{12,}|xox[a-z]-[\w-]{6,}"
-    r"|npm_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
+# A token in the place of the user, which no user's name has: eight letters with a digit on the web, 16 elsewhere.
+URL_TOKEN = re.compile(
+    r"(?:(?:(?<=http://)|(?<=https://))(?=[^\s/@]*\d)[^\s:/@?#]{8,}|(?<=://)(?=[^\s/@]*\d)[^\s:/@?#]{16,})(?=@)"
 )
 
-MAY_ASSIGN, MAY_BE_LONG = re.compile(r"[=:]|login"), re.compile(r"\S{10}")
+CONNECTION = re.compile(
+    r"(?<![^;\s])(?:AccountKey|SharedAccessKey|SharedAccessSignature|password|pwd)\s*=\s*([^;\s]+)", re.IGNORECASE
+)
+"""The secret of a connection string, such as `AccountName=me;AccountKey=...`."""
+
+# What detect-secrets 1.5 does not know, or only of one length: Hugging Face, OpenAI and its like, GitHub's newer form,
+# GitLab, Slack, npm, Google, Stripe's for tests, Shopify, Databricks, Heroku, Square, and the end of a JSON web token.
+TOKENS = re.compile(
+    r"(?<![A-Za-z0-9])(?:hf_(?=[a-z]*[A-Z\d])[A-Za-z0-9]{16,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*|github_pat_\w{12,}"
+    r"|gh[oprsu]_[A-Za-z0-9]{12,}|gl(?:pat|dt|ft|rt|soat|cbt|imt|ptt|agent|oas)-[\w-]{12,}|xox[a-z]-[\w-]{6,}"
+    r"|npm_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|GOCSPX-[\w-]{12,}|[prs]k_(?:test|live)_(?=[A-Za-z]*\d)[A-Za-z0-9]{10,}"
+    r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}|dapi[0-9a-f]{32}(?:-\d)?|HRKU-[\w-]{12,}|sq0[a-z]{3}-[\w-]{12,}|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
+)
+
+MAY_ASSIGN, MAY_BE_LONG = re.compile(r"[=:]|login|--|bearer", re.IGNORECASE), re.compile(r"\S{10}")
 """Without which there is no assignment and no token: most texts need no further look."""
 
 # The old form of W&B's keys has 40 letters of hexadecimal digits, the new one more. Names with hyphens have no such
-# long words in them.
-LONG_WORD = re.compile(r"(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[A-Za-z])(?=[\w-]*[A-Za-z0-9]{16})[\w-]{40,}(?![\w-])")
+# long words in them, and a digest says what it is.
+LONG_WORD = re.compile(
+    r"(?<![\w-])(?!(?<=sha256[:=])[0-9a-f]{64}(?![\w-]))"
+    r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])(?=[\w-]*[A-Za-z0-9]{16})[\w-]{40,}(?![\w-])"
+)
 
 PLUGINS = (
     "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
@@ -81,9 +113,9 @@ def _redacted(text: str, known: tuple[str, ...], long_words: bool) -> str:
     """Most settings of 50,000 runs are the same ones; short texts take a fiftieth of a millisecond each."""
     for value in known:
         text = _without(text, value)
-    text = URL_PASSWORD.sub(rf"\1{HIDDEN}", text)
+    text = URL_TOKEN.sub(HIDDEN, URL_PASSWORD.sub(rf"\1{HIDDEN}", text))
     if MAY_ASSIGN.search(text):
-        text = _assignments().sub(rf"\1{HIDDEN}", text)
+        text = _assignments().sub(_blotted, text)
     if not MAY_BE_LONG.search(text):
         return text
     for rule in (TOKENS, *_rules(), *([LONG_WORD] if long_words else [])):
@@ -92,11 +124,20 @@ def _redacted(text: str, known: tuple[str, ...], long_words: bool) -> str:
 
 
 def redact_values(value: Any) -> Any:
-    """Plain values with every text in them redacted."""
+    """Plain values with every text in them redacted, and every text whose name is one of a secret.
+
+    Examples
+    --------
+    >>> redact_values({"secret": "two words", "seed": 3, "notes": ["pw=x"]})
+    {'secret': '***', 'seed': 3, 'notes': ['pw=***']}
+    """
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):
-        return {name: redact_values(part) for name, part in value.items()}
+        return {
+            name: HIDDEN if isinstance(part, str) and _names_secret(name, part) else redact_values(part)
+            for name, part in value.items()
+        }
     return [redact_values(part) for part in value] if isinstance(value, list | tuple) else value
 
 
@@ -124,11 +165,28 @@ def without_secrets(arguments: Iterable[str]) -> list[str]:
     for argument in arguments:
         option = SECRET_OPTION.fullmatch(argument)
         if option:
-            clean.append(option[1] + (HIDDEN if option[1].endswith("=") else ""))
+            clean.append(option[1] + (_hidden(option[1], option[2]) if option[1].endswith("=") else ""))
         else:
-            clean.append(HIDDEN if hide_next and not argument.startswith("-") else argument)
+            clean.append(_hidden(clean[-1], argument) if hide_next and not argument.startswith("-") else argument)
         hide_next = option is not None and not option[1].endswith("=")
     return clean
+
+
+def _hidden(name: str, value: str) -> str:
+    """What is written in place of the value of a secret's name: itself where it is no secret."""
+    told = value.strip("\\'\"")
+    number = NUMBER.fullmatch(told) and not (PASSWORD.search(name) and len(told) >= 4)
+    folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and FOLDER.match(told)
+    word = name.endswith(" ") and "--" in name and SENTENCE.fullmatch(told)
+    return value if number or folder or word or NOTHING.fullmatch(told) else HIDDEN
+
+
+def _blotted(match: re.Match[str]) -> str:
+    return match[1] + _hidden(match[1], match[0][len(match[1]) :])
+
+
+def _names_secret(name: Any, value: str) -> bool:
+    return bool((match := _assignments().match(f"{name}={value}")) and _blotted(match) != match[0])
 
 
 def _without(text: str, value: str) -> str:
@@ -152,14 +210,34 @@ def _in_variables(raw: tuple[tuple[Any, Any], ...]) -> tuple[str, tuple[str, ...
     """The place of the .netrc, empty without one, and the secrets."""
     variables = {os.fsdecode(name): os.fsdecode(value) for name, value in raw}
     place = variables.get("NETRC") or (f"{variables['HOME']}/.netrc" if variables.get("HOME") else "")
-    urls = (match[2] for value in variables.values() for match in URL_PASSWORD.finditer(value))
-    found = {value for name, value in variables.items() if SECRET_NAME.search(name)}
+    urls = [match[2] for value in variables.values() for match in URL_PASSWORD.finditer(value)]
+    found = {value for name, value in variables.items() if _is_secret(name, value)}
+    for value in variables.values():
+        found |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
     return place, tuple(found | {form for password in urls for form in (password, unquote(password))})
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether an environment variable holds a secret: its name ends like one, and its value could be one."""
+    for names, values in SECRET_VARIABLES:
+        if re.search(names, name, re.IGNORECASE):
+            return bool(re.match(values, value, re.DOTALL)) and not FOLDER.match(value)
+    return False
 
 
 @functools.lru_cache(maxsize=8)
 def _longest_first(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(sorted(filter(_could_be_told, set(secrets)), key=len, reverse=True))
+    forms = {form for secret in filter(_could_be_told, secrets) for form in _written(secret)}
+    return tuple(sorted(forms, key=len, reverse=True))
+
+
+def _written(secret: str) -> set[str]:
+    """A secret as it is, and as Python, JSON, YAML, HTML and a shell write it within quotes."""
+    return {
+        secret, repr(f'"{secret}')[2:-1], repr(f"'{secret}")[2:-1], json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret), html.escape(secret, quote=False),
+        secret.replace("'", "''"), secret.replace("'", "'\"'\"'"),
+    }  # fmt: skip
 
 
 def _could_be_told(value: str) -> bool:
@@ -199,12 +277,25 @@ def _rules() -> tuple[re.Pattern[str], ...]:
 
 @functools.cache
 def _assignments() -> re.Pattern[str]:
-    """A name of a secret with a value: `api_key=x`, `"password": "x"`, `PGPASSWORD=x`; and a .netrc in one line."""
+    """A name of a secret with a value: `api_key=x`, `"password": "x"`, `--token x`, `Authorization: Bearer x`; and a
+    .netrc in one line.
+
+    Quotes may be escaped, as they are where a text was quoted as a whole, and end in their line. What ends a clause
+    belongs to no value.
+    """
     from detect_secrets.plugins.keyword import DENYLIST
 
-    names = "|".join([*DENYLIST, "access_?key", "secret_?key", "passphrase", "token", "(?<=_)pass", "credential"])
-    name = rf"[\w-]*?(?:{names.replace('_?', '[_-]?')})(?:[_-]\w+|\d+)?"
-    value = r"(?:\"[^\"]+\"|'[^']+'|[^\s&'\"]+)"
+    more = ("access_?key", "secret_?key", "passphrase", "token", "(?<=_)pass", "credentials?")
+    names = "|".join([*DENYLIST, *more]).replace("_?key", "[ _-]?key").replace("_?", "[_-]?")
+    about = r"(?:metric|name|size|length|count|file|path|dir|type)\b"
+    name = rf"[\w-]*?(?:{names})(?:[_-](?!{about})\w+|\d+)?"
+    short = r"(?:[\w-]*[_-])?(?:pass|pw|auth)"
+    quote = r"(?:'\"'\"'|\\+[\"']|[\"']|&(?:quot|#x27|#39|#34);)"
+    bare = r"(?:[^\s&'\"]|(?<=\w)['\"](?=\w))+?(?=[:;,.)\]}\\]{0,3}(?:[\s&]|(?<!\w)['\"]|['\"](?!\w)|$))"
     return re.compile(
-        rf"((?<![\w-]){name}['\"]?\s*(?::=|=|:(?!//))\s*|\blogin\s+\S+\s+password\s+){value}", re.IGNORECASE
+        rf"((?<![\w-])(?:{name}{quote}?\s*(?::=|=|:(?!//))|{short}{quote}?\s*=)\s*"
+        rf"|(?<![\w-])(?=[\w-]*--){name}\s+(?!-)|\bauthorization{quote}?\s*[:=]\s*{quote}?(?:(?:basic|bearer|digest|token)\s+)?"
+        rf"|\bbearer\s+(?=[^\s\d]*\d)(?=\S{{8}})|\blogin\s+\S+\s+password\s+)"
+        rf"(?:({quote})(?!\2).+?(?<!\\)\2|{quote}?{bare})",
+        re.IGNORECASE,
     )

@@ -276,8 +276,8 @@ def reason(error: BaseException) -> str:
 
 def shortened(text: str) -> str:
     """A text in one short line, without anything that looks like a key."""
-    text = " ".join(text.split())
-    return redact(text if len(text) <= 160 else f"{text[:159]}…")
+    text = redact(" ".join(text.split()))  # before it is cut: half a key looks like none
+    return text if len(text) <= 160 else f"{text[:159]}…"
 
 
 def _tear_down() -> None:

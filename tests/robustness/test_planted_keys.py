@@ -1,17 +1,24 @@
 """Keys that lie where W&B's client finds them, or that somebody typed in the wrong place, are in no file of a run."""
 
+import html
+import json
 import os
+import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
 from ffnn.tracking import redact
+from ffnn.tracking.environment import recorded_command
+from ffnn.tracking.keys import without_secrets
+from ffnn.tracking.wandb_client import shortened
 from ffnn.training.callbacks import Callback
 
 IN_ENVIRONMENT = "a1b2c3d4e5" * 4
@@ -43,6 +50,32 @@ PLANTED = {
     "JSON web token": ("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.Zx9Yw8Vu7T",) * 2,
     "Stripe": ("sk_live_" + "Zx9Yw8" * 4,) * 2,
     "W&B": (TYPED, TYPED),
+    "a token as a URL's user": ("https://Zx9Yw8Vu7T@host/simple",) * 2,
+    "a token as another URL's user": ("git+ssh://Zx9Yw8Vu7TZx9Yw8Vu7T@host/x", "Zx9Yw8Vu7TZx9Yw8Vu7T"),
+    "a connection string": ("AccountName=me;AccountKey=Zx9Yw8Vu7T==;EndpointSuffix=net", "Zx9Yw8Vu7T"),
+    "pass": ("pass=Zx9yw8", "Zx9yw8"),
+    "pw": ("pw=Zx9yw8", "Zx9yw8"),
+    "auth": ("redis_auth=Zx9yw8", "Zx9yw8"),
+    "credentials": ("credentials=Zx9yw8", "Zx9yw8"),
+    "API key": ("API KEY: st6ple", "st6ple"),
+    "secret key": ("secret key: st7ple", "st7ple"),
+    "a header": ("Authorization: Bearer Zx9Yw8Vu", "Zx9Yw8Vu"),
+    "a header in JSON": ('{"Authorization": "Basic bWU6cHc="}', "bWU6cHc"),
+    "an option": ("--password hunter3", "hunter3"),
+    "another option": ("--hf-token Zx9yw8", "Zx9yw8"),
+    "a number": ("password=31415926", "31415926"),
+    "quotes within": ("password=ab'cd!9z", "cd!9z"),
+    "a quote left open": ("secret='Qz7leak1x", "Qz7leak1x"),
+    "quotes that repr escapes": ("secret=\\'Qz7 leak1x\\'", "leak1x"),
+    "quotes that JSON escapes": ('{\\"secret\\": \\"Qz7 leak2x\\"}', "leak2x"),
+    "quotes that a shell needs": ("""secret='"'"'Qz7 leak3x'"'"'""", "leak3x"),
+    "quotes that HTML escapes": ("secret=&#x27;Qz7 leak4x&#x27;", "leak4x"),
+    "Stripe, for tests": ("sk_test_" + "Zx9Yw8" * 4,) * 2,
+    "Google OAuth": ("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",) * 2,
+    "Shopify": ("shpat_" + "0f1e2d3c" * 4,) * 2,
+    "Databricks": ("dapi" + "0f1e2d3c" * 4,) * 2,
+    "Heroku": ("HRKU-0f1e2d3c-4b5a-4697-8879-0f1e2d3c4b5a",) * 2,
+    "Square": ("sq0atp-Zx9Yw8Vu7TZx9Yw8Vu7TZx",) * 2,
 }
 """What somebody types, and the part of it that nobody else may read."""
 
@@ -51,6 +84,9 @@ ORDINARY = (
     "sk-learn-comparison-2024", "glorot-uniform-init-2", "exp3-optimizers-fashion_mnist-all-conditions-2026-11-21",
     "http://localhost:8080/a@b", "runs/exp3-optimizers-digits/digits-adam-s0-20261121-180820", "1f384fa66dc0331c",
     "seed=3, epochs: 15; batch_size=64", "hidden_layers=[256, 128]", "--optimizer={name: adam, beta1: 0.8}",
+    "max_token=128", "token_size: 64, and more", "token=5", "secret: none", "api_key = True", "PWD=/home/me",
+    "wandb_key_metric=loss", "hf_transformers", "sk_test_predictions", f"sha256:{'0f1e2d3c' * 8}", "pass=2 of 3",
+    "postgresql://student@host/db", "the option --token is gone", "author: me, authored=2024", "--max_token 128",
 )  # fmt: skip
 
 KEYS = [
@@ -102,6 +138,87 @@ def test_every_kind_of_key_is_blotted_out_of_text(kind: str) -> None:
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_names_and_numbers_stay(text: str) -> None:
     assert redact(text, {}) == text
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DBPASS", "hunter"), ("PASS", "hunter2"), ("ROOT_PW", "hunt3r"), ("REDIS_AUTH", "r3dis"),
+        ("AZURE_STORAGE", "AccountName=me;AccountKey=Zx9Yw8Vu7T=="), ("PIP_INDEX_URL", "https://Zx9Yw8Vu7T@host/simple"),
+        ("LIBPQ", "host=x password=pgs3cret"), ("OPENAI_KEY", "a1b2c3d4"), ("AWS_SECRET_KEY_2", "/x+9/abcdefgh"),
+        ("CLIENT_SECRET", "corre ct"), ("PGPASSWORD", "pg-s"), ("MYSQL_PWD", "mysq1"),
+    ],
+)  # fmt: skip
+def test_variables_of_other_programs_are_known_as_secrets(name: str, value: str) -> None:
+    secret = value.partition("://")[2].partition("@")[0] or value.rpartition("=x ")[2].split("Key=")[-1]
+    secret = secret.removeprefix("password=")
+    assert redact(f"it is {secret}, they say", {name: value}) == "it is ***, they say"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CACHE_KEY", "digits"), ("CACHE_KEY", "digits,mnist10"), ("KEYBOARD", "qwerty-101"), ("KEYS", "sgd1,adam2"),
+        ("SSH_KEY_DIR", "keys-of-2024"), ("TOKENIZERS_PARALLELISM", "digits-10"), ("PGPASSFILE", "digits-10"),
+        ("DEPLOY_KEY", "/home/me/keys/id_2024"), ("COMPASS", "north-20"), ("PROXY_AUTH", "negotiate"),
+        ("KEYRING_PASSWORD", "/run/secrets/p1"), ("XAUTHORITY", "wayland-10"), ("BYPASS", "localhost-1"),
+    ],
+)  # fmt: skip
+def test_variables_that_are_only_named_alike_blot_out_no_words(name: str, value: str) -> None:
+    assert redact(f"about {value} and such", {name: value}) == f"about {value} and such"
+
+
+QUOTED = {
+    "an apostrophe": ("--notes=can't: secret='Qz7leak1x'", "Qz7leak1x"),
+    "tags": ("""--tags=["it's", "api_key='Qz7 leak2x'"]""", "leak2x"),
+    "JSON": ("""--notes={"it's": 1, 'secret': 'Qz7 leak3x'}""", "leak3x"),
+    "a variable's value": ("--notes=I use ab'cd!9z", "cd!9z"),
+}
+
+
+@pytest.mark.parametrize("kind", QUOTED)
+def test_a_recorded_command_hides_what_quotes_for_a_shell_would_split(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_PASSWORD", "ab'cd!9z")
+    word, secret = QUOTED[kind]
+    *before, noted = shlex.split(recorded_command(["ffnn", "train", "--epochs=3", word]))
+    assert before == ["ffnn", "train", "--epochs=3"]
+    assert secret not in noted
+    assert "***" in noted
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        repr,
+        json.dumps,
+        shlex.quote,
+        html.escape,
+        lambda text: yaml.safe_dump(text, default_style="'", allow_unicode=True),
+    ],
+    ids=["repr", "JSON", "shell", "HTML", "YAML"],
+)
+@pytest.mark.parametrize("text", ["I use {}", 'I "use" {}', "I can't: {}"])
+def test_a_secret_of_this_machine_is_known_in_quotes(quote: Callable[[str], str], text: str) -> None:
+    secret = "ab'cd!\\\"9é<z"
+    assert "9é<z" in secret
+    clean = redact(quote(text.format(secret)), {"LAB_PASSWORD": secret})
+    assert [part for part in ("cd!", "<z", "lt;z") if part in clean] == []
+
+
+def test_options_named_like_a_secret_keep_what_is_none() -> None:
+    words = ["--max_token=128", "--max-token", "128", "--wandb_key_metric=loss", "--auth=none", "--tokenizer=words"]
+    assert without_secrets(words) == words
+
+
+def test_a_text_is_cut_only_after_its_keys_are_gone() -> None:
+    assert "Zx9" not in shortened("a" * 150 + " " + PLANTED["GitHub"][0])
+
+
+def test_what_follows_a_key_in_a_sentence_stays() -> None:
+    assert redact("conditions.token=x9: expected it without", {}) == "conditions.token=***: expected it without"
+    assert redact("(api_key=x9), then password: y9.", {}) == "(api_key=***), then password: ***."
 
 
 def test_secrets_of_this_machine_are_blotted_out_even_where_they_are_short(environ: dict[str, str]) -> None:
