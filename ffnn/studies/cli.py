@@ -3,7 +3,6 @@
 What it needs is imported when it runs, so that other commands start fast.
 """
 
-import shlex
 from pathlib import Path
 
 import click
@@ -27,12 +26,13 @@ def study(files_and_settings: tuple[str, ...], seeds: int | None, workers: int, 
     from ffnn.cli import parse_settings
     from ffnn.lab.experiment.cli import split_words
     from ffnn.studies.run import run_study
+    from ffnn.tracking.environment import recorded_command
 
     files, settings = split_words(files_and_settings)
     if len(files) != 1:
         raise FFNNError(f"expected one study, such as experiments/studies/davies.yaml; received {len(files)}")
     options = [*settings, *([f"--seeds={seeds}"] if seeds else [])]
-    command = shlex.join(["ffnn", "study", files[0], *options])
+    command = recorded_command(["ffnn", "study", files[0], *options])
     page = run_study(Path(files[0]), parse_settings(settings), seeds, workers, fresh, command)
     say(f"page {page}, {page.with_suffix('.pdf').name}")
     say(f"tables {page.parent}/figures.csv, runs.csv, comparison.csv")

@@ -33,7 +33,7 @@ FOLDER = re.compile(r"(?:~|\.{1,2})(?:/|$)|/(?:[A-Za-z]+/|[a-z]+$)|[A-Za-z]:\\")
 """How a path begins: no secret, whatever the variable is called. A key in base64 may begin with a slash, too."""
 
 SECRET_OPTION = re.compile(
-    r"(--?[\w-]*(?:key|token|secret|passw|passphrase|pass|pw|pwd|auth|credentials?|password)\d*=?)((?<==).*|)",
+    r"(--?[\w-]*(?:key|token|secret|passw\w*|passphrase|pass|pw|pwd|auth|credentials?)\d*=?)((?<==).*|)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -41,8 +41,8 @@ SECRET_OPTION = re.compile(
 NOTHING = re.compile(r"none|null|nil|true|false|yes|no|on|off|unset|\*+", re.IGNORECASE)
 NUMBER = re.compile(r"[-+]?(?=.{1,12}$)[\d_,]*\.?\d+(?:e[-+]?\d+)?%?", re.IGNORECASE)
 SENTENCE = re.compile(r"is|was|are|has|had|needs?|and|or|to|in|for|of|with|from|the|as|at|not|option|setting|must|may")
-PASSWORD = re.compile(r"passw|passphrase|pwd", re.IGNORECASE)
-"""Names after which a number of four digits or more is a secret: after a token or a key it is a size."""
+PASSWORD = re.compile(r"pass|pw", re.IGNORECASE)
+"""Names after which four digits or more are a secret: after a token or a key, they are a size."""
 
 # A user may be left out, and what people type as a password holds "/" and "@", too; a port is no password.
 URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@?#]*:)(?!\d{1,5}(?:/|$))(\S+)(?=@)")
@@ -60,10 +60,12 @@ CONNECTION = re.compile(
 # What detect-secrets 1.5 does not know, or only of one length: Hugging Face, OpenAI and its like, GitHub's newer form,
 # GitLab, Slack, npm, Google, Stripe's for tests, Shopify, Databricks, Heroku, Square, and the end of a JSON web token.
 TOKENS = re.compile(
-    r"(?<![A-Za-z0-9])(?:hf_(?=[a-z]*[A-Z\d])[A-Za-z0-9]{16,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*|github_pat_\w{12,}"
+    r"(?<![A-Za-z0-9])(?:hf_(?=[a-z]*[A-Z\d])[A-Za-z0-9]{16,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*"
+    r"|github_pat_\w{12,}"
     r"|gh[oprsu]_[A-Za-z0-9]{12,}|gl(?:pat|dt|ft|rt|soat|cbt|imt|ptt|agent|oas)-[\w-]{12,}|xox[a-z]-[\w-]{6,}"
     r"|npm_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|GOCSPX-[\w-]{12,}|[prs]k_(?:test|live)_(?=[A-Za-z]*\d)[A-Za-z0-9]{10,}"
-    r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}|dapi[0-9a-f]{32}(?:-\d)?|HRKU-[\w-]{12,}|sq0[a-z]{3}-[\w-]{12,}|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
+    r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}|dapi[0-9a-f]{32}(?:-\d)?|HRKU-[\w-]{12,}|sq0[a-z]{3}-[\w-]{12,}"
+    r"|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
 )
 
 MAY_ASSIGN, MAY_BE_LONG = re.compile(r"[=:]|login|--|bearer", re.IGNORECASE), re.compile(r"\S{10}")
@@ -175,7 +177,7 @@ def without_secrets(arguments: Iterable[str]) -> list[str]:
 def _hidden(name: str, value: str) -> str:
     """What is written in place of the value of a secret's name: itself where it is no secret."""
     told = value.strip("\\'\"")
-    number = NUMBER.fullmatch(told) and not (PASSWORD.search(name) and len(told) >= 4)
+    number = NUMBER.fullmatch(told) and not (PASSWORD.search(name) and told.isdigit() and len(told) >= 4)
     folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and FOLDER.match(told)
     word = name.endswith(" ") and "--" in name and SENTENCE.fullmatch(told)
     return value if number or folder or word or NOTHING.fullmatch(told) else HIDDEN
@@ -294,7 +296,8 @@ def _assignments() -> re.Pattern[str]:
     bare = r"(?:[^\s&'\"]|(?<=\w)['\"](?=\w))+?(?=[:;,.)\]}\\]{0,3}(?:[\s&]|(?<!\w)['\"]|['\"](?!\w)|$))"
     return re.compile(
         rf"((?<![\w-])(?:{name}{quote}?\s*(?::=|=|:(?!//))|{short}{quote}?\s*=)\s*"
-        rf"|(?<![\w-])(?=[\w-]*--){name}\s+(?!-)|\bauthorization{quote}?\s*[:=]\s*{quote}?(?:(?:basic|bearer|digest|token)\s+)?"
+        rf"|(?<![\w-])(?=[\w-]*--){name}\s+(?!-)"
+        rf"|\bauthorization{quote}?\s*[:=]\s*{quote}?(?:(?:basic|bearer|digest|token)\s+)?"
         rf"|\bbearer\s+(?=[^\s\d]*\d)(?=\S{{8}})|\blogin\s+\S+\s+password\s+)"
         rf"(?:({quote})(?!\2).+?(?<!\\)\2|{quote}?{bare})",
         re.IGNORECASE,

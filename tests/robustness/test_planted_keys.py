@@ -14,6 +14,7 @@ import yaml
 
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
+from ffnn.lab.rate_finder.present import command_with
 from ffnn.lab.run import train
 from ffnn.tracking import redact
 from ffnn.tracking.environment import recorded_command
@@ -87,6 +88,7 @@ ORDINARY = (
     "max_token=128", "token_size: 64, and more", "token=5", "secret: none", "api_key = True", "PWD=/home/me",
     "wandb_key_metric=loss", "hf_transformers", "sk_test_predictions", f"sha256:{'0f1e2d3c' * 8}", "pass=2 of 3",
     "postgresql://student@host/db", "the option --token is gone", "author: me, authored=2024", "--max_token 128",
+    "first_pass=0.9731",
 )  # fmt: skip
 
 KEYS = [
@@ -205,6 +207,10 @@ def test_a_secret_of_this_machine_is_known_in_quotes(quote: Callable[[str], str]
     assert "9é<z" in secret
     clean = redact(quote(text.format(secret)), {"LAB_PASSWORD": secret})
     assert [part for part in ("cd!", "<z", "lt;z") if part in clean] == []
+
+
+def test_the_command_of_a_range_test_is_recorded_without_keys() -> None:
+    assert command_with(0.1532, ["--notes=password='x y'"]) == "ffnn train '--notes=password=***' --learning_rate=0.15"
 
 
 def test_options_named_like_a_secret_keep_what_is_none() -> None:

@@ -1,7 +1,6 @@
 """What a range test leaves and says: a table, a figure, a suggestion and the command that trains with it."""
 
 import json
-import shlex
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ from ffnn.lab.config import name_of
 from ffnn.lab.rate_finder.measure import RangeTest
 from ffnn.lab.rate_finder.suggestion import Suggestion
 from ffnn.lab.run import run_id
+from ffnn.tracking.environment import recorded_command
 
 FOLDER = "lr-find"
 HEADROOM = 1.3
@@ -39,7 +39,7 @@ def new_folder(test: RangeTest) -> Path:
 
 
 def command_with(rate: float, arguments: Sequence[str]) -> str:
-    """The command that trains at a rate, with the other arguments as they were given.
+    """The command that trains at a rate, with the other arguments as they were given, keys blotted out.
 
     Examples
     --------
@@ -54,7 +54,7 @@ def command_with(rate: float, arguments: Sequence[str]) -> str:
             kept.append(argument)
         elif not equals and rest:
             rest.pop(0)
-    return shlex.join(["ffnn", "train", *kept, f"--learning_rate={rate:.2g}"])
+    return recorded_command(["ffnn", "train", *kept, f"--learning_rate={rate:.2g}"])
 
 
 def write_files(test: RangeTest, suggestion: Suggestion, command: str, folder: Path) -> None:
