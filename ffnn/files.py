@@ -93,5 +93,16 @@ def flush_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def cut_unfinished_line(file: IO[bytes]) -> None:
+    """Take away what a writer that was killed left of a last line; the file is open for reading and appending."""
+    size = file.seek(0, os.SEEK_END)
+    if not size:
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+
+
 def _beside(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ffnn.errors import FFNNError
-from ffnn.files import flush_file, replacing, storing
+from ffnn.files import cut_unfinished_line, flush_file, replacing, storing
 from ffnn.locks import exclusive
 from ffnn.records import Format, checked, read_json
 from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
@@ -111,7 +111,7 @@ class RunDirectory:
         line = json.dumps(finite_numbers(record), allow_nan=False) + "\n"
         path = self.path / HISTORY
         with storing(path), path.open("ab+") as file:
-            _cut_unfinished_line(file)
+            cut_unfinished_line(file)
             file.write(line.encode())
 
     def flush_history(self) -> None:
@@ -297,13 +297,3 @@ def parse_history(lines: Sequence[bytes], path: Path, before: int = 0) -> list[d
             raise FFNNError(f"{path}:{number}: expected epoch {number}; received {record['epoch']}; {AGAIN}")
         records.append(record)
     return records
-
-
-def _cut_unfinished_line(file: Any) -> None:
-    size = file.seek(0, os.SEEK_END)
-    if not size:
-        return
-    file.seek(size - 1)
-    if file.read(1) != b"\n":
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)

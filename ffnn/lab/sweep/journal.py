@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from ffnn.errors import FFNNError
-from ffnn.files import storing
+from ffnn.files import cut_unfinished_line, storing
 from ffnn.locks import HolderFile
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Journal:
         self.path, self.line = path, 0
         self._lock = HolderFile(path.with_name(f"{path.name}.lock"), tell)
         with self._lock.held(), path.open("ab+") as file:
-            _cut_unfinished_line(file)
+            cut_unfinished_line(file)
             _check_last_line(path, file)
         self._reader = JournalFileBackend(str(path))
 
@@ -76,20 +76,10 @@ class Journal:
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Have records on the disk before this returns."""
         with self._lock.held(), storing(self.path), self.path.open("ab+") as file:
-            _cut_unfinished_line(file)
+            cut_unfinished_line(file)
             file.write("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
             file.flush()
             os.fsync(file.fileno())
-
-
-def _cut_unfinished_line(file: Any) -> None:
-    size = file.seek(0, os.SEEK_END)
-    if not size:
-        return
-    file.seek(size - 1)
-    if file.read(1) != b"\n":
-        file.seek(0)
-        file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def _check_last_line(path: Path, file: Any) -> None:
