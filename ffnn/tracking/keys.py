@@ -282,8 +282,8 @@ def _assignments() -> re.Pattern[str]:
     """A name of a secret with a value: `api_key=x`, `"password": "x"`, `--token x`, `Authorization: Bearer x`; and a
     .netrc in one line.
 
-    Quotes may be escaped, as they are where a text was quoted as a whole, and end in their line. What ends a clause
-    belongs to no value.
+    Quotes may be escaped, as they are where a text was quoted as a whole, and end in their line, before the next
+    quoted value. What ends a clause belongs to no value.
     """
     from detect_secrets.plugins.keyword import DENYLIST
 
@@ -299,6 +299,6 @@ def _assignments() -> re.Pattern[str]:
         rf"|(?<![\w-])(?=[\w-]*--){name}\s+(?!-)"
         rf"|\bauthorization{quote}?\s*[:=]\s*{quote}?(?:(?:basic|bearer|digest|token)\s+)?"
         rf"|\bbearer\s+(?=[^\s\d]*\d)(?=\S{{8}})|\blogin\s+\S+\s+password\s+)"
-        rf"(?:({quote})(?!\2).+?(?<!\\)\2|{quote}?{bare})",
+        rf"(?:({quote})(?!\2)(?:(?![=:]\s*{quote}).)+?(?<!\\)\2|{quote}?{bare})",
         re.IGNORECASE,
     )

@@ -137,6 +137,12 @@ def test_every_kind_of_key_is_blotted_out_of_text(kind: str) -> None:
     assert redact(f"before {text} after", {}).startswith("before ")
 
 
+@pytest.mark.parametrize("between", [" ", ", ", "\n"])
+def test_every_kind_of_key_is_blotted_out_among_all_others(between: str) -> None:
+    clean = redact(between.join(text for text, _ in PLANTED.values()), {})
+    assert [key for _, key in PLANTED.values() if key in clean] == []
+
+
 @pytest.mark.parametrize("text", ORDINARY)
 def test_ordinary_words_names_and_numbers_stay(text: str) -> None:
     assert redact(text, {}) == text
