@@ -81,7 +81,7 @@ def recorded_command(argv: Sequence[str]) -> str:
 
     Examples
     --------
-    >>> recorded_command(["ffnn", "train", "--notes=secret='two words'", "--epochs=3"])
+    >>> recorded_command(["ffnn", "train", "--notes=secret='my word'", "--epochs=3"])
     "ffnn train '--notes=secret=***' --epochs=3"
     """
     return shlex.join(redact(word) for word in without_secrets(argv))

@@ -130,7 +130,7 @@ def redact_values(value: Any) -> Any:
 
     Examples
     --------
-    >>> redact_values({"secret": "two words", "seed": 3, "notes": ["pw=x"]})
+    >>> redact_values({"secret": "my word", "seed": 3, "notes": ["pw=x"]})
     {'secret': '***', 'seed': 3, 'notes': ['pw=***']}
     """
     if isinstance(value, str):
