@@ -127,7 +127,7 @@ def run(kernel: Any) -> int:
     out = np.zeros(2)
     kernel(np.array([1.0, 2.0]), out)
     assert out.tolist() == [3.0, 6.0]
-    return sum(kernel.compiled.stats.cache_hits.values())
+    return sum(kernel.stats.cache_hits.values())
 
 
 def test_a_damaged_file_is_compiled_again_with_a_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

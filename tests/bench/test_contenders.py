@@ -13,7 +13,7 @@ from ffnn.bench.contenders import CONTENDERS, contender_class
 from ffnn.bench.work import Task
 from ffnn.reference import Description
 
-SLOW = {"pytorch-compile", "jax-step", "jax-scan", "keras"}
+SLOW = {"ffnn-numba", "ffnn-numba-x8", "pytorch-compile", "jax-step", "jax-scan", "keras"}
 """They take seconds to import or to compile."""
 
 OTHERS = ("sklearn", "floor", "gpu-floor")
@@ -80,9 +80,7 @@ def test_the_expected_losses_are_those_worked_out_by_hand(expected: dict[str, li
     np.testing.assert_allclose(expected["sgd"], by_hand(TASKS["sgd"], 8), rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=pytest.mark.slow) if n.startswith("ffnn-numba") else n for n in TRAINED]
-)
+@pytest.mark.parametrize("name", TRAINED)
 def test_the_same_start_and_images_lead_to_the_same_losses(
     name: str, expected: dict[str, list[float]], tmp_path: Path
 ) -> None:

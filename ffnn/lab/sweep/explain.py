@@ -236,7 +236,7 @@ def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
 def _of_yaml_1_1(text: str) -> Any:
     """As W&B reads a text: where libyaml cannot, PyYAML says why."""
     with suppress(yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError):
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  both are safe
+        return yaml.load(text, Loader=yaml.CSafeLoader)
     return yaml.safe_load(text)
 
 
