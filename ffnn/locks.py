@@ -66,6 +66,25 @@ def exclusive(path: Path, taken: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def one_writer(folder: Path) -> Iterator[None]:
+    """Within it no other process writes the files of this folder, which is made; others wait.
+
+    Parameters
+    ----------
+    folder : Path
+
+    Raises
+    ------
+    StorageError
+        If the folder takes no file.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / ".writing.lock", lambda who: None):
+        yield
+
+
 class _Native:
     """The kernel's lock of a file."""
 

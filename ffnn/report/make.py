@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ffnn.errors import FFNNError
 from ffnn.lab.experiment.tables import write_runs
+from ffnn.locks import one_writer
 from ffnn.report.document import Block, Cell, Details, Document, Heading, Paragraph, Table
 from ffnn.report.experiment import MOODS, abstract, experiment_blocks
 from ffnn.report.html import write_html
@@ -51,12 +52,13 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
     """
     sources = find_sources(paths)
     folder = out or (paths[0] if len(paths) == 1 else Path()) / "report"
-    document = make_document(sources, Pictures(folder / FIGURES))
     page = folder / PAGE
-    write_html(document, page)
-    if pdf:
-        write_pdf(document, folder / PDF)
-    write_runs(_records(sources), folder / TABLE)
+    with one_writer(folder):  # two `ffnn run` of one experiment end with one report
+        document = make_document(sources, Pictures(folder / FIGURES))
+        write_html(document, page)
+        if pdf:
+            write_pdf(document, folder / PDF)
+        write_runs(_records(sources), folder / TABLE)
     return page
 
 

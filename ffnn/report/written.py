@@ -10,6 +10,7 @@ from typing import Any
 from ffnn.data import DATASETS
 from ffnn.lab.config import name_of
 from ffnn.lab.experiment.measures import MEASURES
+from ffnn.locks import one_writer
 from ffnn.report.document import (
     Block,
     Bullets,
@@ -255,11 +256,12 @@ def write_written_report(folders: Sequence[ExperimentFolder], path: Path, comman
     from ffnn.report.markdown import write_markdown
     from ffnn.report.pdf import write_pdf
 
-    models = _keep_best(folders, path.parent / "models")
     pictures = Pictures(path.parent / "figures" / path.stem.lower())
-    document = written_report(folders, pictures, command, models)
-    write_markdown(document, path)
-    write_pdf(document, path.with_suffix(".pdf"))
+    with one_writer(path.parent):
+        models = _keep_best(folders, path.parent / "models")
+        document = written_report(folders, pictures, command, models)
+        write_markdown(document, path)
+        write_pdf(document, path.with_suffix(".pdf"))
     return [path, path.with_suffix(".pdf"), *models]
 
 

@@ -15,6 +15,7 @@ from ffnn.lab.experiment.file import plan_jobs
 from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.jobs import Job
+from ffnn.locks import one_writer
 from ffnn.report.html import write_html
 from ffnn.report.markdown import write_markdown
 from ffnn.report.pdf import write_pdf
@@ -60,16 +61,17 @@ def run_study(
     comparison = compare(study.experiment.model_copy(update={"compare": claims}), records)
     folder = Path(jobs[0].config.runs_dir) / name
     finished = Finished(study, path, folder, records, comparison, command)
-    write_runs(records, folder / "runs.csv")
-    write_comparison(comparison, folder)
-    write_figures(finished, folder / "figures.csv")
-    document = make_page(finished)
-    own = _own_sections(path.stem)
-    if own:
-        document = replace(document, blocks=[*document.blocks, *own(finished)])
-    write_html(document, folder / "report.html")
-    write_pdf(document, folder / "report.pdf")
-    write_markdown(make_summary(finished), folder / "summary.md")
+    with one_writer(folder):
+        write_runs(records, folder / "runs.csv")
+        write_comparison(comparison, folder)
+        write_figures(finished, folder / "figures.csv")
+        document = make_page(finished)
+        own = _own_sections(path.stem)
+        if own:
+            document = replace(document, blocks=[*document.blocks, *own(finished)])
+        write_html(document, folder / "report.html")
+        write_pdf(document, folder / "report.pdf")
+        write_markdown(make_summary(finished), folder / "summary.md")
     return folder / "report.html"
 
 

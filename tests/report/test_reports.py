@@ -4,6 +4,8 @@ import csv
 import json
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -253,6 +255,29 @@ def test_a_search_that_ended_at_an_edge_and_a_guess_are_said(experiment: Path, t
     shutil.copytree(folder, searched / "trials" / "sgd-s0")
     told = f"**Widen the search**: {literal(sentence)} ({literal('sgd-s0')})."
     assert told in advice(read_experiment_folder(searched))
+
+
+def test_two_processes_do_not_draw_into_one_report_at_once(
+    experiment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = (
+        "import sys, pathlib; from ffnn.locks import exclusive\nwith exclusive(pathlib.Path(sys.argv[1]), sys.exit): 0"
+    )
+    other = [sys.executable, "-c", script, str(tmp_path / ".writing.lock")]
+    codes: list[int] = []
+
+    def draw(self: Pictures, name: str, draw: object, alt: str, caption: str = "", photo: bool = False) -> Figure:
+        if not codes:
+            codes.append(subprocess.run(other, check=False, capture_output=True).returncode)
+        path = self.folder / f"{name}.png"
+        self.folder.mkdir(exist_ok=True)
+        path.touch()
+        return Figure(path, alt, caption, None, photo)
+
+    monkeypatch.setattr(Pictures, "draw", draw)
+    make_report([experiment], tmp_path, pdf=False)
+    codes.append(subprocess.run(other, check=False).returncode)
+    assert codes == [1, 0]
 
 
 def test_several_paths_become_chapters(experiment: Path, tmp_path: Path) -> None:
