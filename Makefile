@@ -10,8 +10,10 @@ STUDIES     := $(addprefix study-,$(sort $(basename $(notdir $(wildcard experime
 EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 
 # Files of tests side by side, for many wait more than they compute; then those that measure time, by themselves.
-PYTEST   := $(BIN)/python -m pytest
+# Tests start hundreds of processes: where no bytecode is kept, each of them would compile the package again.
+PYTEST   := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
 PARALLEL := --numprocesses=2 --dist=loadfile
+ALONE     = $(if $(ARGS),,$(shell grep -rl mark.alone tests))
 
 # What `make expN-...` hands on; nothing is handed on that was not given.
 OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS)) \
@@ -72,11 +74,11 @@ experiments: $(VENV)/.ready ## all experiments, and one table of what they found
 
 test: $(VENV)/.ready-test ## the test suite, without the longest tests
 	@$(PYTEST) $(PARALLEL) -m 'not slow and not alone' $(ARGS)
-	@$(PYTEST) -m 'alone and not slow' $(ARGS) || test $$? -eq 5  # 5: ARGS chose none of them
+	@$(PYTEST) -m 'alone and not slow' $(ALONE) $(ARGS) || test $$? -eq 5  # 5: ARGS chose none of them
 
 test-all: $(VENV)/.ready-test ## the whole test suite
 	@$(PYTEST) $(PARALLEL) -m 'not alone' $(ARGS)
-	@$(PYTEST) -m alone $(ARGS) || test $$? -eq 5
+	@$(PYTEST) -m alone $(ALONE) $(ARGS) || test $$? -eq 5
 
 lint: $(VENV)/.ready-test ## style and types
 	@$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ffnn.cli import exit_code
+from ffnn.cli import exit_code, main
 
 FFNN = [sys.executable, "-m", "ffnn"]
 SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]
@@ -52,15 +52,32 @@ def ffnn(*arguments: str, cwd: Path, timeout: float = 100) -> subprocess.Complet
     ],
     ids=" ".join,
 )
-def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], tmp_path: Path) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     (tmp_path / "broken.yaml").write_text("a: [1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["ffnn", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert_one_line(capfd.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["trian"], ["train", "--learnin_rate=0.1"], ["sweep", "absent.yaml"]], ids=" ".join
+)
+def test_so_it_is_in_a_process_of_its_own(arguments: list[str], tmp_path: Path) -> None:
     result = ffnn(*arguments, cwd=tmp_path)
     assert result.returncode == 2
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1
-    assert lines[0].startswith("ffnn: ")
-    assert len(lines[0]) > 20
+    assert_one_line(result.stderr)
+
+
+def assert_one_line(said: str) -> None:
+    (line,) = said.strip().splitlines()
+    assert line.startswith("ffnn: ")
+    assert len(line) > 20
 
 
 @pytest.mark.parametrize("command", [[], ["analyze"], ["data"]])
@@ -238,8 +255,9 @@ def commands_that_print(folder: Path, repository: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize(
     "environ",
-    [{"LC_ALL": "C", "PYTHONUTF8": "0"}, pytest.param({"PYTHONIOENCODING": "latin-1"}, marks=pytest.mark.slow)],
+    [{"LC_ALL": "C", "PYTHONUTF8": "0"}, {"PYTHONIOENCODING": "latin-1"}],
 )
+@pytest.mark.slow
 def test_every_encoding_will_do(environ: dict[str, str], recorded: Path, repository: Path) -> None:
     script = IN_ONE_PROCESS.format(commands=commands_that_print(recorded, repository))
     result = subprocess.run(

@@ -85,15 +85,22 @@ def feature_releases(framework: str = "ffnn") -> tuple[str, ...]:
 def computing_files(room: str = "", package: Path = PACKAGE) -> list[Path]:
     """The files of ffnn that count, in order; of the room named, or of all that count always."""
     found = []
-    for path in sorted((package / room).rglob("*")):
+    for path in sorted(_files_below(package / room)):
         inside = path.relative_to(package)
         observed = any(inside.is_relative_to(observer) for observer in (*OBSERVERS, *(() if room else (FRAMEWORKS,))))
         version_only = inside.parent == Path() and inside.name in ("__init__.py", "__main__.py")
         talks = any(inside.match(pattern) for pattern in TALKERS)
-        left_behind = "__pycache__" in inside.parts or path.name.startswith(".") or path.name.endswith("~")
-        if path.is_file() and not (observed or version_only or talks or left_behind):
+        left_behind = path.name.startswith(".") or path.name.endswith("~")
+        if not (observed or version_only or talks or left_behind):
             found.append(path)
     return found
+
+
+def _files_below(folder: Path) -> Iterator[Path]:
+    """All but the caches, which hold a file for each compiled kernel."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if name != "__pycache__"]
+        yield from (Path(place, name) for name in names if name != "__pycache__")
 
 
 def digest_of(contents: Mapping[str, bytes]) -> str:

@@ -140,6 +140,7 @@ def run(user: Client, directory: RunDirectory, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_what_is_not_finite_is_not_sent(user: Client, server: WandbServer, directory: RunDirectory) -> None:
     lines = run(user, directory, "20", "20", "go")
     assert lines[0].startswith(f"W&B run: {server.url}/me/ffnn/runs/run-")
@@ -161,6 +162,7 @@ def test_a_run_that_is_resumed_goes_on_where_it_was(user: Client, server: WandbS
     assert server.check() == []
 
 
+@pytest.mark.slow
 def test_artifacts_that_the_server_refuses_are_said_and_can_be_sent_later(
     user: Client, server: WandbServer, directory: RunDirectory
 ) -> None:

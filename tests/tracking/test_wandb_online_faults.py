@@ -84,7 +84,9 @@ def files(path: Path) -> list[str]:
 # -- the same, faster: online_run.py with short patience ----------------------------------------------
 
 
-@pytest.mark.parametrize("trouble", ["refuses the key", "never answers", "is not there"])
+@pytest.mark.parametrize(
+    "trouble", ["refuses the key", "is not there", pytest.param("never answers", marks=pytest.mark.slow)]
+)
 def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     user: Client, server: WandbServer, directory: RunDirectory, trouble: str
 ) -> None:
@@ -106,7 +108,7 @@ def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     assert of_type(found, "exit")[0]["exit_code"] == 0
 
 
-@pytest.mark.parametrize("trouble", ["falls silent", "vanishes"])
+@pytest.mark.parametrize("trouble", ["vanishes", pytest.param("falls silent", marks=pytest.mark.slow)])
 def test_a_server_that_is_lost_on_the_way_holds_nobody_up(
     user: Client, server: WandbServer, directory: RunDirectory, trouble: str
 ) -> None:

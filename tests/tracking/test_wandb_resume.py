@@ -33,7 +33,7 @@ def check(server: WandbServer, directory: RunDirectory, last: int) -> None:
     ("how", "mode"),
     [
         pytest.param("stopped", "offline", marks=pytest.mark.slow),
-        ("killed_after", "online"),
+        pytest.param("killed_after", "online", marks=pytest.mark.slow),
         pytest.param("stopped", "online", marks=pytest.mark.slow),
         pytest.param("killed_after", "offline", marks=pytest.mark.slow),
         pytest.param("killed_within", "offline", marks=pytest.mark.slow),

@@ -44,6 +44,7 @@ def sweep(user: Client, *words: str, timeout: float = 300) -> list[Path]:
     return find_runs(user.home / "runs")
 
 
+@pytest.mark.slow
 def test_trials_that_share_processes_leave_whole_records(tmp_path: Path) -> None:
     """A stack of two, and when it has ended a single trial, forked from one process; `--workers` is another test's."""
     runs = sweep(offline(tmp_path), write_grid(tmp_path, seed=[0, 1, 2]), "--stack=2")
