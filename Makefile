@@ -12,7 +12,7 @@ EXPERIMENTS := $(sort $(basename $(notdir $(wildcard experiments/exp*.yaml))))
 # Files of tests side by side, for many wait more than they compute; then those that measure time, by themselves.
 # Tests start hundreds of processes: where no bytecode is kept, each of them would compile the package again.
 PYTEST   := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
-PARALLEL := --numprocesses=2 --dist=loadfile
+PARALLEL := --numprocesses=3 --dist=loadfile
 ALONE     = $(if $(ARGS),,$(shell grep -rl mark.alone tests))
 
 # What `make expN-...` hands on; nothing is handed on that was not given.

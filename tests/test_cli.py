@@ -268,6 +268,7 @@ def test_every_encoding_will_do(environ: dict[str, str], recorded: Path, reposit
     assert b"Error" not in result.stderr
 
 
+@pytest.mark.slow
 def test_a_command_whose_output_nobody_reads_ends_well(recorded: Path, repository: Path) -> None:
     script = IN_ONE_PROCESS.format(commands=commands_that_print(recorded, repository))
     process = subprocess.Popen(

@@ -22,7 +22,7 @@ COMMANDS = [
     if line.startswith(("ffnn ", "make "))
 ]
 
-QUICK = ("ffnn train",)
+QUICK = ("ffnn train --dataset", "ffnn train --help")
 """Commands of the README that `make test` runs too; the whole list is run by `make test-all`."""
 
 

@@ -53,7 +53,11 @@ def weights(record: RunRecord) -> np.ndarray:
     return np.concatenate([array.ravel() for name, array in network.items() if "stream" not in name])
 
 
-@pytest.mark.parametrize("settings", [{}, {"device_memory_limit": 1e-9}, {"checkpoint_every": 3}], ids=str)
+@pytest.mark.parametrize(
+    "settings",
+    [{}, *(pytest.param(s, marks=pytest.mark.slow) for s in ({"device_memory_limit": 1e-9}, {"checkpoint_every": 3}))],
+    ids=str,
+)
 def test_a_run_is_that_of_numpy(settings: dict[str, Any], tmp_path: Path) -> None:
     here = run(tmp_path / "numpy", "numpy", **{k: v for k, v in settings.items() if k != "device_memory_limit"})
     there = run(tmp_path / "cupy", "cupy", **settings)

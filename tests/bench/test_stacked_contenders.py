@@ -19,7 +19,7 @@ from ffnn.bench.results import CellResult
 from ffnn.bench.work import NETWORKS, Cell
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adam", marks=pytest.mark.slow)])
 def test_a_stack_learns_what_its_networks_learn_alone(optimizer: str) -> None:
     task = make_task(replace(PLAIN, optimizer=optimizer, learning_rate=0.01, dropout=0.2), rows=40, batch_size=8)
     stack = FFNNNumbaStack()

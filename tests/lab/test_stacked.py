@@ -477,8 +477,9 @@ def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Pat
         check_same(resumed, train(config, quiet, Callback()))
 
 
+@pytest.mark.slow
 @pytest.mark.posix
-@pytest.mark.parametrize("mode", [pytest.param("disabled", marks=pytest.mark.slow), "offline"])
+@pytest.mark.parametrize("mode", ["disabled", "offline"])
 def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
     write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64, seeds=4)
     process = start(tmp_path, "--stack=4", f"--wandb={mode}")

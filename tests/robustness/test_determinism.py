@@ -38,7 +38,7 @@ def apart(one: RunRecord, other: RunRecord) -> float:
     return float(np.max(np.abs(losses[0] - losses[1]) / losses[0]))
 
 
-@pytest.mark.parametrize("engine", ["numpy", "numba"])
+@pytest.mark.parametrize("engine", [pytest.param("numpy", marks=pytest.mark.slow), "numba"])
 @pytest.mark.parametrize(
     "how",
     [{"checkpoint_every": 3}, {"histogram_every": 1, "tags": ["other"], "notes": "x"}, {"wandb": "offline"}],
