@@ -134,9 +134,14 @@ def _changes(then: Mapping[str, Any], config: Config) -> str:
             found.append(f"{name} {before.get(name)} has become {now['versions'].get(name)}")
     if then.get("cpu", {}).get("model") != now["cpu"]["model"]:
         found.append("the processor is another one")
-    cores = [[blas.get("core") for blas in environment.get("blas", [])] for environment in (then, now)]
-    if cores[0] != cores[1]:
-        found.append(f"BLAS runs kernels for {cores[1]} instead of {cores[0]}")
+    # A process lists the libraries that it has loaded, and NumPy's and SciPy's are two: only what both list tells.
+    old, new = (
+        {(blas.get("library"), blas.get("version")): blas.get("core") for blas in environment.get("blas", [])}
+        for environment in (then, now)
+    )
+    others = [f"{new[blas]} instead of {old[blas]}" for blas in old if blas in new and new[blas] != old[blas]]
+    if others:
+        found.append(f"BLAS runs kernels for {', '.join(others)}")
     return ", ".join(found)
 
 

@@ -119,6 +119,21 @@ def go_on(path: Path, epochs: int | None = None) -> tuple[RunRecord, str]:
     return record, "\n".join(lines)
 
 
+@pytest.mark.parametrize("core", ["", "Prescott"], ids=["one library unloaded", "another kernel"])
+def test_only_blas_libraries_that_both_processes_loaded_are_compared(core: str, tmp_path: Path) -> None:
+    import scipy.linalg  # noqa: F401  brings a BLAS of its own
+
+    path = quietly(tmp_path, stop_at=17).path
+    environment = json.loads((path / "environment.json").read_text())
+    first, *others = environment["blas"]
+    assert others
+    environment["blas"] = [{**first, "core": core}] if core else [first]
+    (path / "environment.json").write_text(json.dumps(environment))
+    _, said = go_on(path)
+    assert ("may differ" in said) == bool(core)
+    assert not core or f"BLAS runs kernels for {first['core']} instead of Prescott" in said
+
+
 def test_a_stopped_run_tells_how_to_go_on_and_ends_with_the_bits_of_another(tmp_path: Path) -> None:
     lines: list[str] = []
     settings = {"dropout": 0.3, "ema": 0.9, "schedule": "cosine"}
