@@ -6,7 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
+
+# By default an example that takes 0.2 s fails, which on a busy machine any one may.
+hypothesis.settings.register_profile("ffnn", deadline=None)
+hypothesis.settings.load_profile("ffnn")
 
 # Two threads of BLAS on small matrices gain little, and wait for each other whenever the machine is busy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

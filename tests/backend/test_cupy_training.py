@@ -70,6 +70,7 @@ def test_a_run_is_that_of_numpy(settings: dict[str, Any], tmp_path: Path) -> Non
     assert ("batches copied ahead" in where) == ("device_memory_limit" in settings), where
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
     one, other = (run(tmp_path / name, "cupy") for name in ("one", "other"))
     np.testing.assert_array_equal(weights(one), weights(other))

@@ -242,6 +242,7 @@ def done(process: "subprocess.Popen[str]") -> str:
     return output.strip()
 
 
+@pytest.mark.slow
 def test_the_same_formula_in_two_files_is_one_kernel_and_another_constant_another(tmp_path: Path) -> None:
     """Two processes that compile at once find the right code afterwards, each under its own arguments."""
     cache, one, other = (tmp_path / name for name in ("cache", "one", "other"))

@@ -208,7 +208,7 @@ def test_noise_has_the_deviation_it_is_asked_for() -> None:
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_mixup_mixes_images_and_targets_alike(seed: int) -> None:
     source = batches([{"name": "mixup", "alpha": 1.0}], seed=seed)
     old, classes = originals_of(source)

@@ -44,7 +44,7 @@ def assert_in_proportion(part, percent, data, rows):
 
 @example([49, 25], 5, 51, 0)  # 44 % of 25 is 11, but 10.999999999999998 in floating point
 @given(CLASS_SIZES, PERCENT, PERCENT, SEED)
-@settings(suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_pooled_parts_are_in_proportion_and_use_every_row_once(class_sizes, val, test, seed):
     assume(val + test < 100)
     data = dataset(class_sizes)
@@ -58,7 +58,7 @@ def test_pooled_parts_are_in_proportion_and_use_every_row_once(class_sizes, val,
 
 
 @given(CLASS_SIZES, PERCENT, SEED, st.data())
-@settings(suppress_health_check=[HealthCheck.filter_too_much], deadline=None)
+@settings(suppress_health_check=[HealthCheck.filter_too_much])
 def test_official_parts_leave_the_test_set_alone(class_sizes, val, seed, choose):
     assume(sum(class_sizes) > 1)
     official = choose.draw(st.integers(1, sum(class_sizes) - 1))

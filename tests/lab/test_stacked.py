@@ -319,7 +319,7 @@ SHAPES = [
 """Two shapes, taken in turn."""
 
 
-@pytest.mark.parametrize("stack", [2, 100])
+@pytest.mark.parametrize("stack", [2, pytest.param(100, marks=pytest.mark.slow)])
 def test_batches_of_an_experiment_hold_every_job_once_whatever_their_shapes(tmp_path: Path, stack: int) -> None:
     jobs, said = jobs_in(tmp_path / "stacked", [*SHAPES, {"epochs": 2, "checkpoint_every": 3}]), list[str]()
     found = list(run_jobs(jobs, 1, said.append, stack))

@@ -43,7 +43,7 @@ def check_whole(record: RunRecord) -> None:
 
 
 @pytest.mark.posix
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("mode", [pytest.param("disabled", marks=pytest.mark.slow), "offline"])
 def test_training_that_is_told_to_end_leaves_a_whole_run(number: signal.Signals, mode: str, tmp_path: Path) -> None:
     process = started(tmp_path, f"--wandb={mode}")

@@ -29,7 +29,7 @@ def test_clipping_is_pytorchs(limit: float, engine_name: str) -> None:
 
 @both_engines
 @given(limit=st.floats(1e-6, 1e6), scale=st.floats(0, 1e8))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_clipping_never_increases_the_norm(engine_name: str, limit: float, scale: float) -> None:
     network = Network([Linear(3)], 4, create_engine(engine_name, "float64"))
     grads = network.parameters.grads

@@ -23,7 +23,7 @@ def mask(network: Network, rows: int) -> np.ndarray:
 
 @both_engines
 @given(rate=st.floats(0.01, 0.95), seed=st.integers(0, 2**31))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_fraction_zeroed_and_mean_kept(engine_name: str, rate: float, seed: int) -> None:
     network = make(rate, 100, engine_name, "float64", seed)
     outputs = np.array(network.forward(np.ones((200, 100)), training=True))

@@ -160,7 +160,7 @@ logit_rows = arrays(np.float64, (3, 4), elements=st.floats(-50, 50))
 
 @both_engines
 @given(logits=logit_rows, label=st.integers(0, 3), smoothing=st.floats(0, 0.99), shift=st.floats(-100, 100))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_cross_entropy_properties(
     engine_name: str, logits: np.ndarray, label: int, smoothing: float, shift: float
 ) -> None:
@@ -187,7 +187,7 @@ def test_equal_logits_cost_log_k(classes: int, smoothing: float, engine_name: st
 
 @both_engines
 @given(scores=arrays(np.float64, (4, 3), elements=st.floats(-1e4, 1e4)), shift=st.floats(-1e3, 1e3))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_softmax_rows_are_distributions_and_ignore_shifts(engine_name: str, scores: np.ndarray, shift: float) -> None:
     network = Network([Softmax()], 3, create_engine(engine_name, "float64"))
     rows = np.array(network.forward(scores))

@@ -102,7 +102,7 @@ def test_warmup_by_worked_numbers() -> None:
     warm=st.floats(0, 25),
     fraction=st.floats(0, 1),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_rates_stay_within_bounds(
     name: str, minimum: float, rate: float, steps: int, epochs: int, warm: float, fraction: float
 ) -> None:

@@ -45,7 +45,7 @@ def test_a_random_command_line_ends_in_a_run_or_in_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
     @given(st.lists(WORDS, max_size=3), st.sampled_from(["[4]", "[]", "[3, 3]"]))
     def try_it(words: list[str], layers: str) -> None:
         before = set(Path().glob("runs/*/*"))
@@ -75,7 +75,7 @@ def test_wrong_arguments_of_every_command_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
 
-    @settings(max_examples=2 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=2 * EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
     @given(st.sampled_from(COMMANDS), st.lists(SEPARATE, max_size=3))
     def try_it(command: str, words: list[str]) -> None:
         with at_most(30):

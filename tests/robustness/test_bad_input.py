@@ -67,7 +67,7 @@ def test_what_is_sound_is_accepted_and_everything_else_is_one_refusal(name: str,
     for sample in target.samples:
         assert outcome(target, sample, tmp_path) == "accepted"
 
-    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+    @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), database=None)
     @given(spoiled(target))
     def try_it(content: bytes) -> None:
         with at_most(PATIENCE):

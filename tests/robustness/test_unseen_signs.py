@@ -122,6 +122,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return train(config, lambda line: None, Callback()).path
 
 
+@pytest.mark.slow
 def test_a_report_shows_names_on_its_page_in_its_pdf_and_in_its_figures(run: Path, tmp_path: Path) -> None:
     from xml.etree import ElementTree
 

@@ -153,6 +153,7 @@ def test_what_is_not_finite_is_not_sent(user: Client, server: WandbServer, direc
     assert server.check() == []
 
 
+@pytest.mark.slow
 def test_a_run_that_is_resumed_goes_on_where_it_was(user: Client, server: WandbServer, directory: RunDirectory) -> None:
     user.environ |= {"WANDB_RUN_ID": "once", "WANDB_RESUME": "allow"}
     run(user, directory, "20", "20", "go")

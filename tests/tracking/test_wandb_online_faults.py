@@ -85,7 +85,8 @@ def files(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    "trouble", ["refuses the key", "is not there", pytest.param("never answers", marks=pytest.mark.slow)]
+    "trouble",
+    ["refuses the key", *(pytest.param(t, marks=pytest.mark.slow) for t in ("is not there", "never answers"))],
 )
 def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     user: Client, server: WandbServer, directory: RunDirectory, trouble: str
@@ -108,7 +109,8 @@ def test_a_server_out_of_reach_makes_the_run_an_offline_one(
     assert of_type(found, "exit")[0]["exit_code"] == 0
 
 
-@pytest.mark.parametrize("trouble", ["vanishes", pytest.param("falls silent", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("trouble", ["vanishes", "falls silent"])
 def test_a_server_that_is_lost_on_the_way_holds_nobody_up(
     user: Client, server: WandbServer, directory: RunDirectory, trouble: str
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ffnn.errors import FFNNError
@@ -61,7 +61,6 @@ def test_a_type_that_is_asked_for_takes_its_own_numbers_only(tmp_path: Path, tex
     assert "put it in quotes if it is text" in refusal(path)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(), VALUES))
 @example({word: word for word in [*CORE, *OLDER]})
 @example({"a": 1e-5, "b": 1e22, "c": -0.0, "d": 5e-324, "e": float("inf"), "f": "1e-5", "g": "1e5", "h": "-.5E+3"})

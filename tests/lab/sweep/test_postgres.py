@@ -184,6 +184,7 @@ def test_a_service_file_gives_the_place_and_the_password(
     assert open_book("postgresql:///").attempts() == []
 
 
+@pytest.mark.slow
 def test_a_server_that_restarts_is_waited_for(
     server: Server, open_book: Books, capfd: pytest.CaptureFixture[str]
 ) -> None:
