@@ -6,7 +6,7 @@ The faults are made in data files and settings; nothing of a run's history is wr
 import itertools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,8 @@ Train = Callable[..., RunRecord]
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
-    """Trains with settings, on digits or on a file of them with a fault; the same again is not trained again.
-
-    Drawing the confusion matrix takes most of so short a run, and the doctor does not look at it.
-    """
+def run(tmp_path_factory: pytest.TempPathFactory) -> Train:
+    """Trains with settings, on digits or on a file of them with a fault; the same again is not trained again."""
     there: dict[str, RunRecord] = {}
 
     def trained(data: dict[str, Any] | None = None, **settings: Any) -> RunRecord:
@@ -58,9 +55,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Train]:
             there[key] = train(make_config({**given, **dataset, **settings}), lambda line: None, Callback())
         return there[key]
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ffnn.report.figures.draw_confusion", lambda *_: None)
-        yield trained
+    return trained
 
 
 def examine(record: RunRecord) -> list[Finding]:
@@ -299,10 +294,7 @@ def test_during_training_each_symptom_is_told_once() -> None:
     assert line.startswith("doctor, epoch 2: learning rate too high (0.5); try ")
 
 
-def test_a_run_of_one_s_own_is_watched_and_those_of_an_experiment_are_not(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *_: None)
+def test_a_run_of_one_s_own_is_watched_and_those_of_an_experiment_are_not(tmp_path: Path) -> None:
     lines: list[str] = []
     config = make_config({"learning_rate": 0.5, "epochs": 2, "wandb": "disabled", "runs_dir": str(tmp_path)})
     train(config, lines.append, Callback())

@@ -29,7 +29,6 @@ from ffnn.lab.resume import resume
 from ffnn.lab.run import train
 from ffnn.lab.stacked import OWN, Member, stack_key, train_stacked
 from ffnn.nn import OPTIMIZERS
-from ffnn.report.figures import draw_confusion
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import SaveCheckpoints
 from ffnn.training.checkpoints import Checkpoint
@@ -54,9 +53,8 @@ def quiet(line: str) -> None:
 
 @pytest.fixture(autouse=True)
 def _checkpoints_of_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is on the disk does not depend on how long an epoch took; drawings, which take their time, are left out."""
+    """What is on the disk does not depend on how long an epoch took."""
     monkeypatch.setattr(session, "SaveCheckpoints", partial(SaveCheckpoints, pause=0.0))
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
 
 
 def configs_in(folder: Path, common: dict[str, Any], members: Sequence[dict[str, Any]]) -> list[Config]:
@@ -553,7 +551,6 @@ def test_an_experiments_table_does_not_depend_on_how_its_runs_are_made(tmp_path:
 @pytest.mark.slow
 def test_other_commands_read_such_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", draw_confusion)
     members = [{"seed": seed, "learning_rate": rate} for rate in (0.001, 0.01) for seed in (0, 1)]
     runs = stacked(tmp_path / "runs", {}, members)
     asked = {

@@ -26,11 +26,6 @@ with exclusive(Path(sys.argv[1]), print):
 """
 
 
-@pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
-
-
 def jobs_in(folder: Path, seeds: int = 3) -> list[Job]:
     settings = {**TINY, "runs_dir": str(folder), "group": "g"}
     return [Job("a", make_config({**settings, "seed": seed})) for seed in range(seeds)]

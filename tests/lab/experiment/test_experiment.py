@@ -24,12 +24,6 @@ TINY = {**STEPS, "hidden_layers": [8]}
 FOUR = ["sgd", "momentum", "rmsprop", "adam"]
 
 
-@pytest.fixture(autouse=True)
-def _without_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Confusion matrices take longer to draw than these runs take; test_run.py looks at them."""
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
-
-
 def four_optimizers() -> Experiment:
     conditions = {name: {"optimizer": name, "learning_rate": 0.01} for name in FOUR}
     return Experiment(question="Which?", expected="Adam.", base={}, conditions=conditions)

@@ -40,7 +40,6 @@ def test_several_files_end_in_one_table_and_one_that_fails_costs_its_row(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("ffnn.report.make.make_report", lambda folders: folders[0] / "report.html")
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
     good = write(tmp_path / "one.yaml", "compare: {claims: [a > 1.5]}")
     bad = write(tmp_path / "two.yaml", base="{dataset: {name: npz, path: absent.npz}}")
     result = CliRunner().invoke(commands, ["run", good, bad, "--seeds=2", *SMALL])
@@ -76,7 +75,6 @@ def broken_series(
 
         monkeypatch.setattr(series, "run_jobs", run_jobs)
         monkeypatch.setattr("ffnn.report.make.make_report", lambda folders: folders[0] / "report.html")
-        monkeypatch.setattr("ffnn.report.figures.draw_confusion", lambda *arguments: None)
         files = [tmp_path / write(tmp_path / f"{name}.yaml") for name in ("one", "two", "three")]
         checked, _ = check_files(files, {**parse_settings(SMALL), "runs_dir": str(tmp_path / "runs")})
         with pytest.raises(type(ending)) as caught:
