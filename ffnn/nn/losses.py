@@ -58,6 +58,10 @@ class Loss(ABC):
     def forward(self, outputs: Array, labels: Array) -> float:
         """The loss of a batch, read from where it was computed; parameters as for `compute`."""
         self.compute(outputs, labels)
+        return self.read(labels)
+
+    def read(self, labels: Array) -> float:
+        """The loss of the batch that `compute` had last, with these labels."""
         value = self.total / self.divisor
         if math.isnan(value) and labels.ndim == 1:  # a device makes NaN of an unknown label
             check_classes(self._engine.host(labels), self._num_outputs)

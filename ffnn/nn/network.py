@@ -237,19 +237,32 @@ class Objective:
 
     def forward(self, inputs: Array, labels: Array) -> float:
         """The loss of a batch in training mode, without the penalty; parameters as for `gradients`."""
+        self.check(inputs, labels)
+        self.compute(inputs, labels)
+        return self.loss.read(labels)
+
+    def check(self, inputs: Array, labels: Array) -> None:
+        """FFNNError unless `compute` takes these arrays."""
         self.network.check(inputs)
         self.loss.check(labels, len(inputs))
+
+    def compute(self, inputs: Array, labels: Array) -> None:
+        """As `forward`, unchecked; the loss is left where it was computed, and not read."""
         self.outputs = self.network.forward(inputs, training=True)
-        return self.loss.forward(self.outputs, labels)
+        self.loss.compute(self.outputs, labels)
 
     def backward(self, batch_size: int) -> None:
         """Fill the gradients of what `forward` computed last, penalty included."""
         grad = self.loss.backward()
         if batch_size != len(grad):
             raise FFNNError(f"batch_size: expected {len(grad)}, the rows of the last batch; received {batch_size}")
-        self.network.backward(grad)
-        if self.penalty is not None:
-            self.penalty.add_gradient(self.network.parameters, self.penalty.factor(batch_size))
+        self.spread(grad, self.penalty.factor(batch_size) if self.penalty else 0.0)
+
+    def spread(self, grad_outputs: Array, factor: float | Array) -> None:
+        """Fill the gradients from that of the outputs, and add the penalty's, with what its `factor` gave."""
+        self.network.backward(grad_outputs)
+        if self.penalty:
+            self.penalty.add_gradient(self.network.parameters, factor)
 
     def penalty_value(self, batch_size: int) -> float:
         """The penalty of the present weights; 0 without one."""

@@ -33,7 +33,7 @@ class Optimizer(ABC):
     Parameters
     ----------
     learning_rate : float in (0, inf)
-        Schedules write the attribute of this name before each step.
+        Of `step`. A trainer hands each step's rate, after its schedule, to `numbers`.
     weight_decay : float in [0, inf)
         Decoupled: every step also multiplies weights (not biases) by 1 - learning_rate *
         weight_decay, untouched by the rule. Loshchilov & Hutter, ICLR 2019.

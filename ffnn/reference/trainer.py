@@ -41,11 +41,9 @@ class ReferenceTrainer(Trainer):
 
     def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> float:
         network, host = self.objective.network, self.objective.network.engine.host
-        rate = self.plan.schedule.at(self.step, self.base_learning_rate, self.clock)
-        self.optimizer.learning_rate = rate
         if observed:
             self.reference.copy_into(network)
-        done = self.reference.step(host(inputs), host(labels), rate, with_gradients=observed)
+        done = self.reference.step(host(inputs), host(labels), self.rate_of(self.step), with_gradients=observed)
         if not math.isfinite(done.loss):
             self.reference.copy_into(network)
             where = f"step {self.step + 1}, epoch {self.epoch + 1}"

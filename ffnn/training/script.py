@@ -68,14 +68,9 @@ def _when(trainers: Sequence[Trainer], ahead: int) -> tuple[tuple[int, int], ...
 
 
 def _floats(trainer: Trainer, count: int, ahead: int) -> NDArray[np.float64]:
-    average, penalty, optimizer = trainer.plan.average, trainer.objective.penalty, trainer.optimizer
-    factor = penalty.factor(trainer.train.batch_size) if penalty else 0.0
-
     def at(place: int) -> list[float]:
-        step = ahead + place
-        rate = trainer.plan.schedule.at(trainer.step + step, trainer.base_learning_rate, trainer.clock)
-        (share,) = average.numbers(average.steps + step) if average else (0.0,)
-        return [factor, share, *optimizer.numbers(optimizer.steps + step + 1, rate)]
+        factor, share, move = trainer.numbers(trainer.train.batch_size, ahead + place)
+        return [factor, share, *move]
 
     first, last = at(0), at(count - 1)
     if first == last and type(trainer.plan.schedule) is Constant:

@@ -19,7 +19,8 @@ from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.penalties import L2Penalty
 from ffnn.training.metrics import hit
 from ffnn.training.script import Script
-from ffnn.training.trainer import Plan, Trainer
+from ffnn.training.step import Numbers, Plan, take_step
+from ffnn.training.trainer import Trainer
 
 Blueprint = Callable[[StackedEngine], tuple[Objective, Optimizer, Plan]]
 """Makes the network, the optimizer and the plan that all members have in common, on the engine of a stack."""
@@ -181,7 +182,8 @@ class Stack:
     def _take_numbers(self) -> None:
         """Cells for the numbers of the present step, in the order of a `Script`."""
         count = self._table_now.shape[1]
-        self._factor, self._share, *self._constants = (self._cell(self._table_now, place) for place in range(count))
+        factor, share, *move = (self._cell(self._table_now, place) for place in range(count))
+        self._numbers = Numbers(factor, share, move)
         keys = (self._cell(self._keys_now, place) for place in range(self._keys_now.shape[1]))
         for layer in self._network.layers.values():
             layer.take_numbers([next(keys) for _ in layer.numbers(0)])
@@ -223,7 +225,7 @@ class Stack:
 
     def _compute(self) -> None:
         """The step with these inputs, and the place after it."""
-        engine, objective, network = self.engine, self._objective, self._network
+        engine, objective = self.engine, self._objective
         copy = engine.gather(value_itself)
         for now, table in (
             (self._table_now, self._table),
@@ -233,15 +235,6 @@ class Stack:
                 copy(now, table, self._place, ())
         engine.update(one_more)((self._place,), (), (1,))
         labels = self._labels.reshape(-1)
-        outputs = network.forward(self._inputs, training=True)
-        objective.loss.compute(outputs, labels)
-        network.backward(objective.loss.backward())
-        if objective.penalty:
-            objective.penalty.add_gradient(network.parameters, self._factor)
-        for clip in self._plan.clips:
-            clip.apply(network.parameters)
-        self._optimizer.move(self._constants)
-        if self._plan.average:
-            self._plan.average.move([self._share])
-        engine.rows(hit)((self._hits,), (outputs, labels), ())
+        take_step(objective, self._optimizer, self._plan, (self._inputs, labels), self._numbers)
+        engine.rows(hit)((self._hits,), (objective.outputs, labels), ())
         engine.update(summed)(self._sums, (objective.loss.sum, self._hits), (objective.loss.weight,))

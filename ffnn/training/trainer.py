@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -15,14 +15,13 @@ from ffnn.backend.engine import Array
 from ffnn.backend.fit import check_classes
 from ffnn.data.batches import Batches
 from ffnn.errors import FFNNError
-from ffnn.nn.averaging import WeightAverage
-from ffnn.nn.clipping import Clip
 from ffnn.nn.network import Network, Objective
 from ffnn.nn.optimizers import Optimizer
-from ffnn.nn.schedules import SCHEDULES, Clock, Schedule
+from ffnn.nn.schedules import Clock
 from ffnn.training.diagnostics import Diagnostics, first_non_finite
 from ffnn.training.history import History, Record
 from ffnn.training.metrics import RunningMeans, loss_and_accuracy
+from ffnn.training.step import Numbers, Plan, numbers_of, take_step
 
 __all__ = ["Callback", "DivergedError", "Plan", "Record", "Trainer"]
 
@@ -65,26 +64,6 @@ class Callback:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave."""
-
-
-@dataclass
-class Plan:
-    """How a network is to be trained, beside the batches.
-
-    Attributes
-    ----------
-    epochs : int
-    schedule : Schedule
-    clips : sequence of Clip
-        Applied to the gradients in this order before each step.
-    average : WeightAverage, optional
-        With it, validation and the best weights are those of the average.
-    """
-
-    epochs: int
-    schedule: Schedule = field(default_factory=lambda: SCHEDULES.create("constant"))
-    clips: Sequence[Clip] = ()
-    average: WeightAverage | None = None
 
 
 class Trainer:
@@ -282,23 +261,36 @@ class Trainer:
         DivergedError
             If the loss is not finite; nothing was moved then.
         """
-        plan, objective = self.plan, self.objective
-        self.optimizer.learning_rate = plan.schedule.at(self.step, self.base_learning_rate, self.clock)
-        loss = objective.forward(inputs, labels)
-        if not math.isfinite(loss):
-            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
-            raise DivergedError(f"the loss is {loss} at {where}: {self._origin(inputs)}")
-        objective.backward(len(labels))
-        if observed:
-            self._diagnostics.observe()
-        for clip in plan.clips:
-            clip.apply(objective.network.parameters)
-        self.optimizer.step()
-        if plan.average:
-            plan.average.update()
-        self.step += 1
+        objective = self.objective
+        objective.check(inputs, labels)
+        take_step(
+            objective, self.optimizer, self.plan, (inputs, labels), self.numbers(len(labels)),
+            partial(self._look_at_loss, inputs, labels), self._diagnostics.observe if observed else None,
+        )  # fmt: skip
+        self._count(1)
         self.means.add(objective.loss.total, objective.loss.divisor, objective.outputs, labels)
-        return loss
+        return self._loss
+
+    def numbers(self, batch_size: int, ahead: int = 0) -> Numbers:
+        """The numbers of the next step, or of one that comes `ahead` steps later, on a batch of so many rows."""
+        rate = self.rate_of(self.step + ahead)
+        return numbers_of(self.objective, self.optimizer, self.plan, batch_size, rate, ahead)
+
+    def rate_of(self, step: int) -> float:
+        """The learning rate after so many steps."""
+        return self.plan.schedule.at(step, self.base_learning_rate, self.clock)
+
+    def _look_at_loss(self, inputs: Array, labels: Array) -> None:
+        self._loss = self.objective.loss.read(labels)
+        if not math.isfinite(self._loss):
+            where = f"step {self.step + 1}, epoch {self.epoch + 1}"
+            raise DivergedError(f"the loss is {self._loss} at {where}: {self._origin(inputs)}")
+
+    def _count(self, steps: int) -> None:
+        self.step += steps
+        self.optimizer.steps += steps
+        if self.plan.average:
+            self.plan.average.steps += steps
 
     def train_epoch(self, observed: bool = False) -> float:
         """Take a step on every training batch that is left: an epoch without validation and record.
@@ -349,13 +341,9 @@ class Trainer:
 
         What the steps have made of network states, slots and averages has been copied here already.
         """
-        self.optimizer.steps += steps
-        self.optimizer.learning_rate = self.plan.schedule.at(self.step + steps - 1, self.base_learning_rate, self.clock)
-        if self.plan.average:
-            self.plan.average.steps += steps
         for layer in self.objective.network.layers.values():
             layer.skip(steps)
-        self.step += steps
+        self._count(steps)
         self.place += steps
         self.means.load_state_dict([self.place * self.train.batch_size, loss, weight, hits])
 
@@ -376,7 +364,7 @@ class Trainer:
         record = {
             "epoch": self.epoch,
             "step": self.step,
-            "learning_rate": self.optimizer.learning_rate,
+            "learning_rate": self.rate_of(self.step - 1),
             "train/loss": self.means.loss,
             "train/accuracy": self.means.accuracy,
             "train/l2_penalty": self.objective.penalty_value(self.train.batch_size),

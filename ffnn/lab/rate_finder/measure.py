@@ -117,7 +117,7 @@ def _grow(
         except DivergedError as problem:
             return rates, losses, smoothed, str(problem)
         mean = MEMORY * mean + (1 - MEMORY) * loss
-        rates.append(trainer.optimizer.learning_rate)
+        rates.append(trainer.rate_of(step))
         losses.append(loss)
         smoothed.append(mean / (1 - MEMORY ** (step + 1)))
         if smoothed[-1] > BLOWN_UP * min(smoothed):
