@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from ffnn.comparison.metrics import counted_as_guessing, curve_name, find_measure, kind_of
+from ffnn.comparison.metrics import counted_as_guessing, curve_name, find_measure, margin_of
 from ffnn.comparison.settings import SEEDS, setting, shown
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import BOOKKEEPING
@@ -168,7 +168,7 @@ def compare_groups(
         raise FFNNError(
             f"--against: expected one of {'; '.join(groups)}; received {against!r}{nearest(against, groups)}"
         )
-    keys, within = varied(groups, by), kind_of(metric).margin if margin is None else margin
+    keys, within = varied(groups, by), margin_of(metric) if margin is None else margin
     values = {name: _by_seed(members, keys, measure) for name, members in groups.items()}
     step = max(measure.resolution(run) for run in runs)
     reference = against or best_group(groups, measure)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.catalogue import USUAL_UPDATE, label_of
 from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
 from ffnn.report.advice import advice, best_condition
 from ffnn.report.document import (
@@ -48,13 +49,7 @@ MOODS: Mapping[str, Mood] = {
 FEW = 8
 """Conditions whose curves can be told apart in one figure."""
 
-CURVES = {
-    "train/loss": "training loss", "val/loss": "validation loss",
-    "train/accuracy": "training accuracy", "val/accuracy": "validation accuracy",
-}  # fmt: skip
-
-USUAL_UPDATE = 1e-3
-"""Of update ratios: about what is usual."""
+CURVES = ("train/loss", "val/loss", "train/accuracy", "val/accuracy")
 
 
 def experiment_blocks(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
@@ -265,7 +260,7 @@ def curve_figures(folder: ExperimentFolder, pictures: Pictures, metric: str) -> 
     """A metric over epochs, a line for each condition; none where no run has recorded it."""
     from ffnn.report.figures import draw_curves
 
-    histories, label = _histories(folder), CURVES[metric]
+    histories, label = _histories(folder), label_of(metric)
     if not any(metric in record for runs in histories.values() for run in runs for record in run):
         return []
     figure = pictures.draw(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ffnn.catalogue import USUAL_UPDATE, is_share, label_of
 from ffnn.data.splits import missing_classes
 from ffnn.lab.config import Config, name_of
 from ffnn.report.answers import answer_blocks
@@ -18,15 +19,7 @@ from ffnn.report.document import Block, Cell, Code, Details, Figure, Heading, No
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
 
-USUAL_UPDATE = 1e-3
-METRICS = {
-    "test/accuracy": "test accuracy, %",
-    "test/balanced_accuracy": "test balanced accuracy, %",
-    "test/macro_f1": "test macro F1, %",
-    "test/ece": "test expected calibration error, %",
-    "test/loss": "test loss",
-    "test/cross_entropy": "test cross-entropy",
-}
+METRICS = ("test/accuracy", "test/balanced_accuracy", "test/macro_f1", "test/ece", "test/loss", "test/cross_entropy")
 
 
 def run_blocks(run: RunRecord, pictures: Pictures) -> list[Block]:
@@ -70,8 +63,10 @@ def _outcome(run: RunRecord) -> list[Block]:
     if summary.get("reason"):
         blocks.append(Note(literal(f"{summary.get('status')}: {summary['reason']}"), "warning"))
     rows: list[list[Any]] = [
-        [label, Cell(f"{100 * summary[key]:.2f}" if label.endswith("%") else f"{summary[key]:.4f}", order=summary[key])]
-        for key, label in METRICS.items()
+        [f"{label_of(key)}, %", Cell(f"{100 * summary[key]:.2f}", order=summary[key])]
+        if is_share(key)
+        else [label_of(key), Cell(f"{summary[key]:.4f}", order=summary[key])]
+        for key in METRICS
         if key in summary
     ]
     best = [["best epoch", summary.get("best/epoch")]] if "best/epoch" in summary else []

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from ffnn.catalogue import label_of
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.report.document import Block, Cell, Heading, Note, Paragraph, Table, code
 from ffnn.report.pictures import Pictures
@@ -74,6 +75,6 @@ def _curves(records: Sequence[RunRecord], pictures: Pictures) -> list[Block]:
             f"{label} over epochs, a line for each run",
             f"{label.capitalize()}.",
         )
-        for metric, label in (("val/loss", "validation loss"), ("val/accuracy", "validation accuracy"))
+        for metric, label in ((name, label_of(name)) for name in ("val/loss", "val/accuracy"))
     ]
     return [*blocks, *in_rows(figures)]

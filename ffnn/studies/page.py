@@ -6,6 +6,7 @@ Verdicts follow from the statistics of `ffnn.lab.experiment`; nobody writes one 
 from collections.abc import Sequence
 from pathlib import Path
 
+from ffnn.catalogue import label_of
 from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
 from ffnn.lab.experiment.claims import Judged
@@ -38,7 +39,7 @@ VERDICTS: dict[str, tuple[str, Mood]] = {
     "undecided": ("undecided", "unsure"),
 }
 COLUMNS = ("best/val/accuracy", "test/accuracy", "test/macro_f1", "test/loss", "time/train_seconds", "parameters")
-CURVES = {"train/loss": "training loss", "val/accuracy": "validation accuracy"}
+CURVES = {name: label_of(name) for name in ("train/loss", "val/accuracy")}
 MOST_CURVES = 14
 """More conditions than this in one figure cannot be told apart."""
 

@@ -5,6 +5,7 @@ The only file that imports the package `wandb-workspaces`, which is not needed f
 
 from typing import Any
 
+from ffnn.catalogue import label_of
 from ffnn.errors import FFNNError
 from ffnn.tracking.wandb_client import client, configured, reason
 
@@ -46,8 +47,8 @@ def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
             f"pip install -c constraints.txt 'ffnn[workspace]' ({problem})"
         ) from None
 
-    def curve(metric: str, title: str, **options: Any) -> Any:
-        return panels.LinePlot(title=title, x="epoch", y=[metric], title_x="epoch", **options)
+    def curve(metric: str, **options: Any) -> Any:
+        return panels.LinePlot(title=label_of(metric), x="epoch", y=[metric], title_x="epoch", **options)
 
     columns = [
         panels.ParallelCoordinatesPlotColumn(panels.Config(setting), setting, log=setting in LOGARITHMIC or None)
@@ -55,9 +56,9 @@ def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
     ]
     sections = {
         "Learning": [
-            curve("val/accuracy", "validation accuracy"),
-            curve("val/loss", "validation loss", log_y=True),
-            curve("train/loss", "training loss", log_y=True),
+            curve("val/accuracy"),
+            curve("val/loss", log_y=True),
+            curve("train/loss", log_y=True),
         ],
         "Comparison": [
             panels.BarPlot(

@@ -17,12 +17,11 @@ from scipy import special, stats
 
 from ffnn.comparison.cli import compare
 from ffnn.comparison.groups import Group, compare_groups, group_runs, mean_curve, varied
-from ffnn.comparison.metrics import curve_name, find_measure, kind_of
+from ffnn.comparison.metrics import curve_name, find_measure
 from ffnn.comparison.settings import Condition, differing, select, setting
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
 from ffnn.lab.experiment.statistics import detectable
-from ffnn.lab.run import train
 from ffnn.tracking import RunDirectory, RunRecord, read_run
 
 OPTIMIZERS: dict[str, Any] = {"sgd": "sgd", "adam": "adam", "adam(beta1=0.5)": {"name": "adam", "beta1": 0.5}}
@@ -146,45 +145,6 @@ def test_means_of_the_paired_runs_explain_a_difference_that_the_table_does_not(t
     assert "no partner" not in alike
 
 
-@pytest.mark.parametrize(
-    ("metric", "better"),
-    [
-        ("saturated_fraction/tanh1", "smaller"),
-        ("dead_fraction/relu2", "smaller"),
-        ("val/loss", "smaller"),
-        ("best/val/accuracy", "larger"),
-        ("test/ece", "smaller"),
-        ("test/balanced_accuracy", "larger"),
-        ("time/examples_per_second", "larger"),
-        ("time/total_seconds", "smaller"),
-        ("grad_norm/linear1", None),
-        ("weight_growth/linear1", None),
-        ("fraction_of_accuracy", None),
-        ("loss_scale", None),
-    ],
-)
-def test_which_way_is_better_is_known_by_the_exact_name_only(metric: str, better: str | None) -> None:
-    assert kind_of(metric).better == better
-
-
-def test_every_figure_that_a_training_leaves_and_that_has_a_direction_is_in_the_table(tmp_path: Path) -> None:
-    """Of a real run, all but these names are known; a new one must be put here or there."""
-    config = make_config({"activation": "tanh", "epochs": 1, "wandb": "disabled", "runs_dir": str(tmp_path)})
-    record = train(config, lambda line: None)
-    numbers = [name for source in (record.summary, record.history[-1]) for name, value in source.items()
-               if isinstance(value, int | float) and not isinstance(value, bool)]  # fmt: skip
-    unknown = {name.partition("/")[0] for name in numbers if kind_of(name).better is None}
-    assert unknown == {
-        "activation_mean", "activation_quantiles", "activation_std", "best", "epoch", "epochs", "grad_max", "grad_mean",
-        "grad_norm", "grad_variance", "input_mean", "input_std", "learning_rate", "parameters", "predicted_classes",
-        "step", "steps", "train", "update_ratio", "weight_growth", "weight_norm", "weight_quantiles",
-    }  # fmt: skip
-    assert {name for name in numbers if kind_of(name).better is None and name.startswith(("best/", "train/"))} == {
-        "best/epoch",
-        "train/l2_penalty",
-    }
-
-
 def test_more_saturation_is_not_better(tmp_path: Path) -> None:
     for name, share in (("tanh", 0.95), ("sigmoid", 0.01)):
         for seed in range(3):
@@ -195,23 +155,6 @@ def test_more_saturation_is_not_better(tmp_path: Path) -> None:
     (line,) = [line for line in output.splitlines() if line.startswith("tanh ")]
     assert " worse " in line
     assert "better" not in output
-
-
-@pytest.mark.parametrize(
-    ("metric", "margin"),
-    [
-        ("test/accuracy", 0.003),
-        ("best/val/accuracy", 0.003),
-        ("curve/val/accuracy", 0.003),
-        ("test/macro_f1", 0.003),
-        ("test/ece", None),
-        ("saturated_fraction/tanh1", None),
-        ("time/train_seconds", None),
-        ("parameters", None),
-    ],
-)
-def test_what_is_like_an_accuracy_has_a_margin(metric: str, margin: float | None) -> None:
-    assert kind_of(metric).margin == margin
 
 
 def test_losses_are_equal_within_a_given_margin_only(tmp_path: Path) -> None:

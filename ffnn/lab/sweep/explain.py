@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from ffnn.catalogue import MOMENTS, find_metric, names
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import Config, make_config
 from ffnn.lab.sweep.distribution import Distribution, Latent
@@ -17,14 +18,6 @@ from ffnn.lab.sweep.samplers import Sampler
 from ffnn.lab.sweep.space import place_of
 from ffnn.lab.values import with_overrides
 from ffnn.words import count_of
-
-EVERY_EPOCH = (
-    "best/val/accuracy", "best/val/loss", "best/train/accuracy", "best/train/loss", "val/accuracy", "val/loss",
-    "train/accuracy", "train/loss", "train/l2_penalty", "learning_rate", "grad_norm/all", "time/epoch_seconds",
-    "time/train_seconds", "time/examples_per_second",
-)  # fmt: skip
-ONCE = ("test/accuracy", "test/loss", "test/macro_f1", "test/ece", "parameters", "time/total_seconds")
-PER_LAYER = re.compile(r"(grad|weight|update|activation|dead)_\w+/.+")
 
 
 def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
@@ -192,11 +185,12 @@ def _examples(distribution: Distribution | None) -> list[Any]:
 def _problems_of_metric(plan: Plan) -> Iterator[str]:
     file, marks, name = plan.sweep.file, plan.sweep.marks, plan.metric.name
     where = marks.at("metric", "name")
-    known = (*EVERY_EPOCH, *ONCE)
-    if name not in known and not PER_LAYER.fullmatch(name):
-        yield f"{where}: ffnn never logs {name!r}; expected one of {', '.join(EVERY_EPOCH[:8])}{nearest(name, known)}"
+    metric, every_epoch = find_metric(name), names("epoch")
+    if metric is None or (name.startswith(MOMENTS) and name not in every_epoch):
+        hint = nearest(name, [*every_epoch, *names("end")])
+        yield f"{where}: ffnn never logs {name!r}; expected one of {', '.join(every_epoch[:8])}{hint}"
         return
-    if name in ONCE and file.early_terminate:
+    if metric.when == "end" and file.early_terminate:
         yield f"{where}: {name} is measured once, after training, so hyperband never sees it; use best/val/accuracy"
     if name.startswith("test/"):
         yield f"{where}: choosing by {name} makes the test images part of training; use best/val/accuracy"
@@ -206,9 +200,8 @@ def _problems_of_metric(plan: Plan) -> Iterator[str]:
         monitor = values.get("monitor", Config.model_fields["monitor"].default)
         if monitor != wanted:
             yield f"{where}: {name} is logged only with monitor: {{value: {wanted}}}; it is {monitor}"
-    better_small = "loss" in name
-    if ("accuracy" in name or better_small) and (plan.metric.goal == "minimize") != better_small:
-        wish = "minimize" if better_small else "maximize"
+    wish = {"smaller": "minimize", "larger": "maximize", None: plan.metric.goal}[metric.better]
+    if plan.metric.goal != wish:
         yield f"{where}: the goal is to {plan.metric.goal} {name}; goal: {wish} is what one wants"
     epochs = _epochs(plan)
     if file.early_terminate and not bands(file.early_terminate, epochs - 1):
