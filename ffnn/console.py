@@ -1,6 +1,6 @@
 """The door to the terminal for tables and other layouts: Rich's console, which shows text and obeys none.
 
-Rich itself passes escape sequences in a text on to the terminal.
+Rich itself passes escape sequences in a text on to the terminal, and takes `[/b]` and `:cat:` in a name for its own.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,18 @@ from ffnn.words import visible
 
 
 class Console(rich.console.Console):
-    """As Rich's; colours and movements of its own stay, those that come in a text are made visible."""
+    """As Rich's; colours and movements of its own stay, those that come in a text are made visible.
+
+    Parameters
+    ----------
+    markup : bool, default False
+        Whether `[bold]` in a text means something: only for a console whose callers `escape` every name.
+    options
+        Rich's own.
+    """
+
+    def __init__(self, *, markup: bool = False, **options: Any) -> None:
+        super().__init__(markup=markup, emoji=False, **options)
 
     def render_str(self, text: str, **options: Any) -> Text:
         """Markup as text, before its width is measured."""

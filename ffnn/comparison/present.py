@@ -24,13 +24,13 @@ MOST_LISTED = 6
 
 def present_groups(compared: Compared) -> None:
     """Print the table and what its figures are."""
-    console = Console(highlight=False)
+    console = Console(markup=True, highlight=False)
     if not console.is_terminal:
-        console = Console(highlight=False, width=ON_PAPER)
+        console = Console(markup=True, highlight=False, width=ON_PAPER)
     measure, groups = compared.measure, compared.groups
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     table.add_column(escape(", ".join(compared.by) or "group"), overflow="fold")
-    for heading in ("n", measure.heading, "difference", "pairs", "p"):
+    for heading in ("n", escape(measure.heading), "difference", "pairs", "p"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("verdict", no_wrap=True)
     if compared.curve:

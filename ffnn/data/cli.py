@@ -43,7 +43,6 @@ def data() -> None:
 @DATA_DIR
 def list_datasets(data_dir: Path | None) -> None:
     """List the data sets and say which are here."""
-    from rich.markup import escape
     from rich.table import Table
 
     from ffnn.console import Console
@@ -63,7 +62,7 @@ def list_datasets(data_dir: Path | None) -> None:
         )
     console = Console()
     console.print(table)
-    console.print(f"looked for under {escape(str(root))}", highlight=False, soft_wrap=True)
+    console.print(f"looked for under {root}", highlight=False, soft_wrap=True)
     console.print("what is not here: ffnn data fetch NAME", highlight=False, soft_wrap=True)
     own = ", ".join(f"{name} --path=..." for name in DATASETS if _needs_options(name))
     console.print(f"images of your own: {own}", highlight=False, soft_wrap=True)
@@ -181,7 +180,6 @@ def _verdict(entry: DatasetEntry, root: Path) -> tuple[bool, str]:
 
 
 def _facts(entry: DatasetEntry, dataset: Dataset, remarks: Sequence[str]) -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     mean, std = pixel_statistics(dataset, np.arange(len(dataset) - dataset.official_test))
@@ -201,12 +199,11 @@ def _facts(entry: DatasetEntry, dataset: Dataset, remarks: Sequence[str]) -> "Ta
         "homepage": entry.homepage,
         "source": dataset.source,
     }.items():
-        table.add_row(fact, escape(value))
+        table.add_row(fact, value)
     return table
 
 
 def _counts(dataset: Dataset) -> "Table":
-    from rich.markup import escape
     from rich.table import Table
 
     split = make_split(dataset)
@@ -215,7 +212,7 @@ def _counts(dataset: Dataset) -> "Table":
     columns = np.column_stack([*parts, sum(parts)])
     table = Table("class", *("train", "val", "test", "all"), title="Images in each part of the default split")
     for name, row in zip((*dataset.class_names, "all"), np.vstack([columns, columns.sum(axis=0)]), strict=True):
-        table.add_row(escape(visible(name)), *(f"{count:,}" for count in row))
+        table.add_row(visible(name), *(f"{count:,}" for count in row))
     return table
 
 

@@ -183,7 +183,7 @@ def _progress(title: str, files: Sequence[RemoteFile], folder: Path) -> Iterator
 
     if files:
         console = _print(f"Downloading {title} ({sum(file.size for file in files) / 1e6:.1f} MB) to {folder}")
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
             yield progress
     else:
@@ -195,5 +195,5 @@ def _print(line: str) -> Any:
     from ffnn.console import Console
 
     console = Console(stderr=True)
-    console.print(line, soft_wrap=True, highlight=False, markup=False)
+    console.print(line, soft_wrap=True, highlight=False)
     return console

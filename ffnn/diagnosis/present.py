@@ -5,7 +5,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from rich.markup import escape
+from rich.text import Text
 
 from ffnn.console import Console
 from ffnn.diagnosis.course import Course
@@ -42,14 +42,15 @@ def present_findings(findings: Mapping[Path, Sequence[Finding]], epochs: Mapping
         for path in healthy:
             seen = f"{len(list(SYMPTOMS))} symptoms looked for in {epochs[path]} epochs"
             few = "" if epochs[path] > 3 else "; in so few epochs many cannot show"
-            console.print(f"{escape(str(path))}: [green]nothing wrong found[/green] ({seen}{few})", soft_wrap=True)
+            words = (f"{path}: ", ("nothing wrong found", "green"), f" ({seen}{few})")
+            console.print(Text.assemble(*words), soft_wrap=True)
     else:
         sick = len(findings) - len(healthy)
         console.print(f"{len(findings)} runs: {len(healthy)} with nothing wrong, {sick} with findings")
 
 
 def _present(console: Console, path: Path, finding: Finding) -> None:
-    console.print(f"{escape(str(path))}: [bold red]{escape(finding.headline)}[/bold red]", soft_wrap=True)
+    console.print(Text.assemble(f"{path}: ", (finding.headline, "bold red")), soft_wrap=True)
     _paragraph(console, finding.evidence)
     _paragraph(console, f"Try: {finding.remedy}")
     if finding.consequences:
@@ -60,4 +61,4 @@ def _present(console: Console, path: Path, finding: Finding) -> None:
 def _paragraph(console: Console, text: str) -> None:
     """Indented lines without spaces at their ends, as `Padding` would leave them."""
     width = min(console.width, WIDEST) if console.is_terminal else WIDEST
-    console.print(escape(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  ")), soft_wrap=True)
+    console.print(textwrap.fill(text, width, initial_indent="  ", subsequent_indent="  "), soft_wrap=True)

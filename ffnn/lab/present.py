@@ -16,6 +16,7 @@ from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
 from ffnn.report.figures import draw_robustness
 from ffnn.training.metrics import Evaluation
+from ffnn.words import visible
 
 
 def present_evaluation(evaluation: Evaluation, part: str) -> None:
@@ -28,7 +29,7 @@ def present_evaluation(evaluation: Evaluation, part: str) -> None:
         column.justify = "right"
     for row in evaluation.per_class:
         numbers = (f"{row[key]:.3f}" for key in ("precision", "recall", "f1"))
-        table.add_row(row["class"], *numbers, str(row["support"]))
+        table.add_row(visible(row["class"]), *numbers, str(row["support"]))
     console.print(table)
     names, counts = zip(*((row["class"], row["support"]) for row in evaluation.per_class), strict=True)
     if line := missing_classes(names, counts, part):

@@ -6,6 +6,7 @@ It reads comparisons and changes nothing.
 from collections.abc import Iterable
 
 from rich.table import Table
+from rich.text import Text
 
 from ffnn.console import Console
 from ffnn.reference.agreement import BOUND, Agreement
@@ -18,7 +19,7 @@ def present_agreements(framework: str, steps: Iterable[int], agreements: Iterabl
     found = list(agreements)
     for agreement in found:
         numbers = [_number(agreement, name) for name in ("loss", "gradients", *after, "outputs")]
-        verdict = "agrees" if agreement.holds else "[bold red]DIFFERS[/]"
+        verdict = Text("agrees") if agreement.holds else Text("DIFFERS", "bold red")
         table.add_row(
             agreement.case.kind,
             agreement.case.name,

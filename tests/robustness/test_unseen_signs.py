@@ -84,6 +84,40 @@ def test_rich_shows_a_text_object_too() -> None:
     assert not unseen(file.getvalue())
 
 
+MARKUP = "[old] [/b] :cat:"
+"""Colours, an end of none, and a picture, to Rich."""
+
+
+def test_rich_reads_no_markup_in_a_name() -> None:
+    from rich.table import Table
+
+    from ffnn.console import Console
+
+    file = io.StringIO()
+    table = Table(MARKUP, title=MARKUP)
+    table.add_row(MARKUP)
+    Console(file=file, width=200).print(table, MARKUP)
+    assert file.getvalue().count(MARKUP) == 4
+
+
+def test_an_evaluation_and_the_doctor_show_a_name_like_markup(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from ffnn.diagnosis.present import present_findings
+    from ffnn.lab.present import present_evaluation
+    from ffnn.training.metrics import Evaluation
+
+    row = {"class": MARKUP, "precision": 1.0, "recall": 1.0, "f1": 1.0, "support": 0}
+    present_evaluation(
+        Evaluation({"accuracy": 1.0}, np.array([[1]]), [row], np.ones((1, 1)), np.zeros(1, np.int64)), "test"
+    )
+    out = capsys.readouterr().out
+    assert f"class {MARKUP} in test" in out
+    assert out.count(MARKUP) == 2
+    present_findings({tmp_path / MARKUP: []}, {tmp_path / MARKUP: 5})
+    assert MARKUP in capsys.readouterr().out
+
+
 def test_everything_for_a_person_leaves_by_the_doors(repository: Path) -> None:
     found = [
         f"{name}:{node.lineno}: {called}"

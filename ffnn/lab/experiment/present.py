@@ -119,8 +119,8 @@ def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> Non
 
 def _console() -> Console:
     """A terminal as wide as it is; files and pipes get room enough for every table."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=max(console.width, 110))
+    console = Console(markup=True, highlight=False)
+    return console if console.is_terminal else Console(markup=True, highlight=False, width=max(console.width, 110))
 
 
 def _conditions(comparison: Comparison) -> Table:

@@ -181,7 +181,7 @@ def import_libraries() -> None:
 
 def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     """Print the best trials and the importances; write table, config and figures."""
-    from rich.markup import escape
+    from rich.text import Text
 
     from ffnn.console import Console
 
@@ -193,17 +193,17 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     best = ranked(trials, plan)
     weights = importances(best, plan)
     places: dict[str, Any] = dict(leave_files(trials, plan, weights))
-    console.print(f"\n[bold]{escape(plan.group)}[/bold]: {escape(in_numbers(trials))}")
+    console.print(Text.assemble("\n", (plan.group, "bold"), f": {in_numbers(trials)}"))
     if best:
         console.print(_table(best, plan))
         cut = f"{BEST} best of {len(best)} with a result; all are in trials.csv\n" if len(best) > BEST else ""
-        console.print(f"{cut}best: {escape(short_settings(best[0]))}")
+        console.print(f"{cut}best: {short_settings(best[0])}")
         for sentence in edges_of(best, plan):
-            console.print(f"[yellow]{escape(sentence)}[/yellow]")
+            console.print(sentence, style="yellow")
         if weights:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
             doubt = caveat(len(best), len(plan.space.searched))
-            console.print(f"importance of parameters: {escape(shares)}{f' ({doubt})' if doubt else ''}")
+            console.print(f"importance of parameters: {shares}{f' ({doubt})' if doubt else ''}")
         with harmless("the sweep's figures"):
             places["figures"] = draw_figures(trials, plan, weights)[0].parent
     for name, place in places.items():
@@ -212,7 +212,7 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
         console.print(f"train it: ffnn train --config {shlex.quote(str(places['best']))}", soft_wrap=True)
         console.print(f"report:   ffnn report {shlex.quote(str(plan.folder))}", soft_wrap=True)
     if told := told_to_wandb(plan.folder, "*"):
-        console.print(f"W&B      {escape(told)}", soft_wrap=True)
+        console.print(f"W&B      {told}", soft_wrap=True)
 
 
 def _table(best: Sequence[Trial], plan: Plan) -> "Table":

@@ -112,6 +112,15 @@ def test_a_table_that_is_cut_says_so_and_importances_are_doubted(
     assert in_numbers({"a": trial(plan, 1)}).startswith("1 trial:")
 
 
+def test_a_line_to_paste_names_the_group_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = write_sweep(tmp_path / "s.yaml", {"learning_rate": RATES}, method="random")
+    plan = make_plan(read_sweep(file), {"runs_dir": str(tmp_path / "runs"), "group": "[lr]x"}, None, 99, {})
+    said = ended(plan, 1, capsys)
+    assert f"report: ffnn report '{plan.folder}'" in said
+    assert f"train it: ffnn train --config '{plan.own_folder / 'best.yaml'}'" in said
+    assert said.startswith("[lr]x: 1 trial")
+
+
 @pytest.mark.slow
 def test_a_best_value_at_the_end_of_its_range_is_said_and_left_for_the_report(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
