@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.analysis.plane import Plane, decide
 from ffnn.drawing import own_style
+from ffnn.files import storing
 from ffnn.nn import Objective
 from ffnn.report.figures import COLOURS, new_figure
 from ffnn.report.figures.canvas import words
@@ -153,4 +154,5 @@ def animate(
     first, *others = (image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images)
     path.parent.mkdir(parents=True, exist_ok=True)
     pauses = [1000 // PER_SECOND] * (len(frames) - 1) + [1000 * LAST_SECONDS]
-    first.save(path, save_all=True, append_images=others, duration=pauses, loop=0, optimize=True)
+    with storing(path):
+        first.save(path, save_all=True, append_images=others, duration=pauses, loop=0, optimize=True)

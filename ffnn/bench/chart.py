@@ -9,6 +9,7 @@ from pathlib import Path
 from ffnn.bench.present import network_titles
 from ffnn.bench.results import FLOORS, CellResult, champion
 from ffnn.drawing import own_style
+from ffnn.files import storing
 from ffnn.report.figures import COLOURS
 
 GROUP = 0.86
@@ -55,4 +56,5 @@ def draw_race(results: Sequence[CellResult], names: Sequence[str], path: Path) -
     handles, labels = grid[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4 * columns, frameon=False)
     figure.suptitle(f"Training steps: bars above the line are slower than {first}", fontsize=12)
-    figure.savefig(path, dpi=130)
+    with storing(path):
+        figure.savefig(path, dpi=130)

@@ -14,6 +14,7 @@ import click
 from ffnn.errors import FFNNError, nearest
 
 T = TypeVar("T")
+CHARTS = (".png", ".svg", ".pdf")
 
 
 @click.command()
@@ -36,7 +37,9 @@ T = TypeVar("T")
 @click.option("--data_dir", type=click.Path(path_type=Path), help="Folder of the data sets [as for ffnn train].")
 @click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write all samples here.")
 @click.option("--markdown", "markdown_file", type=click.Path(path_type=Path, dir_okay=False), help="Write tables here.")
-@click.option("--chart", "chart_file", type=click.Path(path_type=Path, dir_okay=False), help="Draw bars here (.png).")
+@click.option(
+    "--chart", "chart_file", type=click.Path(path_type=Path, dir_okay=False), help="Draw bars here (.png, .svg, .pdf)."
+)
 def bench(
     engine: str,
     quick: bool,
@@ -83,6 +86,8 @@ def bench(
     for path in filter(None, (json_file, markdown_file, chart_file)):
         if not path.absolute().parent.is_dir():
             raise FFNNError(f"{path}: expected a file in a folder that exists; make {path.parent} first")
+    if chart_file and chart_file.suffix.lower() not in CHARTS:
+        raise FFNNError(f"--chart: expected a name that ends in {', '.join(CHARTS)}; received {chart_file.name!r}")
     named = [PUBLISHED.get(n, n) for n in _chosen("--network", networks, [*NETWORKS, *PUBLISHED], str)]
     cells = defaults.choose(list(dict.fromkeys(named)), _chosen("--batch", batches, None, int), quick=quick)
     gpu = look_for_gpu() if defaults.device == "cuda" else None

@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 from ffnn.tracking import RunRecord
+from ffnn.tracking.formats import class_names
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,6 @@ class Course:
         confusion = self.summary.get("test/confusion")
         if not confusion:
             return []
-        known = len(self.classes) == len(confusion)
-        names = self.classes if known else [str(number) for number in range(len(confusion))]
+        names = class_names(self.classes, len(confusion))
         columns = [sum(column) for column in zip(*confusion, strict=True)]
         return [(name, sum(row), told) for name, row, told in zip(names, confusion, columns, strict=True)]

@@ -35,12 +35,7 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Pat
         for path in make_written_report(paths, written):
             say(f"wrote {path}")
         return
-    try:
-        page = make_report(paths, out, pdf=not no_pdf)
-    except FFNNError:
-        raise
-    except OSError as problem:
-        raise FFNNError(f"--out: expected a folder to write to; {problem.filename}: {problem.strerror}") from problem
+    page = make_report(paths, out, pdf=not no_pdf)
     say(f"report {page}")
     if not no_pdf:
         say(f"pdf    {page.with_suffix('.pdf')}")

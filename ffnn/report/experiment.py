@@ -33,6 +33,7 @@ from ffnn.report.pictures import Pictures
 from ffnn.report.run import in_rows
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord
+from ffnn.tracking.formats import class_names
 from ffnn.words import count_of
 
 if TYPE_CHECKING:
@@ -350,9 +351,7 @@ def _confusion(runs: Sequence[RunRecord]) -> NDArray[np.int64] | None:
 
 def _classes(runs: Sequence[RunRecord]) -> list[str]:
     run = next(run for run in runs if "test/confusion" in run.summary)
-    names = [str(name) for name in run.environment.get("data", {}).get("classes", [])]
-    count = len(run.summary["test/confusion"])
-    return names if len(names) == count else [str(number) for number in range(count)]
+    return class_names(run.environment.get("data", {}).get("classes", ()), len(run.summary["test/confusion"]))
 
 
 def _histories(folder: ExperimentFolder) -> dict[str, list[list[dict[str, Any]]]]:

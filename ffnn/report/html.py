@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
 from ffnn.report.document import Block, Details, Document, Figure, Heading, spans
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -28,10 +28,11 @@ def write_html(document: Document, path: Path) -> None:
     Raises
     ------
     OSError
-        When a figure's file cannot be read.
+        When a figure's file cannot be read; a StorageError when the page cannot be written.
     """
     page = render_html(document)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(page)
 

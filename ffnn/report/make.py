@@ -47,7 +47,7 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
     ------
     FFNNError
         If a path holds no run, or a file is damaged.
-    OSError
+    StorageError
         If the report cannot be written.
     """
     sources = find_sources(paths)

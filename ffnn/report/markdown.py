@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
 from ffnn.report.document import (
     Block,
     Bullets,
@@ -40,7 +40,8 @@ def write_markdown(document: Document, path: Path) -> None:
     path : Path
         Its folder is made.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with storing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     parts = [f"# {_escaped(document.title)}"]
     parts += [_escaped(document.subtitle)] if document.subtitle else []
     parts += [_inline(document.abstract)] if document.abstract else []

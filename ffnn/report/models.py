@@ -7,10 +7,12 @@ import dataclasses
 import json
 import math
 import shutil
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterable, Mapping
+from pathlib import Path, PureWindowsPath
+from typing import Any
 
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
+from ffnn.lab.config import Config
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunDirectory, RunRecord
 from ffnn.training.checkpoints import Checkpoint
@@ -24,6 +26,9 @@ KNOWN = ("time", "versions")
 
 PLACES = ("source", "data_dir")
 """Of the data: where they lay on this machine."""
+
+PRIVATE = ("data_dir", "runs_dir", "tags", "notes", "project", "entity")
+"""Settings about this machine and its user; none changes what the network answers."""
 
 
 def best_run(folders: Iterable[ExperimentFolder]) -> RunRecord | None:
@@ -43,6 +48,24 @@ def _standing(run: RunRecord) -> tuple[float, float]:
     return float(run.summary.get("best/val/accuracy", 0)), -float(run.summary.get("best/val/loss", math.inf))
 
 
+def _published(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without what is private; data of the user's own keep the last part of their path.
+
+    Examples
+    --------
+    >>> _published({"dataset": {"name": "csv", "path": "/home/me/a.csv"}, "notes": "for Eve", "epochs": 3})
+    {'dataset': {'name': 'csv', 'path': 'a.csv'}, 'notes': '', 'epochs': 3}
+    """
+    kept = {
+        name: Config.model_fields[name].get_default(call_default_factory=True) if name in PRIVATE else value
+        for name, value in settings.items()
+    }
+    dataset = settings.get("dataset")
+    if isinstance(dataset, dict) and "path" in dataset:
+        kept["dataset"] = {**dataset, "path": PureWindowsPath(str(dataset["path"])).name}  # splits at / and at \
+    return kept
+
+
 def keep_model(run: RunRecord, folder: Path) -> Path:
     """Copy a run without what only training needs: its optimizer's state, history and W&B record.
 
@@ -59,9 +82,10 @@ def keep_model(run: RunRecord, folder: Path) -> Path:
         The folder.
     """
     checkpoints = folder / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(run.path / "summary.json", folder / "summary.json")
-    config = {**run.config, "data_dir": None}
+    with storing(folder):
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(run.path / "summary.json", folder / "summary.json")
+    config = _published(run.config)
     RunDirectory(folder).write_config(config)
     data = {name: value for name, value in run.environment.get("data", {}).items() if name not in PLACES}
     environment = {**{name: run.environment[name] for name in KNOWN if name in run.environment}, "data": data}

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
 from ffnn.report.document import (
     Block,
     Bullets,
@@ -41,13 +41,13 @@ def write_pdf(document: Document, path: Path) -> None:
 
     Raises
     ------
-    OSError
-        When a figure's file cannot be read.
+    StorageError
+        When it cannot be written, or a figure's file cannot be read.
     """
     import typst
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="ffnn-report-") as name:
+    with storing(path), tempfile.TemporaryDirectory(prefix="ffnn-report-") as name:
+        path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(name)
         described = {
             "title": document.title,

@@ -18,6 +18,7 @@ from ffnn.report.answers import answer_blocks
 from ffnn.report.document import Block, Cell, Code, Details, Figure, Heading, Note, Paragraph, Row, Table, literal
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
+from ffnn.tracking.formats import class_names
 
 METRICS = ("test/accuracy", "test/balanced_accuracy", "test/macro_f1", "test/ece", "test/loss", "test/cross_entropy")
 
@@ -167,7 +168,7 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
     summary = run.summary
     if "test/confusion" not in summary:
         return []
-    classes = class_names(run)
+    classes = class_names(run.environment.get("data", {}).get("classes", ()), len(summary["test/confusion"]))
     matrix = np.asarray(summary["test/confusion"], np.int64)
     picture = pictures.draw(
         "confusion",
@@ -177,31 +178,30 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
     )
     blocks: list[Block] = [Heading("Classes"), picture]
     if summary.get("test/per_class"):
-        rows = [
-            [
-                str(one.get("class", "?")),
-                *(
-                    Cell(f"{100 * one[key]:.1f}", order=one[key]) if key in one else Cell(None)
-                    for key in ("precision", "recall", "f1")
-                ),
-                one.get("support"),
-            ]
-            for one in summary["test/per_class"]
-        ]
         columns = ["class", "precision %", "recall %", "F1 %", "test images"]
-        counts = [one["support"] for one in summary["test/per_class"]]
-        missing = missing_classes([str(one["class"]) for one in summary["test/per_class"]], counts, "test")
+        counted = [one for one in summary["test/per_class"] if "support" in one]
+        names = [str(one.get("class", "?")) for one in counted]
+        missing = missing_classes(names, [one["support"] for one in counted], "test")
         caption = "A class that is never predicted has precision 0."
         if missing:
             caption += f" {literal(missing[0].upper() + missing[1:])}."
-        blocks.append(Table(columns, rows, caption, sortable=True))
+        blocks.append(Table(columns, class_rows(summary), caption, sortable=True))
     return blocks
 
 
-def class_names(run: RunRecord) -> list[str]:
-    """The names of the classes, or their numbers where the run does not say which those of its matrix are."""
-    names, count = run.environment.get("data", {}).get("classes", []), len(run.summary.get("test/confusion", []))
-    return list(names) if names and count in (0, len(names)) else [str(number) for number in range(count)]
+def class_rows(summary: Mapping[str, Any]) -> list[list[Any]]:
+    """A row of a table for each class: its name, precision, recall, F1 and test images."""
+    return [
+        [
+            str(one.get("class", "?")),
+            *(
+                Cell(f"{100 * one[key]:.1f}", order=one[key]) if key in one else Cell(None)
+                for key in ("precision", "recall", "f1")
+            ),
+            one.get("support"),
+        ]
+        for one in summary.get("test/per_class", [])
+    ]
 
 
 def _repeat(run: RunRecord) -> list[Block]:

@@ -11,6 +11,7 @@ from ffnn.backend import create_engine
 from ffnn.nn import Linear, Network, Objective, Softmax, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
 from ffnn.report.figures import draw_confusion, draw_curves
+from ffnn.report.run import class_rows
 from ffnn.studies.finished import SECTIONS, Finished
 
 SIDE_BY_SIDE = ("by-hand", "torch-double-softmax", "torch")
@@ -59,16 +60,15 @@ def _confusion(finished: Finished, condition: str) -> Figure:
 
 def _report(finished: Finished, condition: str) -> list[Block]:
     run = finished.records[condition][0]
-    rows = [
-        [
-            str(row["class"]),
-            *(f"{100 * row[name]:.1f}" for name in ("precision", "recall", "f1")),
-            str(row["support"]),
-        ]
-        for row in run.summary.get("test/per_class", [])
-    ]
     columns = ["class", "precision %", "recall %", "F1 %", "images"]
-    return [Table(columns, rows, f"Classification report of {condition}, seed {run.config['seed']}.", "lrrrr")]
+    return [
+        Table(
+            columns,
+            class_rows(run.summary),
+            f"Classification report of {condition}, seed {run.config['seed']}.",
+            "lrrrr",
+        )
+    ]
 
 
 def _twice(finished: Finished) -> list[Block]:

@@ -3,6 +3,7 @@
 They take what every version of ffnn has written; what they do not list may hold any plain value.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, model_validator
@@ -119,6 +120,17 @@ EPOCH: TypeAdapter[dict[str, Any]] = TypeAdapter(
     ]
 )
 """A line of history.jsonl: names and finite numbers, whole ones as such."""
+
+
+def class_names(known: Sequence[str], count: int) -> list[str]:
+    """The names of the classes of a matrix of so many rows; their numbers where the known names are not so many.
+
+    Examples
+    --------
+    >>> class_names(["cat", "dog"], 2), class_names([], 2)
+    (['cat', 'dog'], ['0', '1'])
+    """
+    return list(known) if len(known) == count else [str(number) for number in range(count)]
 
 
 def _is_number(value: Any) -> bool:

@@ -2,14 +2,17 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from ffnn.bench.chart import draw_race
+from ffnn.bench.cli import bench
 from ffnn.bench.present import markdown, network_tables, summary_lines
 from ffnn.bench.race import Rules
 from ffnn.bench.results import CellResult, busy, champion, greedy, record, summarize
 from ffnn.bench.work import NETWORKS, Cell, fitting_cells, made_up_images
 from ffnn.data import load
 from ffnn.errors import FFNNError
+from ffnn.files import StorageError
 
 NAMES = ["ffnn-numba", "ffnn-numpy", "pytorch", "keras", "floor"]
 
@@ -75,6 +78,16 @@ def test_the_record_holds_every_sample() -> None:
     assert kept["cells"][0]["seconds"]["pytorch"] == [0.005, 0.004, 0.006]
     assert kept["cells"][0]["step_microseconds"]["ffnn-numba"] == pytest.approx(200)
     assert (kept["cells"][1]["batch_size"], kept["cells"][1]["hidden"]) == (64, (64,))
+
+
+def test_a_chart_that_cannot_be_written_is_one_line(tmp_path) -> None:
+    with pytest.raises(StorageError, match=r"race\.png: cannot be written: No such file"):
+        draw_race(RESULTS, NAMES, tmp_path / "gone" / "race.png")
+
+
+def test_a_chart_of_no_known_kind_is_refused_before_the_race(tmp_path) -> None:
+    result = CliRunner().invoke(bench, ["--quick", f"--chart={tmp_path / 'race.xyz'}"])
+    assert str(result.exception) == "--chart: expected a name that ends in .png, .svg, .pdf; received 'race.xyz'"
 
 
 def test_the_chart_is_a_picture_with_bars_where_something_was_measured(tmp_path) -> None:

@@ -1,12 +1,14 @@
 """Page, PDF and Markdown: the same content in each, hostile text as text, and nothing fetched from elsewhere."""
 
 import re
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from report.samples import HOSTILE, everything
 
+from ffnn.files import StorageError
 from ffnn.report.document import Code, Document, Figure, Heading, Paragraph, Table, literal
 from ffnn.report.html import write_html
 from ffnn.report.markdown import write_markdown
@@ -141,6 +143,13 @@ def test_a_missing_picture_leaves_the_old_page(tmp_path: Path) -> None:
     with pytest.raises(OSError, match=r"gone\.png"):
         write_html(Document("New", [Figure(tmp_path / "gone.png", "")]), tmp_path / "a.html")
     assert "<title>Old</title>" in (tmp_path / "a.html").read_text()
+
+
+@pytest.mark.parametrize("write", [write_html, write_pdf, write_markdown])
+def test_a_folder_that_cannot_be_made_is_one_line(write: Callable[[Document, Path], None], tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StorageError, match="file/report: cannot be written: "):
+        write(Document("Title", [Paragraph("Text.")]), tmp_path / "file" / "report")
 
 
 def test_fences_are_longer_than_what_they_hold(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.run import train
 from ffnn.report.advice import advice, seeds_to_show
 from ffnn.report.cli import report
-from ffnn.report.document import Block, Details, Figure, Heading, Note, Paragraph, Table, figures_of, literal
+from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Table, figures_of, literal
 from ffnn.report.experiment import experiment_blocks
 from ffnn.report.make import make_document, make_report
 from ffnn.report.pictures import Pictures
@@ -222,6 +222,17 @@ def test_what_cannot_be_made_is_left_out_with_its_reason(tmp_path: Path, trained
     (lost / "config.yaml").write_text(re.sub(r"data_dir: .*", f"data_dir: {tmp_path / 'nothing'}", text))
     notes = [b.text for b in make_document([read_run(lost)], NotDrawn(tmp_path / "b")).blocks if isinstance(b, Note)]
     assert any("Left out: calibration" in note for note in notes)
+
+
+def test_a_run_whose_tables_lack_figures_is_reported_without_them(tmp_path: Path) -> None:
+    rows = [{"class": "a", "precision": 0.5}, {"recall": 0.25, "support": 0}]
+    bare = write_run(tmp_path / "bare", **{"test/per_class": rows, "test/confusion": [[3]]})  # type: ignore[arg-type]
+    blocks = make_document([read_run(bare)], NotDrawn(tmp_path)).blocks
+    (table,) = [one for one in blocks if isinstance(one, Table) and "test images" in one.columns]
+    none = Cell(None).text
+    assert [cell.text for cell in table.cells[0]] == ["a", "50.0", none, none, none]
+    assert [cell.text for cell in table.cells[1]] == ["?", none, "25.0", none, "0"]
+    assert "No image of class ? in test" in table.caption
 
 
 def test_a_sweep_tells_all_that_was_asked(tmp_path: Path) -> None:

@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 
 from ffnn.errors import FFNNError
+from ffnn.files import StorageError
+from ffnn.lab.config import make_config
 from ffnn.lab.experiment.check import read_experiment
 from ffnn.lab.experiment.comparison import compare
 from ffnn.lab.experiment.file import plan_jobs
 from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.experiment.tables import write_comparison, write_runs
-from ffnn.lab.run import load_run
+from ffnn.lab.run import load_run, train
 from ffnn.report.make import make_written_report
+from ffnn.report.models import keep_model
 from ffnn.tracking import load_yaml
+from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.metrics import evaluate
 
 EXPERIMENT = """
@@ -90,6 +94,32 @@ def test_the_kept_model_names_no_machine_and_no_path(folder: Path, report: Path)
     originals = [path.stat().st_size for path in folder.glob("*wide*/checkpoints/best.npz")]
     kept = (model / "checkpoints" / "best.npz").stat().st_size
     assert kept < 0.6 * min(originals)  # without Adam's two moments
+
+
+def test_a_kept_model_of_ones_own_images_says_nothing_of_its_maker(tmp_path: Path) -> None:
+    home = tmp_path / "eve" / "secret"
+    home.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = (f"{n % 2}," + ",".join(map(str, rng.integers(0, 256, 4))) for n in range(40))
+    (home / "a.csv").write_text("\n".join(rows))
+    settings = {
+        "dataset": {"name": "csv", "path": str(home / "a.csv")}, "epochs": 1, "hidden_layers": [2], "engine": "numpy",
+        "runs_dir": str(home / "runs"), "tags": ["secret"], "notes": "secret", "wandb": "disabled",
+    }  # fmt: skip
+    model = keep_model(train(make_config(settings), lambda line: None), tmp_path / "model")
+    config = load_yaml(model / "config.yaml")
+    assert config["dataset"] == {"name": "csv", "path": "a.csv"}
+    assert Checkpoint.load(model / "checkpoints" / "best.npz").meta["config"] == config
+    files = [path.read_bytes() for path in model.rglob("*") if path.is_file()]
+    assert len(files) == 4
+    assert not any(b"secret" in content or str(tmp_path).encode() in content for content in files)
+
+
+@pytest.mark.parametrize("name", ["figures", "models"])
+def test_where_something_is_in_the_way_it_says_so(name: str, folder: Path, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    with pytest.raises(StorageError, match=f"{name}.*: cannot be written: "):
+        make_written_report([folder], tmp_path / "REPORT.md")
 
 
 def test_where_there_is_no_experiment_it_says_so(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ffnn.files import storing
 from ffnn.words import visible
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
@@ -114,12 +115,15 @@ def legend_below(figure: Any, handles: Any, labels: Any, columns: int) -> None:
 
 
 def save_figure(figure: Any, path: Path, svg: bool = True) -> None:
-    """Save a figure as PNG and, unless told not to, as SVG; `path` names either, the other is beside it."""
+    """Save a figure as PNG and, unless told not to, as SVG; `path` names either, the other is beside it.
+
+    Its folder is made; StorageError where the disk does not take it.
+    """
     from matplotlib import rc_context
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     # The same numbers give the same bytes: no date, and no names drawn by lot.
-    with warnings.catch_warnings(), rc_context({"svg.hashsalt": "ffnn"}):
+    with storing(path.with_suffix(".png")), warnings.catch_warnings(), rc_context({"svg.hashsalt": "ffnn"}):
+        path.parent.mkdir(parents=True, exist_ok=True)
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
         figure.savefig(path.with_suffix(".png"), dpi=130)
         if svg:
