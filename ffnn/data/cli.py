@@ -191,7 +191,9 @@ def _facts(entry: DatasetEntry, dataset: Dataset, remarks: Sequence[str]) -> "Ta
         "shape": f"{_times(dataset.shape)}, pixels 0 to {dataset.top}",
         "images": f"{len(dataset):,}, of which official test {dataset.official_test:,}",
         **({"remark": "; ".join(remarks)} if remarks else {}),
-        "imbalance": f"{counts.max() / max(1, counts.min()):.2f} : 1 (largest class : smallest)",
+        "imbalance": f"{counts.max() / counts.min():.2f} : 1 (largest class : smallest)"
+        if counts.all()
+        else "a class is empty",
         "mean, std": f"{_listed(mean)}, {_listed(std)} {of_what}",
         "digest": dataset.digest,
         "licence": entry.licence,

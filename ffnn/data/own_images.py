@@ -3,7 +3,6 @@
 What other formats of one's own have in common is here as well.
 """
 
-import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ffnn.data.catalog import DATASETS, DatasetEntry
 from ffnn.data.dataset import DataError, Dataset
+from ffnn.memory import available_bytes
 from ffnn.words import visible
 
 FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".bmp": "BMP"}
@@ -78,9 +78,10 @@ class OwnEntry(DatasetEntry):
                 f"{path}: expected images of at most {MOST_FEATURES:,} values, found {sides} = {features:,}; "
                 "make them smaller"
             )
-        if whole > memory():
+        available = available_bytes()
+        if available is not None and whole > available:
             raise DataError(
-                f"{path}: expected images that this machine's memory of {memory() / 1e9:.0f} GB can hold, "
+                f"{path}: expected images that fit into the {available / 1e9:.1f} GB of memory that are available, "
                 f"found {shape[0]:,} of {features:,} values; make them smaller or fewer"
             )
 
@@ -231,11 +232,3 @@ def _opened(path: Path) -> Iterator[Any]:
             raise DataError(f"{path}: cannot be read: {problem.strerror}") from problem
         # Pillow lets through whatever its decoders meet in damaged data, from SyntaxError to struct.error.
         raise DataError(f"{path}: expected a whole image, found damage ({visible(problem)})") from None
-
-
-def memory() -> int:
-    """Bytes of this machine's memory; 16 GiB where the system does not say."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 1 << 34

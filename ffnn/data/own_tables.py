@@ -25,6 +25,7 @@ OF_LABELS = ("label", "labels", "class", "target", "category", "y")
 """What the column of labels is usually called."""
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_FLOAT = re.compile(r"[.eE]")
 
 
 @DATASETS.register("csv")
@@ -69,7 +70,7 @@ class CsvImages(OwnEntry):
         if len(images) == first:
             raise DataError(f"{self.path}: expected lines of a label and pixels, found headings only")
         names, labels = _classes(rows.labels[first:])
-        self.check_size(self.path, images.shape)
+        self.check_size(self.path, (1, images.shape[1]))  # all together they are in memory already
         return self.made(images[first:], labels, names)
 
 
@@ -135,7 +136,7 @@ class _Rows(Iterable[str]):
                 long = f"{len(label):,}: {visible(label[:20])}..."
                 raise self._wrong(f"expected a label of at most {LONGEST_NAME} letters, found {long}")
             self.labels.append(label)
-            yield ",".join(map(_in_digits, pixels.split(","))) if "." in pixels else pixels
+            yield ",".join(map(_in_digits, pixels.split(","))) if _FLOAT.search(pixels) else pixels
         if not self.labels:
             raise DataError(f"{self._path}: expected lines of a label and pixels, found none")
 
@@ -152,8 +153,10 @@ class _Rows(Iterable[str]):
         return label, ",", ",".join(cells)
 
     def _check_headings(self, label: str, cells: list[str]) -> None:
-        """DataError where another column than the first is called as one of labels is."""
-        there = [number for number, cell in enumerate(cells, start=2) if cell.lower() in OF_LABELS]
+        """DataError where another column than the first is called as one of labels is; y beside x is no such one."""
+        names = [cell.lower() for cell in cells]
+        of_labels = [name for name in OF_LABELS if name != "y" or "x" not in names]
+        there = [number for number, name in enumerate(names, start=2) if name in of_labels]
         if there and label.lower() not in OF_LABELS:
             raise self._wrong(
                 f"expected the labels in the first column, then pixels only, found '{visible(label[:40])}' as the "
@@ -248,6 +251,8 @@ class NpzImages(OwnEntry):
             raise DataError(f"{self.path}: cannot be read: {problem.strerror or problem}") from problem
         except DataError:
             raise
+        except MemoryError as problem:
+            raise DataError(f"{self.path}: expected enough memory for its arrays; there is too little") from problem
         except UNSOUND as problem:
             raise DataError(
                 f"{self.path}: expected sound arrays without pickled objects, found {visible(problem)}"

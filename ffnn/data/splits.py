@@ -53,7 +53,7 @@ def missing_classes(names: Sequence[str], counts: Sequence[int] | Rows, part: st
     Examples
     --------
     >>> missing_classes(["cat", "dog", "emu"], [3, 0, 2], "test")
-    'no image of class dog in test: averages over classes leave it out, unless it is predicted'
+    'no image of class dog in test: balanced accuracy leaves it out; macro figures do, unless it is predicted'
     >>> missing_classes(["cat", "dog", "emu"], [3, 1, 2], "test")
     ''
     """
@@ -62,7 +62,7 @@ def missing_classes(names: Sequence[str], counts: Sequence[int] | Rows, part: st
         return ""
     shown = ", ".join(missing[:SHOWN]) + (f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else "")
     noun, it, they_are = ("class", "it", "it is") if len(missing) == 1 else ("classes", "them", "they are")
-    measured = f"averages over classes leave {it} out, unless {they_are} predicted"
+    measured = f"balanced accuracy leaves {it} out; macro figures do, unless {they_are} predicted"
     return f"no image of {noun} {shown} in {part}: {f'nothing is learned of {it}' if part == 'train' else measured}"
 
 

@@ -22,7 +22,7 @@ COMPARISON, RUNS, TRIALS, SWEEP, CONFIG = (
     "sweep/sweep.json",
     "config.yaml",
 )
-AGAIN = "mend the file, or give the command that made it again: what is there is not run again"
+AGAIN = "mend the file, or repeat the command that made it; finished runs are not trained again"
 
 
 @dataclass(frozen=True)

@@ -58,14 +58,23 @@ class Checkpoint:
 
         try:
             arrays = _read(path)
-            meta = json.loads(str(arrays.pop("meta")))
+            meta = json.loads(str(arrays.pop("meta"))) if "meta" in arrays else None
         except FileNotFoundError:
             raise FFNNError(f"{path}: no such checkpoint; expected a file written by ffnn train") from None
+        except MemoryError as problem:
+            raise FFNNError(
+                f"{path}: expected enough memory for a checkpoint of {path.stat().st_size:,} bytes; there is too "
+                "little: close other programs"
+            ) from problem
         except (OSError, *UNSOUND) as problem:
             reason = " ".join(str(problem).split())
             raise FFNNError(
                 f"{path}: expected a checkpoint written by ffnn train; it is damaged ({reason})"
             ) from problem
+        if meta is None:
+            raise FFNNError(
+                f"{path}: expected a checkpoint written by ffnn train; it has no meta, so it is another kind of file"
+            )
         checked(Meta, meta, f"{path}: meta")
         network, optimizer, extra, best = (_group(arrays, name) for name in ("network", "optimizer", "extra", "best"))
         average = {name: array for name, array in extra.items() if name == "average"}

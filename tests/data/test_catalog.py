@@ -3,12 +3,13 @@
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_set import IMAGES, LABELS, PLAIN, TRAIN, ZIPPED, Tiny, idx, write
 
-from ffnn.data import DATASETS, DataError, data_root, load
+from ffnn.data import DATASETS, DataError, data_root, digits, load
 from ffnn.errors import FFNNError
 
 OWN = ("folder", "csv", "npz")
@@ -65,6 +66,12 @@ def test_digits_are_scikit_learns(tmp_path):
     assert data.official_test == 0
     assert list(data.class_names) == [str(name) for name in reference.target_names]
     assert not (tmp_path / "not there").exists()
+
+
+def test_digits_are_there_wherever_scikit_learn_keeps_its_file(tmp_path, monkeypatch):
+    usual = load("digits", tmp_path)
+    monkeypatch.setattr(digits, "distribution", lambda name: SimpleNamespace(locate_file=tmp_path.joinpath))
+    assert load("digits", tmp_path).digest == usual.digest
 
 
 @pytest.mark.parametrize("contents", [PLAIN, ZIPPED], ids=["plain", "zipped"])

@@ -123,6 +123,13 @@ def test_info_of_own_images(run, own):
     assert ["[a]", "32", "4", "4", "40"] in lines
 
 
+def test_info_says_that_a_class_is_empty(run, own, tmp_path):
+    arrays = dict(np.load(own))
+    np.savez(tmp_path / "gap.npz", **arrays | {"class_names": np.array(["a", "b", "none"])})
+    facts = {line[0]: line[1] for line in run("info", "npz", f"--path={tmp_path / 'gap.npz'}") if len(line) == 2}
+    assert facts["imbalance"] == "a class is empty"
+
+
 def test_info_says_that_a_part_is_one(run, tmp_path, tiny, monkeypatch):
     monkeypatch.setattr(tiny, "remarks", lambda entry, root, dataset: [f"a part: {len(dataset)} of 99 in {root}"])
     write(tmp_path, PLAIN)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn.data import DataError, load, make_split
+from ffnn.data import DataError, load, make_split, own_images
 from ffnn.errors import FFNNError
 
 RANDOM = np.random.default_rng(11)
@@ -277,6 +277,8 @@ def floats(rows, form):
         floats(ROWS, "{:.1f}"),
         "label,p0,p1,p2,p3\n" + floats(ROWS, "{:.18e}"),
         quoted(floats(ROWS, "{:.1f}")),
+        floats(ROWS, "{:.0e}").replace("3e+02", "255").replace("4e", "4E"),
+        "species,x,y,z,t\n" + ROWS,
     ],
     ids=[
         "bare",
@@ -292,6 +294,8 @@ def floats(rows, form):
         "as pandas writes floats",
         "as NumPy writes",
         "quoted floats",
+        "floats without points",
+        "y beside x",
     ],
 )
 def test_csv_is_read_with_and_without_headings(tmp_path, content):
@@ -435,6 +439,17 @@ def test_a_wrong_csv_is_refused_with_its_line(tmp_path, content, message):
         own("csv", path)
     assert str(raised.value).startswith(str(path))
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("there", [GREY.size - 1, GREY.size])
+def test_more_images_than_memory_are_refused(tmp_path, monkeypatch, there):
+    monkeypatch.setattr(own_images, "available_bytes", lambda: there)
+    path = npz(tmp_path, images=GREY, labels=HALVES)
+    if there < GREY.size:
+        with pytest.raises(DataError, match=r"expected images that fit into the .* found 6 of 20 values"):
+            own("npz", path)
+    else:
+        assert len(own("npz", path)) == 6
 
 
 def npz(tmp_path, **arrays):

@@ -188,7 +188,7 @@ def test_a_class_without_an_image_is_told_in_a_line_and_lowers_no_score(tmp_path
     summary = train(config, told.append, QUIET).summary
     assert [line for line in told if "no image" in line] == [
         "no image of class 0 in train: nothing is learned of it",
-        "no image of class 4 in test: averages over classes leave it out, unless it is predicted",
+        "no image of class 4 in test: balanced accuracy leaves it out; macro figures do, unless it is predicted",
     ]
     assert summary["test/accuracy"] == 1
     names = ("balanced_accuracy", "macro_precision", "macro_recall", "macro_f1")

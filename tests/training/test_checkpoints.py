@@ -53,6 +53,23 @@ def test_damaged_files_are_one_clear_line(tmp_path: Path, content: bytes) -> Non
     assert "\n" not in str(caught.value)
 
 
+def test_another_kind_of_npz_is_not_called_damaged(tmp_path: Path) -> None:
+    np.savez(tmp_path / "x.npz", images=np.zeros(3))
+    with pytest.raises(FFNNError, match="written by ffnn train; it has no meta, so it is another kind of file"):
+        Checkpoint.load(tmp_path / "x.npz")
+
+
+def test_too_little_memory_is_no_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Checkpoint({"w": np.ones(2)}, {}, {}, {"epoch": 1}).save(tmp_path / "x.npz")
+
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError("Unable to allocate 8. GiB")
+
+    monkeypatch.setattr(np.lib.format, "read_array", full)
+    with pytest.raises(FFNNError, match=r"expected enough memory for a checkpoint of [0-9,]+ bytes"):
+        Checkpoint.load(tmp_path / "x.npz")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(FFNNError, match="no such checkpoint"):
         Checkpoint.load(tmp_path / "best.npz")
