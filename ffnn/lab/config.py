@@ -22,7 +22,7 @@ from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.nn.optimizers import own_rate
 from ffnn.reference import REFERENCES
 from ffnn.registry import Registry
-from ffnn.tracking.keys import KEY_IN_NAME, holds_key, redact
+from ffnn.tracking.keys import key_fault, redact
 from ffnn.tracking.plain import writable
 from ffnn.tracking.run_directory import folder_name_fault
 
@@ -86,8 +86,9 @@ def _no_key(long_words: bool) -> AfterValidator:
 
     def check(value: Any) -> Any:
         texts = value.values() if isinstance(value, Mapping) else [value]
-        if any(isinstance(text, str) and holds_key(text, long_words) for text in texts):
-            raise ValueError(KEY_IN_NAME)
+        for text in texts:
+            if isinstance(text, str) and (fault := key_fault(text, long_words=long_words)):
+                raise ValueError(fault)
         return value
 
     return AfterValidator(check)

@@ -14,9 +14,20 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import unquote
 
+from ffnn.synonyms import SYNONYMS, plain_name
+
 HIDDEN = "***"
 KEY_IN_NAME = "expected it without a key or password, as it stands in every record; leave that out"
 """Of what must be used as it is: blotted out, it would name something else. What was received is not shown."""
+
+WELL_KNOWN = (
+    "administrator", "changeme", "default", "docker", "example", "mariadb", "mongodb", "passwd", "password", "passwort",
+    "postgres", "postgresql", "secret", "testing", "username",
+)  # fmt: skip
+"""Passwords that programs come with, in every list: as secrets they are worth nothing, as words they are needed."""
+
+PLAIN_NAME = re.compile(r"[a-z_]{4,22}\d{0,2}")
+"""What a name of ffnn's looks like."""
 
 SHORTEST = 4
 """Letters of a text that could hold a key at all."""
@@ -143,15 +154,24 @@ def redact_values(value: Any) -> Any:
     return [redact_values(part) for part in value] if isinstance(value, list | tuple) else value
 
 
-def holds_key(name: str, long_words: bool = True) -> bool:
-    """Whether a name has in it what looks like a key.
+def key_fault(name: str, environ: Mapping[str, str] = os.environ, long_words: bool = True) -> str:
+    """Why a name may not be used, if it has in it what looks like a key; else empty.
+
+    Where it is the secret of an environment variable, that is named, as nobody would guess it.
 
     Examples
     --------
-    >>> holds_key("adam-password=x"), holds_key("adam-2024")
-    (True, False)
+    >>> key_fault("adam-2024", {})
+    ''
+    >>> key_fault("by-hunter2", {"DB_PASSWORD": "hunter2"}).partition("; ")[2]
+    'leave that out: it holds what the environment variable DB_PASSWORD holds'
     """
-    return redact(name, long_words=long_words) != name
+    if redact(name, environ, long_words) == name:
+        return ""
+    for variable, value in environ.items():
+        if any(_without(name, secret) != name for secret in _longest_first(tuple(_secrets_of(variable, value)))):
+            return f"{KEY_IN_NAME}: it holds what the environment variable {variable} holds"
+    return KEY_IN_NAME
 
 
 def without_secrets(arguments: Iterable[str]) -> list[str]:
@@ -192,8 +212,8 @@ def _names_secret(name: Any, value: str) -> bool:
 
 
 def _without(text: str, value: str) -> str:
-    """Long values go wherever they are, a short one only where it is a word."""
-    if len(value) >= 8:
+    """Long values go wherever they are, a short one, or one of letters alone, only where it is a word."""
+    if len(value) >= 8 and not value.isalpha():
         return text.replace(value, HIDDEN)
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", HIDDEN, text)
 
@@ -212,11 +232,14 @@ def _in_variables(raw: tuple[tuple[Any, Any], ...]) -> tuple[str, tuple[str, ...
     """The place of the .netrc, empty without one, and the secrets."""
     variables = {os.fsdecode(name): os.fsdecode(value) for name, value in raw}
     place = variables.get("NETRC") or (f"{variables['HOME']}/.netrc" if variables.get("HOME") else "")
-    urls = [match[2] for value in variables.values() for match in URL_PASSWORD.finditer(value)]
-    found = {value for name, value in variables.items() if _is_secret(name, value)}
-    for value in variables.values():
-        found |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
-    return place, tuple(found | {form for password in urls for form in (password, unquote(password))})
+    return place, tuple(set().union(*(_secrets_of(name, value) for name, value in variables.items())))
+
+
+def _secrets_of(name: str, value: str) -> set[str]:
+    """What of an environment variable is secret: all of it, or passwords and tokens in it."""
+    found = {value} if _is_secret(name, value) else set()
+    found |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
+    return found | {form for match in URL_PASSWORD.finditer(value) for form in (match[2], unquote(match[2]))}
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -244,9 +267,21 @@ def _written(secret: str) -> set[str]:
 
 def _could_be_told(value: str) -> bool:
     """Whether a value can be blotted out without blotting out ordinary short words and numbers."""
-    if value.isalpha() or value.isdigit():
-        return len(value) >= (6 if value.isalpha() else 8)
-    return len(value) >= 4
+    if len(value) < (6 if value.isalpha() else 8 if value.isdigit() else 4):
+        return False
+    plain = plain_name(value)
+    # Those names are imported only for what could be one of them, which few secrets could.
+    return plain not in WELL_KNOWN and not (PLAIN_NAME.fullmatch(plain) and plain in _names_of_ffnn())
+
+
+@functools.cache
+def _names_of_ffnn() -> frozenset[str]:
+    """What ffnn calls things: somebody's password may be one of them, and no message could do without it."""
+    from ffnn.data import DATASETS
+    from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
+
+    registries = (DATASETS, ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES)
+    return frozenset(plain_name(name) for names in (SYNONYMS, *registries) for name in names)
 
 
 def _of_netrc(path: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from ffnn.files import cut_unfinished_line, flush_file, replacing, storing
 from ffnn.locks import exclusive
 from ffnn.records import Format, checked, read_json
 from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
-from ffnn.tracking.keys import KEY_IN_NAME, holds_key
+from ffnn.tracking.keys import key_fault
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
@@ -27,6 +28,8 @@ CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary
 LOCK = ".lock"
 UNSAFE = '/\\:*?"<>|'
 """What ends a folder's name, or may not be in it, on some system."""
+DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""Names that Windows keeps for devices, whatever follows a dot."""
 AGAIN = "mend the file, or remove the run's folder and train it again"
 """What can be done about a damaged one."""
 
@@ -64,8 +67,7 @@ class RunDirectory:
         Raises
         ------
         FFNNError
-            If a name holds a path separator, is empty, begins with a dot or is longer than 200
-            characters; if the directory cannot be made.
+            If a name cannot be that of a folder on every system; if the directory cannot be made.
         """
         folder = group_folder(runs_dir, group)
         names = (run_id if number == 1 else f"{run_id}-{number}" for number in count(1))
@@ -140,10 +142,14 @@ class RunDirectory:
         return kept
 
     def clear_leftovers(self) -> None:
-        """Remove what a process that was killed left of files that it was writing."""
-        for folder in (self.path, self.checkpoints, self.figures):
+        """Remove what a killed process left of files that only the training process writes, which has the lock.
+
+        Figures are drawn by others, too, perhaps at this moment.
+        """
+        for folder in (self.path, self.checkpoints):
             for path in folder.glob(".*.part"):
-                path.unlink()
+                with storing(path):
+                    path.unlink(missing_ok=True)
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`, without what is not finite; a reader sees the old file or the new one."""
@@ -233,15 +239,16 @@ def folder_name_fault(name: str) -> str:
     >>> folder_name_fault("lr-0.1")
     ''
     >>> folder_name_fault("lr/0.1")
-    'expected a name of 1 to 200 characters that does not begin with a dot and has none of / \\\\ : * ? " < > |; ...'
+    'expected a name of 1 to 200 bytes that begins with no dot, ... and has none of / \\\\ : * ? " < > |; received ...'
     """
-    if holds_key(name):
-        return KEY_IN_NAME
-    if 0 < len(name) <= 200 and not name.startswith(".") and all(c not in UNSAFE and c.isprintable() for c in name):
+    if fault := key_fault(name):
+        return fault
+    well_formed = not name.startswith(".") and not name.endswith((".", " ")) and not DEVICE.fullmatch(name)
+    if well_formed and all(c not in UNSAFE and c.isprintable() for c in name) and 0 < len(name.encode()) <= 200:
         return ""
     return (
-        "expected a name of 1 to 200 characters that does not begin with a dot and has "
-        f"none of {' '.join(UNSAFE)}; received {name!r}"
+        "expected a name of 1 to 200 bytes that begins with no dot, ends in no dot or space, is no device of Windows "
+        f"such as CON, and has none of {' '.join(UNSAFE)}; received {name!r}"
     )
 
 

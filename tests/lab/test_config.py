@@ -107,7 +107,7 @@ def test_values_arrive_as_an_agent_writes_them() -> None:
 @pytest.mark.parametrize("setting", ["name", "group"])
 @pytest.mark.parametrize("text", ["a/b", "a\\b", "..", ".a", "a:b", "a\nb", 300 * "x"])
 def test_a_name_that_no_folder_can_have_is_refused_as_what_it_is(setting: str, text: str) -> None:
-    with pytest.raises(FFNNError, match=f"{setting}: expected a name of 1 to 200 characters"):
+    with pytest.raises(FFNNError, match=f"{setting}: expected a name of 1 to 200 bytes"):
         make_config(parse_settings([f"--{setting}={text}"]))
 
 
@@ -189,6 +189,11 @@ def test_values_of_the_command_line_are_python_or_yaml(argument: str, value: Any
 def test_a_mapping_that_would_be_taken_wrongly_is_refused(arguments: list[str], told: str) -> None:
     with pytest.raises(FFNNError, match=told):
         parse_settings(arguments)
+
+
+def test_quotes_are_not_proposed_for_what_was_read_whole() -> None:
+    with pytest.raises(FFNNError, match=r"as --name=value; received 'fashion_mnist'$"):
+        parse_settings(["--hidden_layers=[256,128]", "fashion_mnist"])
 
 
 def test_one_thing_is_a_list_of_one() -> None:

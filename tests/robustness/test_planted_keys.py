@@ -18,7 +18,7 @@ from ffnn.lab.rate_finder.present import command_with
 from ffnn.lab.run import train
 from ffnn.tracking import redact
 from ffnn.tracking.environment import recorded_command
-from ffnn.tracking.keys import without_secrets
+from ffnn.tracking.keys import key_fault, without_secrets
 from ffnn.tracking.wandb_client import shortened
 from ffnn.training.callbacks import Callback
 
@@ -174,6 +174,27 @@ def test_variables_of_other_programs_are_known_as_secrets(name: str, value: str)
 )  # fmt: skip
 def test_variables_that_are_only_named_alike_blot_out_no_words(name: str, value: str) -> None:
     assert redact(f"about {value} and such", {name: value}) == f"about {value} and such"
+
+
+@pytest.mark.parametrize("value", ["digits", "password", "postgres", "Fashion-MNIST", "cifar10", "momentum", "dropout"])
+def test_a_password_that_is_a_word_which_messages_need_blots_out_nothing(value: str) -> None:
+    text = f"the password of digits-adam, {value} and {value.upper()}"
+    assert redact(text, {"PGPASSWORD": value}) == text
+    assert key_fault(f"{value}-adam", {"PGPASSWORD": value}) == ""
+
+
+def test_a_password_of_letters_is_found_where_it_is_a_word() -> None:
+    environ = {"DB_PASSWORD": "marmalade"}
+    assert redact("marmalades and marmalade, pw:marmalade", environ) == "marmalades and ***, pw:***"
+
+
+def test_a_refused_name_is_traced_to_its_variable_and_does_not_show_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"DB_PASSWORD": "marmalade", "DATABASE_URL": "postgresql://me:0rang3@host/db"}.items():
+        monkeypatch.setenv(name, value)
+        secret = value.rpartition("me:")[2].partition("@")[0]
+        with pytest.raises(FFNNError, match=f"environment variable {name} holds$") as refusal:
+            make_config({"group": f"by-{secret}"})
+        assert secret not in str(refusal.value)
 
 
 QUOTED = {

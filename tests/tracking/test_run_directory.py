@@ -51,13 +51,39 @@ def test_a_name_taken_at_the_last_moment_is_left_alone(tmp_path: Path, monkeypat
     assert RunDirectory.create(tmp_path, "g", "run").path.name == "run-2"
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\\b", "../up", ".hidden", "a\nb", "a:b", "x" * 201])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        "a/b",
+        "a\\b",
+        "../up",
+        ".hidden",
+        "a\nb",
+        "a:b",
+        "x" * 201,
+        "ä" * 101,
+        "a.",
+        "a ",
+        "CON",
+        "nul",
+        "Lpt1.txt",
+        "com¹",
+    ],
+)
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(FFNNError, match="group: expected a name"):
         RunDirectory.create(tmp_path, name, "run")
     with pytest.raises(FFNNError, match="name: expected a name"):
         RunDirectory.create(tmp_path, "g", name)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["x" * 200, "ä" * 100, "console", "com", "a.b", "con-1", " a"])
+def test_names_that_every_system_takes_are_taken(tmp_path: Path, name: str) -> None:
+    assert RunDirectory.create(tmp_path, name, name).path.name == name
 
 
 def test_a_file_in_the_way_is_one_line(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.sweep.marks import Marks
 from ffnn.tracking import load_yaml
-from ffnn.tracking.keys import KEY_IN_NAME, holds_key
+from ffnn.tracking.keys import key_fault
 
 ONLY_WITH_W_AND_B = ("metrics", "scheduler", "controller", "job", "image_uri")
 DEFAULT_COMMAND = ["${env}", "${interpreter}", "-m", "ffnn", "train", "${args}"]
@@ -126,8 +126,8 @@ def read_sweep(path: Path) -> Sweep:
         received = "an empty file" if values is None else repr(values)
         raise FFNNError(f"{path}: expected a sweep file with method, metric and parameters; received {received}")
     marks = Marks(path)
-    for place in _keys_in(values):
-        raise FFNNError(f"{marks.at(*place)}: {KEY_IN_NAME}")
+    for place, fault in _keys_in(values):
+        raise FFNNError(f"{marks.at(*place)}: {fault}")
     if "question" in values and "method" not in values:
         raise FFNNError(f"{path}: expected a sweep file; received an experiment, which runs by: ffnn run {path}")
     for key in ONLY_WITH_W_AND_B:
@@ -144,10 +144,10 @@ def read_sweep(path: Path) -> Sweep:
     return Sweep(path, file, marks)
 
 
-def _keys_in(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """Where in a file something looks like a key."""
-    if isinstance(value, str) and holds_key(value, long_words=False):
-        yield place
+def _keys_in(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Where in a file something looks like a key, and what is said of it."""
+    if isinstance(value, str) and (fault := key_fault(value, long_words=False)):
+        yield place, fault
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, part in parts:
         yield from _keys_in(part, (*place, name))
