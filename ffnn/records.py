@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from ffnn.errors import FFNNError
 
 LARGEST = 2**1023
-"""Of whole numbers: the next power of two is beyond every float."""
+"""The largest whole number that is read: a float can hold it, but not twice as much."""
 COUNTABLE = 2**63 - 1
 """Of numbers that count something: arrays hold them."""
 
@@ -96,6 +97,11 @@ def read_json(path: Path, model: type[Format], fix: str = "") -> dict[str, Any]:
     return checked(model, values, path, fix)
 
 
+def mismatch(name: str, expected: str, received: object) -> PydanticCustomError:
+    """What a model's validator raises of a value within it: a ValueError would show all of the model's values."""
+    return PydanticCustomError("mismatch", "{expected}", {"name": name, "expected": expected, "received": received})
+
+
 def _with(message: str, fix: str) -> str:
     return f"{message}; {fix}" if fix else message
 
@@ -141,6 +147,9 @@ def _fault(error: Mapping[str, Any]) -> _Fault:
     name = ".".join(str(part) for part in error["loc"] if not str(part).startswith(_ALTERNATIVES))
     if error["type"] == "value_error":
         return _Fault(name, str(error["msg"]).removeprefix("Value error, expected "), error["input"])
+    if error["type"] == "mismatch":
+        about = error["ctx"]
+        return _Fault(".".join(filter(None, (name, about["name"]))), about["expected"], about["received"])
     if error["type"] == "missing":
         return _Fault(name, "a value", None)
     words = _EXPECTED.get(error["type"], str(error["msg"]))
@@ -166,7 +175,7 @@ _EXPECTED = {
 
 
 def _shown(value: object) -> str:
-    """What was received, cut; a whole number of more digits than Python prints by its size."""
+    """What was received, shortened. Of a whole number that is too long to print, the number of its bits."""
     if value is None:
         return "nothing"
     if isinstance(value, int) and not -LARGEST <= value <= LARGEST:

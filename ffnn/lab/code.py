@@ -57,8 +57,9 @@ def code_digest(parts: Iterable[Any], framework: str = "ffnn") -> str:
 
     Notes
     -----
-    Code that has no file, such as that of a notebook, and a file that was changed after this process began, which may
-    hold other code than the process has read, give a hash that no other process has. Their runs are made anew.
+    Two kinds of code cannot be compared with that of an earlier run: code without a file, as in a notebook, and a file
+    that was changed after this process began, so that the process may have read an older version. The hash is then a
+    random one, and such runs are always trained again.
     """
     found = [_package_digest()] if framework == "ffnn" else [_package_digest(), _package_digest(FRAMEWORKS)]
     found += sorted({_part_digest(part) for part in parts if not _is_own(part)})

@@ -2,13 +2,22 @@
 
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ffnn.lab.experiment.measures import MEASURES
-from ffnn.records import Count, Format, Number
+from ffnn.records import Count, Format, Number, mismatch
 
 FIGURES = ("difference", "difference ± 95 %", "from the edge", "p", "p (Holm)", "Hedges g")
 ENDS = (" mean", " std", " ± 95 %")
+
+
+def _known(measure: str) -> str:
+    if measure not in MEASURES:
+        raise ValueError(f"expected a measure that this ffnn knows, one of {', '.join(MEASURES)}")
+    return measure
+
+
+KnownMeasure = Annotated[str, AfterValidator(_known)]
 
 
 class Tested(Format):
@@ -23,7 +32,7 @@ class Tested(Format):
         for name, value in values.items() if isinstance(values, dict) else ():
             is_figure = name in FIGURES or name.endswith(ENDS)
             if is_figure and value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
-                raise ValueError(f"expected a number as {name}")
+                raise mismatch(name, "a number", value)
         return values
 
 
@@ -40,13 +49,7 @@ class Claim(Tested):
     """A claim of comparison.json."""
 
     claim: str
-    measure: str
-
-    @model_validator(mode="after")
-    def _known(self) -> "Claim":
-        if self.measure not in MEASURES:
-            raise ValueError(f"expected a measure that this ffnn knows, one of {', '.join(MEASURES)}")
-        return self
+    measure: KnownMeasure
 
 
 class Comparison(Format):
@@ -57,7 +60,7 @@ class Comparison(Format):
     found: str
     verdict: str
     certainty: str
-    metric: str
+    metric: KnownMeasure
     margin: Number
     reference: str
     conditions: Annotated[list[Condition], Field(min_length=1)]
@@ -66,12 +69,6 @@ class Comparison(Format):
     notes: list[str] = Field(default=[])
     command: str = ""
     experiment: dict[str, Any] = Field(default={})
-
-    @model_validator(mode="after")
-    def _known(self) -> "Comparison":
-        if self.metric not in MEASURES:
-            raise ValueError(f"expected a metric that this ffnn knows, one of {', '.join(MEASURES)}")
-        return self
 
 
 class Sweep(Format):

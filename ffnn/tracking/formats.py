@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
-from ffnn.records import LARGEST, Count, Format, Number, Positive
+from ffnn.records import LARGEST, Count, Format, Number, Positive, mismatch
 
 MEASURED = ("test/", "best/", "time/")
 """What begins so is a number whatever is measured, but for the summary's two tables."""
@@ -65,10 +65,10 @@ class Summary(Format):
     def _figures(cls, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items():
             if name.startswith(MEASURED) and name not in TABLES and not _is_number(value):
-                raise ValueError(f"expected a number as {name}")
+                raise mismatch(name, "a number", value)
         matrix = values.get("test/confusion")
         if isinstance(matrix, list) and not all(isinstance(row, list) and len(row) == len(matrix) for row in matrix):
-            raise ValueError("expected as many columns as rows as test/confusion")
+            raise mismatch("test/confusion", "a square table", matrix)
         return values
 
 

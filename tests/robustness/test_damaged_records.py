@@ -25,9 +25,13 @@ DAMAGED = [
     ("history.jsonl", '{"epoch": 1}\n{"epoch": 1}\n', "history.jsonl:2: expected epoch 2; received 1"),
     ("history.jsonl", '{"epoch": 2}\n', "history.jsonl:1: expected epoch 1; received 2"),
     ("summary.json", '{"epochs": "x"}', "summary.json: epochs: expected a whole number; received 'x'"),
-    ("summary.json", '{"test/accuracy": "high"}', "summary.json: expected a number as test/accuracy"),
+    ("summary.json", '{"test/accuracy": "high"}', "summary.json: test/accuracy: expected a number; received 'high'"),
     ("summary.json", f'{{"mine": {HUGE}}}', "summary.json: mine: expected a finite number"),
-    ("summary.json", '{"test/confusion": [[1, 2]]}', "summary.json: expected as many columns as rows"),
+    (
+        "summary.json",
+        '{"test/confusion": [[1, 2]]}',
+        "test/confusion: expected a square table; received [[1, 2]]",
+    ),
     ("summary.json", '{"diverged": "no"}', "summary.json: diverged: expected true or false; received 'no'"),
     ("environment.json", '{"data": null}', "environment.json: data: expected names and values; received nothing"),
     ("environment.json", '{"data": {"counts": {"test": "many"}}}', "data.counts.test: expected a whole number"),
@@ -123,9 +127,12 @@ COMPARED: dict[str, Any] = {
     ("change", "words"),
     [
         ({"margin": "wide"}, "comparison.json: margin: expected a number; received 'wide'"),
-        ({"metric": "test/charm"}, "comparison.json: expected a metric that this ffnn knows"),
+        ({"metric": "test/charm"}, "comparison.json: metric: expected a measure that this ffnn knows"),
         ({"conditions": [{"runs": 1, "verdict": "v"}]}, "conditions.0.condition: expected a value; received nothing"),
-        ({"conditions": [{**COMPARED["conditions"][0], "p (Holm)": "x"}]}, "expected a number as p"),
+        (
+            {"conditions": [{**COMPARED["conditions"][0], "p (Holm)": "x"}]},
+            "0.p (Holm): expected a number; received 'x'",
+        ),
         ({"found": None}, "comparison.json: found: expected text; received nothing"),
     ],
 )
