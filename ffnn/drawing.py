@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 
 
 @contextmanager
@@ -50,12 +50,8 @@ def import_matplotlib() -> None:
             matplotlib.rcParams["backend"] = chosen  # as it would have done itself, for pyplot
 
 
-def _to_stderr(line: str) -> None:
-    say(line, err=True)
-
-
 @contextmanager
-def harmless(what: str, notify: Callable[[str], None] = _to_stderr) -> Iterator[None]:
+def harmless(what: str, notify: Callable[[str], None] = to_stderr) -> Iterator[None]:
     """Within it a picture may fail: one line says so, and what it is a picture of is not lost with it.
 
     Examples

@@ -11,11 +11,12 @@ from typing import Any
 from ffnn.errors import FFNNError
 from ffnn.lab.build import Parts
 from ffnn.lab.config import Config, make_config, name_of
-from ffnn.lab.run import prepare, to_stderr
+from ffnn.lab.run import prepare
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
 from ffnn.lab.termination import Interruption
 from ffnn.records import checked
+from ffnn.terminal import to_stderr
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
 from ffnn.training.callbacks import LAST, PREVIOUS, Best
 from ffnn.training.checkpoints import Checkpoint, restore
@@ -115,10 +116,11 @@ def _same_data(record: RunRecord, parts: Parts) -> None:
     then, now = record.environment.get("data", {}), describe_data(parts)
     for name in ("digest", "split_digest"):
         if then.get(name) != now[name]:
-            what = "data" if name == "digest" else "split"
+            what = "data set" if name == "digest" else "split into parts"
             raise FFNNError(
-                f"{record.path}: expected the {what} that it was trained on ({str(then.get(name))[:12]}); the {what} "
-                f"here are others ({now[name][:12]}): bring those back, or train anew with --config"
+                f"{record.path}: expected the {what} that the run was trained on, with the digest "
+                f"{str(then.get(name))[:12]}; received another one, with the digest {now[name][:12]}: restore the data "
+                f"as they were, or train a new run: ffnn train --config {record.path}/config.yaml"
             )
 
 
@@ -168,9 +170,14 @@ def _starting_point(directory: RunDirectory, notify: Notify) -> tuple[Checkpoint
     return None, []
 
 
+def _epochs_then(record: RunRecord) -> int:
+    """For how many epochs the run was begun; a config.yaml without that line means the default."""
+    return make_config(record.config).epochs
+
+
 def _longer(record: RunRecord, config: Config) -> str:
     schedule = name_of(config.schedule)
-    line = f"epochs: {record.config['epochs']} become {config.epochs}"
+    line = f"epochs: {_epochs_then(record)} become {config.epochs}"
     return (
         line
         if schedule == "constant"
@@ -182,7 +189,7 @@ def _digest(record: RunRecord, config: Config, changed: bool) -> str | None:
     """What an experiment knows the run by; nothing where no single config and code have made it."""
     if changed:
         return None
-    same = config.epochs == record.config["epochs"]
+    same = config.epochs == _epochs_then(record)
     return record.summary.get("config_digest") if same else config.digest()
 
 
@@ -192,5 +199,5 @@ def _write_down(directory: RunDirectory, record: RunRecord, config: Config, chec
     entry = {name: now[name] for name in ("time", "versions", "git_commit", "command")}
     entry |= {name: checkpoint.meta[name] if checkpoint else 0 for name in ("epoch", "step")}
     directory.write_environment({**record.environment, "resumed": [*record.environment.get("resumed", []), entry]})
-    if config.epochs != record.config["epochs"]:
+    if config.epochs != _epochs_then(record):
         directory.write_config({**record.config, "epochs": config.epochs})

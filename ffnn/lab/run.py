@@ -21,12 +21,12 @@ from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
 from ffnn.lab.termination import Interruption
 from ffnn.nn.schedules import Clock
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run, speed_warning
 from ffnn.training.checkpoints import Checkpoint
 from ffnn.training.trainer import Callback
 
-__all__ = ["Notify", "config_here", "load_run", "prepare", "resolve", "run_id", "to_stderr", "train", "untrained"]
+__all__ = ["Notify", "config_here", "load_run", "prepare", "resolve", "run_id", "train", "untrained"]
 
 
 def train(
@@ -143,10 +143,6 @@ def run_id(config: Config) -> str:
     """A name that sorts by kind and time, such as "digits-adam-s0-20261121-101500"."""
     label = config.name or f"{name_of(config.dataset)}-{name_of(config.optimizer)}"
     return f"{label}-s{config.seed}-{time.strftime('%Y%m%d-%H%M%S')}"
-
-
-def to_stderr(line: str) -> None:
-    say(line, err=True)
 
 
 def config_here(record: RunRecord) -> Config:

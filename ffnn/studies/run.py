@@ -22,7 +22,7 @@ from ffnn.report.pdf import write_pdf
 from ffnn.studies.file import read_study
 from ffnn.studies.finished import SECTIONS, Finished
 from ffnn.studies.page import make_page, make_summary, write_figures
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 
 
 def run_study(
@@ -56,7 +56,7 @@ def run_study(
     name = f"study-{path.stem}"
     planned = plan_jobs(study.experiment, name, settings, seeds)
     jobs = [Job(job.condition, job.config.model_copy(update={"group": name})) for job in planned]
-    records = run_experiment(jobs, workers, _say, fresh)
+    records = run_experiment(jobs, workers, to_stderr, fresh)
     claims = study.experiment.compare.model_copy(update={"claims": study.tests})
     comparison = compare(study.experiment.model_copy(update={"compare": claims}), records)
     folder = Path(jobs[0].config.runs_dir) / name
@@ -81,7 +81,3 @@ def _own_sections(name: str) -> Any:
     if name.isidentifier() and find_spec(module):
         import_module(module)
     return SECTIONS.create(name) if name in SECTIONS else None
-
-
-def _say(line: str) -> None:
-    say(line, err=True)

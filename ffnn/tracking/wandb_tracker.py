@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 import ffnn
 from ffnn.files import same_file
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 from ffnn.tracking.background import BackgroundWorker, Job
 from ffnn.tracking.delivery import LOST, PARTIAL, RECORDED, SENT, UNSENT, Delivery
 from ffnn.tracking.plain import finite, finite_numbers
@@ -44,11 +44,6 @@ from ffnn.tracking.wandb_settings import VARIABLES, WandbSettings, resolve_mode
 HURRY_SECONDS = 2.5  # of the five that a process has which is told to end
 COMPLETE = ("finished", "stopped")  # every other status is a failed run to W&B
 UNFINISHED = Delivery(LOST, "the process ended before W&B had everything")
-
-
-def print_to_stderr(line: str) -> None:
-    """Where a tracker's lines go unless it is told otherwise."""
-    say(line, err=True)
 
 
 class WandbTracker:
@@ -83,7 +78,7 @@ class WandbTracker:
         config: Mapping[str, Any],
         settings: WandbSettings,
         dataset: DatasetReference | None = None,
-        notify: Callable[[str], None] = print_to_stderr,
+        notify: Callable[[str], None] = to_stderr,
     ) -> None:
         self.directory, self.settings, self.dataset, self.notify = directory, settings, dataset, notify
         self.folder = directory.path / "wandb"

@@ -1,5 +1,6 @@
 """A run that was killed at any moment goes on to the same bits; what cannot be resumed is refused in one line."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from lab.killed_runs import differences
 
 from ffnn.errors import FFNNError
+from ffnn.files import StorageError
 from ffnn.lab.config import Config, make_config
 from ffnn.lab.resume import resume
 from ffnn.lab.run import train
@@ -158,6 +160,39 @@ def test_a_finished_run_says_so_and_is_left_as_it_is(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in record.path.rglob("*") if path.is_file()} == before
 
 
+def test_a_config_without_epochs_means_the_default(tmp_path: Path) -> None:
+    path = quietly(tmp_path, stop_at=3, epochs=15).path
+    lines = (path / "config.yaml").read_text().splitlines()
+    (path / "config.yaml").write_text("\n".join(line for line in lines if not line.startswith("epochs:")) + "\n")
+    again, said = go_on(path, 2)
+    assert "epochs: 15 become 2" in said
+    assert (again.config["epochs"], again.summary["epochs"]) == (2, 2)
+
+
+def test_what_another_process_draws_is_left_alone_and_a_file_that_vanishes_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = RunDirectory(quietly(tmp_path, stop_at=3).path)
+    drawn, left, gone = directory.figures / ".a.png.7.part", directory.checkpoints / ".b.7.part", tmp_path / ".c.part"
+    drawn.touch()
+    left.touch()
+    glob = Path.glob
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: [*glob(self, pattern), gone])
+    directory.clear_leftovers()
+    assert (drawn.exists(), left.exists()) == (True, False)
+
+
+def test_a_file_that_cannot_be_removed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path, **more: Any) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    directory = RunDirectory(tmp_path)
+    (tmp_path / ".a.7.part").touch()
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(StorageError, match="cannot be written"):
+        directory.clear_leftovers()
+
+
 def test_a_run_that_its_patience_has_ended_is_over(tmp_path: Path) -> None:
     record = quietly(tmp_path, patience=1, learning_rate=3.0, epochs=30)
     assert record.summary["epochs"] < 30
@@ -223,7 +258,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     path = quietly(tmp_path / "runs", stop_at=3, **own).path
     table.write_text("\n".join(["label,a,b", *rows[:-1], "1,21,7"]))
     before = (path / "history.jsonl").exists(), (path / "summary.json").read_text()
-    with pytest.raises(FFNNError, match="expected the data that it was trained on"):
+    with pytest.raises(FFNNError, match="expected the data set that the run was trained on"):
         resume(path, None, lambda line: None, Callback())
     assert before == ((path / "history.jsonl").exists(), (path / "summary.json").read_text())
 

@@ -27,7 +27,7 @@ def lr_find(ctx: click.Context, config_file: Path | None, steps: int, low: float
     """
     from ffnn.lab.rate_finder import range_test, suggest
     from ffnn.lab.rate_finder.present import command_with, in_words, new_folder, write_files
-    from ffnn.lab.run import to_stderr
+    from ffnn.terminal import to_stderr
 
     test = range_test(config_of(config_file, parse_settings(ctx.args)), to_stderr, low, high, steps)
     suggestion = suggest(test.rates, test.smoothed)

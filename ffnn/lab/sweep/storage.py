@@ -15,7 +15,7 @@ from ffnn.lab.sweep.journal import open_journal
 from ffnn.lab.sweep.patience import Patience
 from ffnn.lab.sweep.postgres import SCHEMES, advisory_lock, away, open_database, public_url
 from ffnn.locks import HolderFile
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -80,19 +80,15 @@ def public_address(address: str | Path) -> str:
 
 
 def _open_journal(path: Path) -> Storage:
-    lock = HolderFile(path.with_name(f"{path.name}.claim.lock"), _tell)
+    lock = HolderFile(path.with_name(f"{path.name}.claim.lock"), to_stderr)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return Storage(open_journal(path, _tell), str(path), lock.held)
+        return Storage(open_journal(path, to_stderr), str(path), lock.held)
     except OSError as problem:
         raise FFNNError(f"--storage: expected a file that can be written; {path}: {problem.strerror}") from None
-
-
-def _tell(line: str) -> None:
-    say(line, err=True)
 
 
 def _open_postgres(url: str) -> Storage:
     storage, engine, close = open_database(url)
     shown = public_url(url)
-    return Storage(storage, shown, partial(advisory_lock, engine), Patience(shown, away, _tell), close)
+    return Storage(storage, shown, partial(advisory_lock, engine), Patience(shown, away, to_stderr), close)
