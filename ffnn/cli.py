@@ -37,6 +37,10 @@ def main() -> None:
         code = _complain(problem.format_message())
     except FFNNError as problem:
         code = _complain(str(problem))
+    except MemoryError:
+        from ffnn.memory import RAN_OUT
+
+        code = _complain(RAN_OUT)
     except (click.Abort, KeyboardInterrupt) as problem:
         if isinstance(problem.__cause__, EOFError):
             raise problem.__cause__ from None  # click takes every one for Ctrl-D at a question, and ffnn asks none
@@ -127,7 +131,9 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     while rest:
         argument = rest.pop(0)
         if not argument.startswith("--"):
-            cut = next((name for name, value in settings.items() if str(value)[:1] in ("[", "{")), None)
+            cut = next(
+                (name for name, value in settings.items() if isinstance(value, str) and value[:1] in ("[", "{")), None
+            )
             fix = f"; put all of --{cut} in quotes, as it has spaces" if cut else ""
             raise FFNNError(f"expected settings as --name=value; received {argument!r}{fix}")
         name, equals, text = argument[2:].partition("=")

@@ -3,9 +3,11 @@
 The system would refuse it in the middle, or swap, or kill the process without a word.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 from ffnn.errors import FFNNError
 
@@ -13,6 +15,10 @@ SMALL = 1 << 28
 """Bytes that nobody asks the system about."""
 EVALUATED = 1024
 """Rows that are evaluated at once."""
+
+
+RAN_OUT = "memory ran out: take fewer units or layers, smaller batches, or fewer processes at a time"
+"""What is said of a MemoryError, which has no words of its own that would help."""
 
 
 def needed_bytes(sizes: Sequence[int], batch: int, slots: int, itemsize: int = 4) -> int:
@@ -56,16 +62,57 @@ def check_memory(name: str, sizes: Sequence[int], batch: int, slots: int, itemsi
         )
 
 
-def available_bytes() -> int | None:
-    """Memory that this process can still have, also in a container; None where the system does not say."""
+def available_bytes(root: Path = Path("/")) -> int | None:
+    """Memory that this process can still have, also in a container or a job; None where the system does not say.
+
+    Parameters
+    ----------
+    root : Path
+        Where the system's files are.
+    """
     known = []
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        known += [1024 * int(line.split()[1]) for line in lines if line.startswith("MemAvailable:")]
-        group = Path("/sys/fs/cgroup")
-        limit = (group / "memory.max").read_text(encoding="ascii").strip()
-        if limit.isdigit():
-            known.append(max(0, int(limit) - int((group / "memory.current").read_text(encoding="ascii"))))
-    except (OSError, ValueError, IndexError):
-        pass
+    known += [1024 * count for count in _figures(root / "proc/meminfo", ("MemAvailable:",))]
+    for group, names in _groups(root):
+        with suppress(OSError, ValueError):
+            limit, used = (int((group / name).read_text(encoding="ascii")) for name in names.files)
+            known.append(max(0, limit - used + sum(_figures(group / "memory.stat", names.cache))))
     return min(known, default=None)
+
+
+class _Names(NamedTuple):
+    """What a version of control groups calls its files: the limit and the use, and the cache that is given back."""
+
+    folder: str
+    files: tuple[str, str]
+    cache: tuple[str, ...]
+
+
+_VERSION_2 = _Names("", ("memory.max", "memory.current"), ("inactive_file", "active_file", "slab_reclaimable"))
+_VERSION_1 = _Names(
+    "memory", ("memory.limit_in_bytes", "memory.usage_in_bytes"), ("total_inactive_file", "total_active_file")
+)
+
+
+def _groups(root: Path) -> Iterator[tuple[Path, _Names]]:
+    """The control groups that this process is in, the outermost first: the limit of each of them holds."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return
+    for line in lines:
+        controllers, _, place = line.partition(":")[2].partition(":")
+        if controllers and "memory" not in controllers.split(","):
+            continue
+        names = _VERSION_1 if controllers else _VERSION_2
+        top, parts = root / "sys/fs/cgroup" / names.folder, [part for part in place.split("/") if part]
+        for depth in range(len(parts) + 1 if ".." not in parts else 1):
+            yield top.joinpath(*parts[:depth]), names
+
+
+def _figures(path: Path, names: Sequence[str]) -> list[int]:
+    """The numbers after these names, each on a line of its own; none where the file is not there."""
+    try:
+        pairs = [line.split() for line in path.read_text(encoding="ascii").splitlines()]
+        return [int(words[1]) for words in pairs if len(words) > 1 and words[0] in names]
+    except (OSError, ValueError):
+        return []

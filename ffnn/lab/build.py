@@ -128,6 +128,7 @@ def blueprint(config: Config, source: Source) -> Blueprint:
 
 def build(config: Config, source: Source | None = None) -> Parts:
     """All parts of the run that `config` describes, with initial weights; images are loaded unless they are given."""
+    check_fits(config)  # before the data are loaded
     source = source or load_source(config)
     dataset, split, pool = source.dataset, source.split, source.pool
     batch_size = len(split.train) if config.batch_size == "full" else config.batch_size
@@ -153,12 +154,22 @@ def build(config: Config, source: Source | None = None) -> Parts:
 def build_objective(config: Config, source: Source, engine: Engine) -> Objective:
     """The network on an engine, with its loss and penalty."""
     dataset = source.dataset
-    rows = len(source.split.train) if config.batch_size == "full" else config.batch_size
-    sizes = [dataset.features, *(config.hidden_layers or []), len(dataset.class_names)]
-    check_memory("hidden_layers", sizes, rows, len(build_optimizer(config).slots), int(config.dtype[5:]) // 8)
+    check_fits(config, dataset.features, len(dataset.class_names), len(source.split.train))
     network = Network(build_layers(config, len(dataset.class_names)), dataset.features, engine, config.seed)
     penalty = L2Penalty(config.l2, config.l2_per_example) if config.l2 else None
     return Objective(network, build_loss(config, dataset, source.split), penalty)
+
+
+def check_fits(config: Config, inputs: int = 1, classes: int = 2, rows: int = 1) -> None:
+    """FFNNError if this machine has no memory for the network now; of unknown data the least is assumed.
+
+    What a GPU trains takes its memory, and its engine says when that is full.
+    """
+    if config.engine == "cupy":
+        return
+    batch = rows if config.batch_size == "full" else config.batch_size
+    sizes = [inputs, *(config.hidden_layers or []), classes]
+    check_memory("hidden_layers", sizes, batch, len(build_optimizer(config).slots), int(config.dtype[5:]) // 8)
 
 
 def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:

@@ -17,7 +17,6 @@ from ffnn.data import AUGMENTATIONS, DATASETS, NORMALIZATIONS, SAMPLERS, SPLITS
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.code import code_digest, feature_releases
 from ffnn.lab.values import with_overrides
-from ffnn.memory import check_memory
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES
 from ffnn.nn.optimizers import own_rate
 from ffnn.reference import REFERENCES
@@ -306,11 +305,8 @@ class Config(BaseModel):
         if not isinstance(self.optimizer, str) and "learning_rate" in self.optimizer:
             raise ValueError("optimizer: expected the learning rate as learning_rate beside it, not among its options")
         options = {} if self.weight_decay is None else {"weight_decay": self.weight_decay}
-        optimizer = OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
+        OPTIMIZERS.create(self.optimizer, learning_rate=self.learning_rate, **options)
         SCHEDULES.create(self.schedule).check(self.learning_rate or 0.0)
-        # As far as it is known before the data: inputs and classes are checked when the network is built.
-        batch, itemsize = 1 if self.batch_size == "full" else self.batch_size, int(self.dtype[5:]) // 8
-        check_memory("hidden_layers", [1, *(self.hidden_layers or []), 2], batch, len(optimizer.slots), itemsize)
         takes_logits = "label_smoothing" in LOSSES.options(name_of(self.loss))
         if self.output_softmax and takes_logits and not self.double_softmax:
             raise ValueError(

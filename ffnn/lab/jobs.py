@@ -7,12 +7,13 @@ experiment goes on where it stopped and nothing is trained twice.
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
-from contextlib import ExitStack
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,19 @@ from ffnn.lab.company import Company, TakenError, refuse
 from ffnn.lab.config import Config
 from ffnn.lab.run import Notify, train
 from ffnn.lab.stacked import Member, stack_key, train_stacked
+from ffnn.memory import RAN_OUT
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
 from ffnn.words import count_of
 
 Outcome = RunRecord | FFNNError | TakenError
+
+KILLED = (
+    "a process was killed, and what all of them were making is lost: run it again; "
+    "if memory ran out, take fewer --workers"
+)
+"""Nobody can tell which of a pool's processes it was: Python ends them all."""
 
 
 @dataclass(frozen=True)
@@ -106,25 +114,38 @@ def _run_batches(
             show = ProgressBar(transient=True) if sys.stderr.isatty() else Callback()
             yield from _until_stopped(batch, _run_claimed(batch, notify, show, None, company, wait))
         return
-    if not batches:
-        return
+    waiting = deque(batches)
+    while waiting:
+        yield from _run_in_pool(waiting, workers, notify, company, wait)
+
+
+def _run_in_pool(
+    waiting: deque[list[Job]], workers: int, notify: Notify, company: Company | None, wait: bool
+) -> Iterator[tuple[Job, Outcome]]:
+    """Run batches until none is waiting or a process was killed, which no pool outlives."""
+    threads = max(1, usable_cores() // workers)
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    threads, rest = max(1, usable_cores() // workers), iter(batches)
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
 
-        def begin(batch: list[Job]) -> None:
-            under_way[pool.submit(_run_quietly, batch, threads, company, wait)] = batch
+        def begin() -> None:
+            with suppress(BrokenProcessPool):  # then it is left for the next pool
+                under_way[pool.submit(_run_quietly, waiting[0], threads, company, wait)] = waiting[0]
+                waiting.popleft()
 
         # No more are handed over than run: what waits in the pool could not be called back.
         under_way: dict[Future[Any], list[Job]] = {}
-        for batch in islice(rest, workers):
-            begin(batch)
+        for _ in range(min(workers, len(waiting))):
+            begin()
         while under_way:
             for future in wait_for(under_way, return_when=FIRST_COMPLETED).done:
                 batch = under_way.pop(future)
-                outcomes, lines = future.result()
-                for following in islice(rest, 1):
-                    begin(following)
+                lines: list[str] = []
+                try:
+                    outcomes, lines = future.result()
+                except BrokenProcessPool:
+                    outcomes = [FFNNError(KILLED) for _ in batch]
+                if waiting:
+                    begin()
                 for line in lines:
                     notify(line)
                 yield from _until_stopped(batch, outcomes)
@@ -157,7 +178,7 @@ def _run_claimed(
 
 
 def _wait(who: str) -> None:
-    """Do so."""
+    """For `claimed`: wait until the other process has made the run, without a word."""
 
 
 def _stacks_in_words(batches: Sequence[Sequence[Job]]) -> str:
@@ -211,12 +232,16 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
             return [train(jobs[0].config, notify, progress, max_threads=threads)]
         except FFNNError as problem:
             return [problem]
+        except MemoryError:
+            return [FFNNError(RAN_OUT)]
     shows = [progress, *(Callback() for _ in jobs[1:])]
     members = [Member(job.config, notify, show) for job, show in zip(jobs, shows, strict=True)]
     try:
         train_stacked(members, threads)
     except FFNNError as problem:
         return [member.outcome or problem for member in members]
+    except MemoryError:
+        return [member.outcome or FFNNError(RAN_OUT) for member in members]
     return [member.outcome for member in members if member.outcome is not None]
 
 

@@ -66,7 +66,8 @@ class PortableNetwork(Network):
     def __init__(self, recipe: Recipe) -> None:
         layers = recipe.layers
         sizes = [recipe.input_size, *layers.get("hidden_layers", ()), layers.get("num_outputs", 1)]
-        check_memory("hidden_layers", sizes, batch=1, slots=2, itemsize=int(recipe.dtype[5:]) // 8)
+        if recipe.engine != "cupy":  # a GPU has its own memory
+            check_memory("hidden_layers", sizes, batch=1, slots=2, itemsize=int(recipe.dtype[5:]) // 8)
         engine = shared_engine(recipe.engine, recipe.dtype)
         super().__init__(mlp_layers(**recipe.layers), recipe.input_size, engine, recipe.seed)
         self.recipe = recipe

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 
 from ffnn.errors import FFNNError
+from ffnn.lab.build import check_fits
 from ffnn.lab.config import name_of
 from ffnn.lab.experiment.check import Checked
 from ffnn.lab.experiment.comparison import Comparison, compare
@@ -15,7 +16,7 @@ from ffnn.lab.experiment.present import leave_files, present_comparison, present
 from ffnn.lab.experiment.words import plan_in_words, replaced_in_words
 from ffnn.lab.jobs import Job, Once, company_of, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
-from ffnn.terminal import say
+from ffnn.terminal import to_stderr
 from ffnn.tracking import Delivery, RunRecord
 
 
@@ -60,9 +61,9 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool, stack: int
     try:
         for place, one in enumerate(checked):
             name = one.path.stem
-            _say(("\n" if place else "") + plan_in_words(one))
+            to_stderr(("\n" if place else "") + plan_in_words(one))
             for line in replaced_in_words(one):
-                _say(line)
+                to_stderr(line)
             # What it becomes if anything unforeseen ends the series here.
             outcomes[name] = "broke off"
             try:
@@ -72,7 +73,7 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool, stack: int
                 if len(checked) == 1:
                     raise
                 outcomes[name], complete = f"not run: {problem}", False
-                _say(f"{one.path}: {problem}")
+                to_stderr(f"{one.path}: {problem}")
             except Stopped as stopped:
                 outcomes[name] = _present_stopped(one, stopped)
                 raise
@@ -99,7 +100,7 @@ def _present_stopped(one: Checked, stopped: Stopped) -> Comparison | str:
     if stopped.records.get(comparison.reference):
         present_comparison(comparison, one.jobs[0].config.group)
     else:
-        _say(f"none of the finished runs is of {comparison.reference}, to which the others are to be compared")
+        to_stderr(f"none of the finished runs is of {comparison.reference}, to which the others are to be compared")
     return comparison
 
 
@@ -111,15 +112,11 @@ def _command(one: Checked) -> str:
 
 def _run(one: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
     if one.experiment.search is None:
-        return run_experiment(one.jobs, workers, _say, fresh, stack)
+        return run_experiment(one.jobs, workers, to_stderr, fresh, stack)
     # Searches need Optuna, which takes its time to load.
     from ffnn.lab.experiment.search import run_searches
 
-    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, _say, fresh, stack)
-
-
-def _say(line: str) -> None:
-    say(line, err=True)
+    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, to_stderr, fresh, stack)
 
 
 def run_experiment(
@@ -140,7 +137,7 @@ def run_experiment(
     Raises
     ------
     FFNNError
-        If the data cannot be had, or if every run failed.
+        If the data cannot be had, there is no memory for a run, or every run failed.
     Stopped
         After Ctrl-C.
     """
@@ -156,6 +153,11 @@ def run_experiment(
         notify(
             f"{done} of {len(distinct)} runs are already there, with the same settings, code and data: not run again"
         )
+    for job in waiting:
+        try:
+            check_fits(job.config)
+        except FFNNError as problem:
+            raise FFNNError(f"condition {job.condition}: {problem}") from None
     records = dict(there)
     try:
         company = None if fresh else company_of(jobs, digests, there)

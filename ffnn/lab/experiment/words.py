@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ffnn.errors import FFNNError
+from ffnn.lab.build import check_fits
 from ffnn.lab.config import name_of, override
 from ffnn.lab.experiment.check import Checked
 from ffnn.lab.experiment.overrides import effective, replaced
@@ -45,7 +47,17 @@ def explanation(checked: Checked) -> Iterator[str]:
         yield f"  claim: {claim}"
     if experiment.search:
         yield f"  searches {experiment.sweep}"
+    yield from (f"  on this machine now: {line}" for line in _lacking_memory(checked))
     yield f"  runs go to {Path(config.runs_dir) / config.group}/"
+
+
+def _lacking_memory(checked: Checked) -> Iterator[str]:
+    """Conditions that could not be trained here at this moment; another machine may have the memory."""
+    for condition, config in {job.condition: job.config for job in checked.jobs}.items():
+        try:
+            check_fits(config)
+        except FFNNError as problem:
+            yield f"condition {condition}: {problem}"
 
 
 def replaced_in_words(checked: Checked) -> Iterator[str]:

@@ -19,6 +19,9 @@ from ffnn.lab.sweep.space import place_of
 from ffnn.lab.values import with_overrides
 from ffnn.words import count_of
 
+SIZES = ("hidden_layers", "num_layers", "hidden_units", "batch_size")
+"""Settings that decide how much memory training takes."""
+
 
 def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
     """What the sweep will do, and what is wrong with it, as lines."""
@@ -28,7 +31,7 @@ def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
         *_problems_of_metric(plan),
         *_problems_for_w_and_b(plan),
     ]
-    return [*_what(plan, sampler), *_parameters(plan), *_early(plan)], problems
+    return [*_what(plan, sampler), *_parameters(plan), *_early(plan), *_lacking_memory(plan)], problems
 
 
 def unknown_settings(plan: Plan) -> list[str]:
@@ -167,6 +170,24 @@ def _problem(plan: Plan, latents: Mapping[str, Latent]) -> str | None:
     except FFNNError as problem:
         return str(problem)
     return None
+
+
+def _lacking_memory(plan: Plan) -> Iterator[str]:
+    """Values that could not be trained here at this moment; another machine may have the memory."""
+    from ffnn.lab.build import check_fits
+
+    space = plan.space
+    others = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    lines: dict[str, None] = {}
+    for name, tried in [("", None), *((name, space.searched[name]) for name in SIZES if name in space.searched)]:
+        for latent in _examples(tried):
+            with suppress(FFNNError):  # what is wrong with the values themselves is said elsewhere
+                config = plan.config(space.arguments({**others, name: latent} if name else others))
+                try:
+                    check_fits(config)
+                except FFNNError as problem:
+                    lines[str(problem)] = None
+    yield from (f"  on this machine now: {line}" for line in lines)
 
 
 def _about(problem: str | None) -> str | None:

@@ -59,12 +59,12 @@ def lines_of(tmp_path: Path, text: str, **settings: object) -> list[str]:
         (MINIMAL.replace("b: {}", "b: {activation: rleu}"), 4, "conditions.b.activation: unknown activation 'rleu'"),
         (MINIMAL.replace("b: {}", "b: {learnin_rate: 1}"), 4, "did you mean 'learning_rate'"),
         (MINIMAL.replace("b: {}", "b: {optimizer.bta1: 0.5}"), 4, "conditions.b.optimizer.bta1"),
-        (MINIMAL.replace("b: {}", "lr/0.1: {}"), 4, "conditions.lr/0.1: expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("b: {}", "lr/0.1: {}"), 4, "conditions.lr/0.1: expected a name of 1 to 200 bytes"),
         (MINIMAL.replace("b: {}", "'lr\\0.1': {}"), 4, "received 'lr\\\\0.1'"),
-        (MINIMAL.replace("b: {}", "'': {}"), 4, "expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("b: {}", "'': {}"), 4, "expected a name of 1 to 200 bytes"),
         (f"{MINIMAL}grid:\n  rate:\n    1/2: {{learning_rate: 0.5}}", 7, "none of / "),
-        (MINIMAL.replace("base: {}", "base: {group: a/b}"), 3, "base.group: expected a name of 1 to 200 characters"),
-        (MINIMAL.replace("base: {}", "base: {name: a/b}"), 3, "base.name: expected a name of 1 to 200 characters"),
+        (MINIMAL.replace("base: {}", "base: {group: a/b}"), 3, "base.group: expected a name of 1 to 200 bytes"),
+        (MINIMAL.replace("base: {}", "base: {name: a/b}"), 3, "base.name: expected a name of 1 to 200 bytes"),
         (MINIMAL.replace("b: {}", "b: {batch_norm: yes}"), 4, "batch_norm: expected true or false; received 'yes'"),
         (MINIMAL.replace("b: {}", "b: {seed: 1}"), 4, "conditions.b.seed: an experiment runs seeds 0, 1, ... itself"),
         (MINIMAL.replace("base: {}", "base: {seed: 1}"), 3, "expected --seeds=N"),
@@ -83,7 +83,7 @@ def test_a_file_whose_name_no_folder_can_have_is_refused(tmp_path: Path) -> None
     path = tmp_path / "what?.yaml"
     path.write_text(MINIMAL)
     _, (problem,) = check_files([path], {})
-    assert problem.startswith(f"{path}: group: expected a name of 1 to 200 characters")
+    assert problem.startswith(f"{path}: group: expected a name of 1 to 200 bytes")
 
 
 def test_everything_wrong_is_told_at_once_and_nothing_twice(tmp_path: Path) -> None:
@@ -220,8 +220,10 @@ def test_a_check_looks_at_each_condition_once(
 ) -> None:
     """50,000 conditions take seconds: one validation each, whatever the seeds, and no search for one among all."""
     validated, listed = [], []
-    check_memory, all_conditions = config.check_memory, Experiment.all_conditions
-    monkeypatch.setattr(config, "check_memory", lambda *given: (validated.append(1), check_memory(*given))[1])
+    create, all_conditions = config.SCHEDULES.create, Experiment.all_conditions
+    monkeypatch.setattr(
+        config.SCHEDULES, "create", lambda *given, **more: (validated.append(1), create(*given, **more))[1]
+    )
     monkeypatch.setattr(Experiment, "all_conditions", lambda self: (listed.append(1), all_conditions(self))[1])
     rates = "".join(f"    r{number}: {{learning_rate: {number + 1}}}\n" for number in range(size))
     settings = f"grid:\n  rate:\n{rates}  l2:\n    none: {{}}\n" if form == "grid" else f"conditions:\n{rates}"

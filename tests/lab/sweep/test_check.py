@@ -176,7 +176,7 @@ def test_a_group_that_no_folder_can_have_is_refused_before_it_is_made(
     monkeypatch.chdir(tmp_path)
     file = write_sweep(tmp_path / "s.yaml", {"group": {"value": "a/b"}})
     result = CliRunner().invoke(sweep, [str(file), *options])
-    assert "group: expected a name of 1 to 200 characters" in str(result.exception)
+    assert "group: expected a name of 1 to 200 bytes" in str(result.exception)
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -243,8 +243,8 @@ def test_one_trial_is_not_some_trials(tmp_path: Path) -> None:
 def test_a_check_tries_each_value_once_and_reads_no_file_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """50,000 values take seconds: one validation each, and an argument that they have in common is read once."""
     tried, read, parsed = [], [], []
-    check_memory, load, parse = config.check_memory, sweep_command.load_yaml, values.ast.parse
-    monkeypatch.setattr(config, "check_memory", lambda *given: (tried.append(1), check_memory(*given))[1])
+    create, load, parse = config.SCHEDULES.create, sweep_command.load_yaml, values.ast.parse
+    monkeypatch.setattr(config.SCHEDULES, "create", lambda *given, **more: (tried.append(1), create(*given, **more))[1])
     monkeypatch.setattr(sweep_command, "load_yaml", lambda path: (read.append(path), load(path))[1])
     monkeypatch.setattr(values.ast, "parse", lambda *given, **more: (parsed.append(1), parse(*given, **more))[1])
     (tmp_path / "base.yaml").write_text("batch_size: 100\n")
