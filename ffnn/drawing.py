@@ -9,6 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from ffnn.terminal import to_stderr
+from ffnn.words import visible
+
+LONGEST = 40
+"""Letters of a name in a figure; longer ones would leave no room for what is drawn."""
+
+TITLE = 120
+"""Letters of a name above a whole figure."""
 
 
 @contextmanager
@@ -65,3 +72,18 @@ def harmless(what: str, notify: Callable[[str], None] = to_stderr) -> Iterator[N
     except Exception as problem:  # of whatever kind: Matplotlib, its fonts and the disk have many
         words = " ".join(f"{type(problem).__name__}: {problem}".split())
         notify(f"{what} could not be drawn, and all else is there: {words[:300]}")
+
+
+def words(text: object, most: int = LONGEST) -> str:
+    """A name as a figure shows it: all of it to be seen, cut where it is too long, and no formula where it has dollars.
+
+    A legend leaves out names that begin with `_`; those get a space before.
+
+    Examples
+    --------
+    >>> print(words("a$x$"), len(words("a" * 100)), words("_a"))
+    a\\$x\\$ 40  _a
+    """
+    shown = visible(" ".join(str(text).split(" ")))
+    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return f"{' ' * shown.startswith('_')}{shown}".replace("$", r"\$")

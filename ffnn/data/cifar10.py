@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ffnn.data.archives import extract_tar
 from ffnn.data.catalog import DATASETS, DatasetEntry, Published
-from ffnn.data.dataset import DataError, Dataset, check_labels
+from ffnn.data.dataset import DataError, Dataset, check_label_range
 from ffnn.data.download import RemoteFile, download_archive
 from ffnn.data.unpickle import array_of, unpickle
 
@@ -101,7 +101,7 @@ class Cifar10(DatasetEntry):
             else:
                 path = root / self.folder / name
                 planes = _read_pickle(path, count, number + 1, labels[rows])
-            check_labels(labels[rows], len(self.class_names), str(path))
+            check_label_range(labels[rows], len(self.class_names), str(path))
             for channel in range(3):
                 images[rows, ..., channel] = planes[:, channel]
         return Dataset(

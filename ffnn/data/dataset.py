@@ -80,7 +80,7 @@ class Dataset:
                 f"{self.name} ({self.source}): expected an official test set smaller than all {size} images, "
                 f"found {self.official_test}"
             )
-        check_labels(self.labels, len(self.class_names), f"{self.name} ({self.source})")
+        check_label_range(self.labels, len(self.class_names), f"{self.name} ({self.source})")
         brightest = int(self.images.max())
         if brightest > self.top:
             raise DataError(f"{self.name} ({self.source}): expected pixels from 0 to {self.top}, found {brightest}")
@@ -112,7 +112,7 @@ class Dataset:
         return np.asarray(np.rint(images * (255 / self.top)), np.uint8)
 
 
-def check_labels(labels: NDArray[np.integer[Any]], classes: int, where: str, first: int = 0) -> None:
+def check_label_range(labels: NDArray[np.integer[Any]], classes: int, where: str, first: int = 0) -> None:
     """Raise a DataError that names `where` unless every label lies between `first` and first + classes - 1."""
     last = first + classes - 1
     for extreme in (int(labels.min()), int(labels.max())):

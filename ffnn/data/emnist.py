@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ffnn.data.archives import extract_zip
 from ffnn.data.catalog import DATASETS, DatasetEntry, Published
-from ffnn.data.dataset import DataError, Dataset, check_labels
+from ffnn.data.dataset import DataError, Dataset, check_label_range
 from ffnn.data.download import RemoteFile, download_archive, unpack
 from ffnn.data.idx import count_idx, find_idx, read_idx
 from ffnn.errors import FFNNError, nearest
@@ -147,7 +147,7 @@ class Emnist(DatasetEntry):
         labels = np.empty(sum(sizes), np.uint8)
         for (image_path, label_path), rows in zip(pairs, (slice(sizes[0]), slice(sizes[0], None)), strict=True):
             read_idx(label_path, labels[rows])
-            check_labels(labels[rows], len(self.class_names), str(label_path), self._first_label)
+            check_label_range(labels[rows], len(self.class_names), str(label_path), self._first_label)
             read_idx(image_path, images[rows])
         _turn_upright(images)
         return Dataset(

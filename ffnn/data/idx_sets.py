@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from ffnn.data.catalog import DATASETS, DatasetEntry, Published
-from ffnn.data.dataset import Dataset, check_labels
+from ffnn.data.dataset import Dataset, check_label_range
 from ffnn.data.download import RemoteFile, download
 from ffnn.data.idx import find_idx, read_idx
 
@@ -54,7 +54,7 @@ class IdxEntry(DatasetEntry):
         ):
             image_path, label_path = (self._path(root, file) for file in files)
             read_idx(label_path, labels[rows])
-            check_labels(labels[rows], len(self.class_names), str(label_path))
+            check_label_range(labels[rows], len(self.class_names), str(label_path))
             read_idx(image_path, images[rows])
         return Dataset(
             self.name,

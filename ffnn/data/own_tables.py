@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.catalog import DATASETS
-from ffnn.data.dataset import DataError, Dataset, check_labels
+from ffnn.data.dataset import DataError, Dataset, check_label_range
 from ffnn.data.own_images import LONGEST_NAME, OwnEntry
 from ffnn.npy import UNSOUND, Heading, read_headings
 from ffnn.words import visible
@@ -259,7 +259,7 @@ class NpzImages(OwnEntry):
             ) from None
         images, labels, names = arrays["images"], arrays["labels"], arrays.get("class_names")
         # Without names there are at most as many classes as images.
-        check_labels(labels, len(labels) if names is None else len(names), f"{self.path}: labels")
+        check_label_range(labels, len(labels) if names is None else len(names), f"{self.path}: labels")
         named = map(str, range(int(labels.max()) + 1)) if names is None else self._names(names)
         images = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
         return self.made(images, labels.astype(np.int64), list(named))

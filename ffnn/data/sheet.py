@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.dataset import DataError, Dataset
-from ffnn.drawing import own_style
+from ffnn.drawing import TITLE, own_style, words
 
 GAP = 2
 """White pixels between images."""
@@ -41,8 +41,6 @@ def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     # Figures are made without pyplot, which would keep them all and ask for a display.
     from matplotlib.figure import Figure
 
-    from ffnn.report.figures.canvas import words
-
     mosaic = contact_sheet(dataset, count)
     classes = len(dataset.class_names)
     rows, columns = mosaic.shape[:2]
@@ -57,7 +55,7 @@ def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     axes.set_xticks([])
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
-    axes.set_title(words(title, 120), fontsize=10)
+    axes.set_title(words(title, TITLE), fontsize=10)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, format=path.suffix[1:] or "png", dpi=130)

@@ -169,7 +169,7 @@ def check_fits(config: Config, inputs: int = 1, classes: int = 2, rows: int = 1)
         return
     batch = rows if config.batch_size == "full" else config.batch_size
     sizes = [inputs, *(config.hidden_layers or []), classes]
-    check_memory("hidden_layers", sizes, batch, len(build_optimizer(config).slots), int(config.dtype[5:]) // 8)
+    check_memory("hidden_layers", sizes, batch, len(build_optimizer(config).slots), np.dtype(config.dtype).itemsize)
 
 
 def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:

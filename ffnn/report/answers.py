@@ -88,7 +88,7 @@ def _mistakes(parts: "Parts", evaluation: "Evaluation", pictures: Pictures) -> l
 
 def _pair(label: str, answer: str) -> str:
     """The true class and the answer, in one line if there is room below an image."""
-    from ffnn.report.figures.canvas import words
+    from ffnn.drawing import words
 
     return f"{words(label, 16)}{' ' if len(label) + len(answer) < 15 else chr(10)}→ {words(answer, 16)}"
 

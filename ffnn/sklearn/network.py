@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend import Engine, create_engine
@@ -67,7 +68,7 @@ class PortableNetwork(Network):
         layers = recipe.layers
         sizes = [recipe.input_size, *layers.get("hidden_layers", ()), layers.get("num_outputs", 1)]
         if recipe.engine != "cupy":  # a GPU has its own memory
-            check_memory("hidden_layers", sizes, batch=1, slots=2, itemsize=int(recipe.dtype[5:]) // 8)
+            check_memory("hidden_layers", sizes, batch=1, slots=2, itemsize=np.dtype(recipe.dtype).itemsize)
         engine = shared_engine(recipe.engine, recipe.dtype)
         super().__init__(mlp_layers(**recipe.layers), recipe.input_size, engine, recipe.seed)
         self.recipe = recipe

@@ -10,6 +10,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from ffnn.files import StorageError
 from ffnn.report.figures import draw_confusion, draw_curves
 
 MAKERS = {"new_figure", "new_grid", "_grid", "Figure", "save_figure", "figure.savefig"}
@@ -55,7 +56,7 @@ def test_a_users_settings_neither_show_nor_are_changed(tmp_path: Path) -> None:
         assert draw(tmp_path / "own") == expected
         assert dict(matplotlib.rcParams) == before
         (tmp_path / "none.png").mkdir()
-        with pytest.raises(IsADirectoryError):
+        with pytest.raises(StorageError):
             draw_confusion(np.eye(2, dtype=int), ("a", "b"), tmp_path / "none.png")
         assert dict(matplotlib.rcParams) == before
 

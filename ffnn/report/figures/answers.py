@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import COLOURS, DASHES, new_figure, save_figure, words
+from ffnn.drawing import own_style, words
+from ffnn.report.figures.canvas import COLOURS, DASHES, new_figure, save_figure
 
 LEGIBLE = 20
 """Classes up to which a matrix has room for numbers."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import COLOURS, new_figure, save_figure, words
+from ffnn.drawing import own_style, words
+from ffnn.report.figures.canvas import COLOURS, new_figure, save_figure
 
 
 @own_style()

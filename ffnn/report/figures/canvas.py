@@ -10,17 +10,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ffnn.files import storing
-from ffnn.words import visible
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#F0E442")
 DASHES = ("-", "--", ":")
 MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 WORTH_A_LOG = 5.0
-LONGEST = 40
-"""Letters of a name in a figure; longer ones would leave no room for what is drawn."""
-
-TITLE = 120
-"""Letters of a name above a whole figure."""
 
 
 class Style(NamedTuple):
@@ -42,21 +36,6 @@ def style(number: int) -> Style:
         DASHES[number // len(colours) % len(DASHES)],
         MARKS[number % len(MARKS)],
     )
-
-
-def words(text: object, most: int = LONGEST) -> str:
-    """A name as a figure shows it: all of it to be seen, cut where it is too long, and no formula where it has dollars.
-
-    A legend leaves out names that begin with `_`; those get a space before.
-
-    Examples
-    --------
-    >>> print(words("a$x$"), len(words("a" * 100)), words("_a"))
-    a\\$x\\$ 40  _a
-    """
-    shown = visible(" ".join(str(text).split(" ")))
-    shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
-    return f"{' ' * shown.startswith('_')}{shown}".replace("$", r"\$")
 
 
 def new_figure(width: float, height: float, columns: int = 1) -> tuple[Any, Any]:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import COLOURS, TITLE, legend_below, log_scale, new_figure, save_figure, style, words
+from ffnn.drawing import TITLE, own_style, words
+from ffnn.report.figures.canvas import COLOURS, legend_below, log_scale, new_figure, save_figure, style
 
 NO_ENDS = (-math.inf, math.inf)
 

@@ -6,19 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import (
-    COLOURS,
-    TITLE,
-    Style,
-    legend_below,
-    log_scale,
-    new_figure,
-    new_grid,
-    save_figure,
-    style,
-    words,
-)
+from ffnn.drawing import TITLE, own_style, words
+from ffnn.report.figures.canvas import COLOURS, Style, legend_below, log_scale, new_figure, new_grid, save_figure, style
 
 History = Sequence[Mapping[str, Any]]
 FEW = 6

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import new_figure, save_figure, words
+from ffnn.drawing import own_style, words
+from ffnn.report.figures.canvas import new_figure, save_figure
 from ffnn.report.figures.labels import draw_names
 
 MOST_POINTS = 4000

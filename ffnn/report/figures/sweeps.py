@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.drawing import own_style
-from ffnn.report.figures.canvas import COLOURS, legend_below, new_figure, save_figure, words
+from ffnn.drawing import own_style, words
+from ffnn.report.figures.canvas import COLOURS, legend_below, new_figure, save_figure
 
 Row = Mapping[str, Any]
 AXIS, TICK = 20, 16
