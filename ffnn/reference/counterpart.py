@@ -1,6 +1,6 @@
 """What a framework calls the things that ffnn registers, and what it lacks.
 
-Each framework has one table a kind of thing: ffnn's name on the left, the framework's class and options on the right.
+A row tells of one thing what every framework calls it; a framework's table is a column of such rows.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -68,6 +68,28 @@ class Counterpart:
         return {**read, **self.fixed}
 
 
+@dataclass(frozen=True)
+class Lacking:
+    """A framework has nothing of this kind.
+
+    Parameters
+    ----------
+    reason : str
+        For messages: a sentence without its point.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the frameworks call one thing that ffnn registers."""
+
+    torch: Counterpart | Lacking
+    jax: Counterpart | Lacking
+    tensorflow: Counterpart | Lacking
+
+
 class Table:
     """A framework's counterparts of one registry.
 
@@ -77,7 +99,7 @@ class Table:
         As error messages call it.
     registry : Registry
         What is looked up: by the registered name, or by an object of a registered class.
-    entries : mapping of str to Counterpart
+    entries : mapping of str to Counterpart or Lacking
 
     Examples
     --------
@@ -90,24 +112,52 @@ class Table:
     ffnn.errors.FFNNError: torch has no counterpart of the activation 'tanh': expected one of relu, or framework=ffnn
     """
 
-    def __init__(self, framework: str, registry: Registry[Any], entries: Mapping[str, Counterpart]) -> None:
+    def __init__(self, framework: str, registry: Registry[Any], entries: Mapping[str, Counterpart | Lacking]) -> None:
         self.framework, self.registry = framework, registry
         self._entries = dict(entries)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        return (name for name, entry in self._entries.items() if isinstance(entry, Counterpart))
 
     def __contains__(self, name: object) -> bool:
-        return name in self._entries
+        return isinstance(self._entries.get(str(name)), Counterpart)
 
     def __getitem__(self, thing: object) -> Counterpart:
         name = thing if isinstance(thing, str) else registered_name(self.registry, thing)
-        if name not in self._entries:
-            raise FFNNError(
-                f"{self.framework} has no counterpart of the {self.registry.kind} {name!r}: "
-                f"expected one of {', '.join(self._entries)}, or framework=ffnn"
-            )
-        return self._entries[name]
+        entry = self._entries.get(name)
+        if isinstance(entry, Counterpart):
+            return entry
+        why = f"{entry.reason}; " if entry else ""
+        raise FFNNError(
+            f"{self.framework} has no counterpart of the {self.registry.kind} {name!r}: {why}"
+            f"expected one of {', '.join(self)}, or framework=ffnn"
+        )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All counterparts of a framework, a table a registry."""
+
+    layers: Table
+    activations: Table
+    losses: Table
+    optimizers: Table
+    schedules: Table
+    clippings: Table
+
+    @classmethod
+    def of(cls, framework: str, **kinds: tuple[Registry[Any], Mapping[str, Row]]) -> "Tables":
+        """The column of one framework, from a registry and its rows for each kind of thing."""
+        return cls(
+            **{
+                kind: Table(framework, registry, {name: getattr(row, framework) for name, row in rows.items()})
+                for kind, (registry, rows) in kinds.items()
+            }
+        )
+
+    def of_layer(self, layer: Layer) -> Counterpart:
+        """A layer's counterpart, be it an activation or not."""
+        return self.layers[layer] if layer.kind in self.layers.registry else self.activations[layer]
 
 
 def registered_name(registry: Registry[Any], thing: object) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from ffnn.nn import BatchNorm, Dropout, Linear, Network, Objective, Optimizer
 from ffnn.nn.clipping import Clip
 from ffnn.reference import jax_losses
-from ffnn.reference.jax_tables import TABLES
+from ffnn.reference.counterparts import TABLES
 
 Tree = Any
 """Nested dictionaries of JAX arrays."""
@@ -63,7 +63,7 @@ def forward(network: Network, values: Tree, inputs: Any, key: Any = None) -> Lay
 
     moved: Tree = {}
     for number, (name, layer) in enumerate(network.layers.items()):
-        counterpart = TABLES.of_layer(layer)
+        counterpart = TABLES["jax"].of_layer(layer)
         if layer.kind in OWN:
             own_key = None if key is None else jax.random.fold_in(key, number)
             inputs, averages = OWN[counterpart.name](layer, name, values, inputs, own_key)
@@ -93,8 +93,8 @@ def make_transform(network: Network, optimizer: Optimizer, clips: Sequence[Clip]
     """Optax's chain from gradients to what the learning rate then multiplies: clips, rule, decay of the weights."""
     import optax
 
-    parts = [_of(optax, TABLES.clippings, clip) for clip in clips]
-    parts.append(_of(optax, TABLES.optimizers, optimizer))
+    parts = [_of(optax, TABLES["jax"].clippings, clip) for clip in clips]
+    parts.append(_of(optax, TABLES["jax"].optimizers, optimizer))
     if optimizer.weight_decay:
         weights = {name: parameter.penalised for name, parameter in network.named_parameters()}
         parts.append(optax.add_decayed_weights(optimizer.weight_decay, weights))
@@ -115,7 +115,7 @@ def make_step(objective: Objective, transform: Any) -> Callable[..., tuple[Tree,
     import optax
 
     network, penalty = objective.network, objective.penalty
-    counterpart = TABLES.losses[objective.loss]
+    counterpart = TABLES["jax"].losses[objective.loss]
     loss_of = partial(getattr(jax_losses, counterpart.name), objective.loss, **counterpart.arguments(objective.loss))
     weights = [name for name, parameter in network.named_parameters() if parameter.penalised]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from ffnn.nn import Objective, Optimizer, Schedule
 from ffnn.nn.clipping import Clip
 from ffnn.nn.schedules import Clock
+from ffnn.reference.counterparts import TABLES
 from ffnn.reference.course import BY_STEP, course
 from ffnn.reference.jax_network import Tree, forward, initial_tree, make_step, make_transform
-from ffnn.reference.jax_tables import TABLES
 from ffnn.reference.reference import REFERENCES, Reference, Step
 
 
@@ -32,7 +32,7 @@ class JaxReference(Reference):
     """
 
     packages: ClassVar = {"jax": "jax", "optax": "optax"}
-    tables: ClassVar = TABLES
+    tables: ClassVar = TABLES["jax"]
 
     def __init__(self, objective: Objective, optimizer: Optimizer, clips: Sequence[Clip] = (), seed: int = 0) -> None:
         import jax
@@ -40,7 +40,7 @@ class JaxReference(Reference):
         super().__init__(objective, optimizer, clips, seed)
         network = objective.network
         for layer in network.layers.values():
-            TABLES.of_layer(layer)
+            TABLES["jax"].of_layer(layer)
         with self._precision():
             transform = make_transform(network, optimizer, clips)
             self.tree: Tree = initial_tree(network, transform, seed)
@@ -64,7 +64,7 @@ class JaxReference(Reference):
         import jax
         import optax
 
-        counterpart = TABLES.schedules[schedule]
+        counterpart = TABLES["jax"].schedules[schedule]
         every = 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
         with jax.enable_x64(True):
             arguments = counterpart.arguments(course("jax", schedule, rate, clock))

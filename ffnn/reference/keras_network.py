@@ -3,6 +3,7 @@
 Keras keeps weights as ffnn does, (in, out).
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.nn import Network
-from ffnn.reference.keras_tables import TABLES, VALUES, exactly
+from ffnn.reference.counterparts import TABLES
+
+VALUES = {
+    "linear": ("weight", "bias"),
+    "batch_norm": ("scale", "shift", "running_mean", "running_variance"),
+}
+"""A layer's values in Keras's order, by ffnn's names."""
+
+
+def exactly(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """The same arguments, numbers as NumPy's float64: Keras makes float32 tensors of Python's."""
+    return {name: np.float64(value) if type(value) is float else value for name, value in arguments.items()}
 
 
 def build_network(network: Network, seed: int) -> Any:
@@ -21,9 +33,9 @@ def build_network(network: Network, seed: int) -> Any:
     dtype = np.dtype(network.engine.dtype).name
     layers: list[Any] = [keras.Input((network.input_size,), dtype=dtype)]
     for name, layer in network.layers.items():
-        counterpart = TABLES.of_layer(layer)
+        counterpart = TABLES["tensorflow"].of_layer(layer)
         arguments = counterpart.arguments(layer)
-        if layer.kind in TABLES.layers:
+        if layer.kind in TABLES["tensorflow"].layers:
             layers.append(getattr(keras.layers, counterpart.name)(**arguments, name=name, dtype=dtype))
         else:
             function = partial(getattr(keras.activations, counterpart.name), **exactly(arguments))

@@ -16,9 +16,9 @@ from ffnn.nn import Network, Objective, Optimizer, Schedule
 from ffnn.nn.clipping import Clip, ClipNorm
 from ffnn.nn.schedules import Clock
 from ffnn.reference import keras_losses
+from ffnn.reference.counterparts import TABLES
 from ffnn.reference.course import BY_STEP, course
-from ffnn.reference.keras_network import build_network, values_of, variables_of
-from ffnn.reference.keras_tables import TABLES, exactly
+from ffnn.reference.keras_network import build_network, exactly, values_of, variables_of
 from ffnn.reference.reference import REFERENCES, Reference, Step
 
 
@@ -34,7 +34,7 @@ class KerasReference(Reference):
     """
 
     packages: ClassVar = {"tensorflow": "tensorflow-cpu", "keras": "keras"}
-    tables: ClassVar = TABLES
+    tables: ClassVar = TABLES["tensorflow"]
 
     def __init__(self, objective: Objective, optimizer: Optimizer, clips: Sequence[Clip] = (), seed: int = 0) -> None:
         # TensorFlow tells of the processor on standard error when it is imported, unless told not to.
@@ -43,7 +43,7 @@ class KerasReference(Reference):
 
         super().__init__(objective, optimizer, clips, seed)
         network = objective.network
-        counterpart = TABLES.losses[objective.loss]
+        counterpart = TABLES["tensorflow"].losses[objective.loss]
         function = getattr(keras_losses, counterpart.name)
         self._loss = partial(function, objective.loss, **counterpart.arguments(objective.loss))
         with _floats(np.dtype(network.engine.dtype).name):
@@ -61,7 +61,7 @@ class KerasReference(Reference):
     def rates(cls, schedule: Schedule, rate: float, clock: Clock) -> list[float]:
         import keras
 
-        counterpart = TABLES.schedules[schedule]
+        counterpart = TABLES["tensorflow"].schedules[schedule]
         if not counterpart.name:
             return [rate] * clock.total_steps
         every = 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
@@ -112,7 +112,7 @@ class KerasReference(Reference):
         import tensorflow as tf
 
         for clip in self.clips:
-            arguments = TABLES.clippings[clip].arguments(clip)
+            arguments = TABLES["tensorflow"].clippings[clip].arguments(clip)
             if isinstance(clip, ClipNorm):
                 gradients, _ = tf.clip_by_global_norm(gradients, **arguments)
             else:
@@ -153,7 +153,7 @@ def build_optimizer(optimizer: Optimizer, network: Network) -> Any:
     """The class of keras.optimizers that is this optimizer, with decoupled decay on the weights alone."""
     import keras
 
-    counterpart = TABLES.optimizers[optimizer]
+    counterpart = TABLES["tensorflow"].optimizers[optimizer]
     made = getattr(keras.optimizers, counterpart.name)(
         learning_rate=optimizer.learning_rate,
         weight_decay=np.float64(optimizer.weight_decay) if optimizer.weight_decay else None,

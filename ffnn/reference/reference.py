@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 from numpy.typing import NDArray
 
 from ffnn.errors import FFNNError
-from ffnn.nn import Layer, Network, Objective, Optimizer, Schedule
+from ffnn.nn import Network, Objective, Optimizer, Schedule
 from ffnn.nn.clipping import Clip
 from ffnn.nn.schedules import Clock
-from ffnn.reference.counterpart import Counterpart, Table
+from ffnn.reference.counterpart import Tables
 from ffnn.registry import Registry
 
 State = Mapping[str, NDArray[Any]]
@@ -42,22 +42,6 @@ class Step:
     divisor: float
     outputs: NDArray[Any]
     gradients: State
-
-
-@dataclass(frozen=True)
-class Tables:
-    """All counterparts of a framework, a table a registry."""
-
-    layers: Table
-    activations: Table
-    losses: Table
-    optimizers: Table
-    schedules: Table
-    clippings: Table
-
-    def of_layer(self, layer: Layer) -> Counterpart:
-        """A layer's counterpart, be it an activation or not."""
-        return self.layers[layer] if layer.kind in self.layers.registry else self.activations[layer]
 
 
 class Reference(ABC):

@@ -10,8 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.nn import Layer, Network
+from ffnn.reference.counterparts import TABLES
 from ffnn.reference.reference import State
-from ffnn.reference.torch_tables import TABLES, VALUES
+
+VALUES = {
+    "linear": {"weight": "weight", "bias": "bias"},
+    "batch_norm": {
+        "scale": "weight",
+        "shift": "bias",
+        "running_mean": "running_mean",
+        "running_variance": "running_var",
+    },
+}
+"""A layer's values, by ffnn's names and PyTorch's."""
 
 
 def build_network(network: Network) -> Any:
@@ -30,7 +41,7 @@ def build_network(network: Network) -> Any:
 def _module(layer: Layer) -> Any:
     from torch import nn
 
-    counterpart = TABLES.of_layer(layer)
+    counterpart = TABLES["torch"].of_layer(layer)
     return getattr(nn, counterpart.name)(**counterpart.arguments(layer))
 
 

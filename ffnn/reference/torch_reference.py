@@ -14,12 +14,16 @@ from ffnn.errors import FFNNError
 from ffnn.nn import Linear, Network, Objective, Optimizer, Schedule
 from ffnn.nn.clipping import Clip
 from ffnn.nn.schedules import Clock
-from ffnn.reference import torch_losses
+from ffnn.reference import counterparts, torch_losses
 from ffnn.reference.counterpart import registered_name
 from ffnn.reference.course import BY_STEP, course
 from ffnn.reference.reference import REFERENCES, Reference, State, Step
 from ffnn.reference.torch_network import as_numpy, build_network, gradients_of, values_of
-from ffnn.reference.torch_tables import DECOUPLED, TABLES
+
+TABLES = counterparts.TABLES["torch"]
+
+DECOUPLED = {"sgd": "SGD", "adam": "AdamW", "adamw": "AdamW"}
+"""Classes whose weight_decay acts as ffnn's, on the values and not through the rule; for plain SGD both are one."""
 
 
 @REFERENCES.register("torch")

@@ -28,7 +28,7 @@ from ffnn.tracking import RunRecord
 BY_HAND = ("nn", "backend/numpy_engine.py", "backend/engine.py", "backend/workspace.py", "backend/vocabulary.py")
 """What a network needs on the numpy engine."""
 
-IN_TORCH = ("reference/torch_network.py", "reference/torch_reference.py", "reference/torch_tables.py")
+IN_TORCH = ("reference/torch_network.py", "reference/torch_reference.py")
 
 PAIR = (3, 8)
 REGRESSION_STEPS = 400
