@@ -30,6 +30,7 @@ TORCH_ACTIVATIONS: dict[str, list[tuple[dict[str, Any], Callable[[], nn.Module]]
     "gelu": [({}, nn.GELU)],
     "gelu_tanh": [({}, lambda: nn.GELU(approximate="tanh"))],
     "silu": [({}, nn.SiLU)],
+    "mish": [({}, nn.Mish)],
     # Above its threshold, by default 20, PyTorch answers x and so is off by up to 2e-9.
     "softplus": [({}, lambda: nn.Softplus(threshold=500))],
     "softmax": [({}, lambda: nn.Softmax(dim=1))],

@@ -190,6 +190,7 @@ def _words(trace: Trace) -> dict[str, Any]:
         "maximum": of_two("maximum<T>"),
         "minimum": of_two("minimum<T>"),
         "where": where,
+        "sign": lambda x: where(x > 0.0, 1.0, where(x < 0.0, -1.0, x)),
         "uniform": uniform,
         "row_size": row_size,
         "row_sum": row_sum,

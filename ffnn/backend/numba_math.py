@@ -132,9 +132,17 @@ _FOR_BOTH: dict[str, Any] = {
 }
 
 WORDS: dict[str, dict[str, Any]] = {
-    "float32": {**_FOR_BOTH, "exp": _exp32, "expm1": word(_expm132), "tanh": word(_tanh32), "erf": word(_erf32)},
+    "float32": {
+        **_FOR_BOTH,
+        "sign": word(lambda x: ONE if x > ZERO else (-ONE if x < ZERO else x)),
+        "exp": _exp32,
+        "expm1": word(_expm132),
+        "tanh": word(_tanh32),
+        "erf": word(_erf32),
+    },
     "float64": {
         **_FOR_BOTH,
+        "sign": word(lambda x: 1.0 if x > 0.0 else (-1.0 if x < 0.0 else x)),
         "exp": word(lambda x: math.exp(x)),
         "expm1": word(lambda x: math.expm1(x)),
         "tanh": word(lambda x: math.tanh(x)),

@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy import absolute, exp, expm1, log, log1p, maximum, minimum, power, sqrt, tanh, where
+from numpy import absolute, exp, expm1, log, log1p, maximum, minimum, power, sign, sqrt, tanh, where
 
 __all__ = [
     "absolute", "erf", "exp", "expm1", "log", "log1p", "maximum", "minimum", "power",
-    "row_argmax", "row_map", "row_max", "row_size", "row_sum", "sqrt", "tanh", "uniform", "where",
+    "row_argmax", "row_map", "row_max", "row_size", "row_sum", "sign", "sqrt", "tanh", "uniform", "where",
 ]  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from ffnn.nn.activations import (
     GELUTanh,
     Identity,
     LeakyReLU,
+    Mish,
     ReLU,
     Sigmoid,
     SiLU,
@@ -20,18 +21,19 @@ from ffnn.nn.clipping import ClipNorm, ClipValue
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer
 from ffnn.nn.layers import Dropout, Linear
-from ffnn.nn.losses import LOSSES, FocalLoss, Loss, MeanSquaredError, SoftmaxCrossEntropy
+from ffnn.nn.losses import LOSSES, FocalLoss, Hinge, Loss, MeanSquaredError, SoftmaxCrossEntropy
 from ffnn.nn.mlp import mlp_layers
 from ffnn.nn.network import Network, Objective
-from ffnn.nn.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Momentum, Nesterov, Optimizer, RMSProp
+from ffnn.nn.optimizers import OPTIMIZERS, SGD, AdaGrad, Adam, AdamW, Lion, Momentum, Nesterov, Optimizer, RMSProp
 from ffnn.nn.penalties import L2Penalty
 from ffnn.nn.schedules import SCHEDULES, Schedule, Warmup
 from ffnn.nn.softmax import Softmax
 
 __all__ = [
     "ACTIVATIONS", "ELU", "GELU", "INITIALIZERS", "LOSSES", "OPTIMIZERS", "SCHEDULES", "SGD", "AdaGrad", "Adam",
-    "AdamW", "BatchNorm", "ClipNorm", "ClipValue", "Dropout", "Elementwise", "FocalLoss", "GELUTanh", "Identity",
-    "Initializer", "L2Penalty", "Layer", "LeakyReLU", "Linear", "Loss", "MeanSquaredError", "Momentum", "Nesterov",
+    "AdamW", "BatchNorm", "ClipNorm", "ClipValue", "Dropout", "Elementwise", "FocalLoss", "GELUTanh", "Hinge",
+    "Identity", "Initializer", "L2Penalty", "Layer", "LeakyReLU", "Linear", "Lion", "Loss", "MeanSquaredError", "Mish",
+    "Momentum", "Nesterov",
     "Network", "Objective", "Optimizer", "RMSProp", "ReLU", "Schedule", "SiLU", "Sigmoid", "Softmax",
     "SoftmaxCrossEntropy", "Softplus", "Tanh", "Warmup", "WeightAverage", "mlp_layers",
 ]  # fmt: skip

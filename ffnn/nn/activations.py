@@ -35,6 +35,11 @@ def _backward_formula(of: Formula) -> Formula:
     return complete(_chain_rule, f"{of.__qualname__}_backward".replace(".", "_"), derivative=of)
 
 
+def softplus(x: Any) -> Any:
+    """log(1 + e^x) as max(x, 0) + log(1 + e^-|x|), in which nothing overflows (see `Softplus`)."""
+    return maximum(x, 0.0) + log1p(exp(-absolute(x)))
+
+
 class Elementwise(Layer):
     """An activation y = f(x) that treats every value alone; subclasses give `function` and `derivative`.
 
@@ -286,6 +291,25 @@ class SiLU(Elementwise):
         return s * (1.0 + x * (1.0 - s))
 
 
+@ACTIVATIONS.register("mish")
+class Mish(Elementwise):
+    """y = x tanh(softplus(x)); dy/dx = t + x (1 - t^2) s, t that tanh and s the logistic function. Misra, BMVC 2020.
+
+    The product rule gives t + x t', and the chain rule t' = (1 - t^2) s, as tanh' = 1 - tanh^2 and softplus' = s.
+    """
+
+    kind = "mish"
+
+    @staticmethod
+    def function(x: Any) -> Any:
+        return x * tanh(softplus(x))
+
+    @staticmethod
+    def derivative(x: Any, y: Any) -> Any:
+        t = tanh(softplus(x))
+        return t + x * (1.0 - t * t) * logistic(x)
+
+
 @ACTIVATIONS.register("softplus")
 class Softplus(Elementwise):
     """y = log(1 + e^x), a smooth ReLU; dy/dx = 1 / (1 + e^-x). Written as max(x, 0) + log(1 + e^-|x|).
@@ -298,7 +322,7 @@ class Softplus(Elementwise):
 
     @staticmethod
     def function(x: Any) -> Any:
-        return maximum(x, 0.0) + log1p(exp(-absolute(x)))
+        return softplus(x)
 
     @staticmethod
     def derivative(x: Any, y: Any) -> Any:

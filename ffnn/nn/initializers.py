@@ -161,3 +161,28 @@ class PyTorchUniform(VarianceScaling):
     """Uniform on ±1/sqrt(fan_in), variance 1 / (3 fan_in): what `torch.nn.Linear` draws its weights with."""
 
     gain, fan, uniform = 1 / 3, "in", True
+
+
+@INITIALIZERS.register("orthogonal")
+class Orthogonal(Initializer):
+    """gain times a random matrix with orthonormal rows or columns, whichever are fewer. Saxe et al., ICLR 2014.
+
+    x Q has the length of x where Q has orthonormal rows, so that a deep linear network neither shrinks nor stretches
+    a signal or a gradient; entries have mean 0 and variance gain^2 / max(fan_in, fan_out). Q of the QR decomposition of
+    a Gaussian matrix, each column turned by the sign of R's diagonal, is uniform over all such matrices (Mezzadri,
+    2007). Values of one dimension are taken as one column.
+
+    Parameters
+    ----------
+    gain : float in (0, inf), default 1
+        sqrt(2) before ReLU, which halves the mean square of its inputs.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = in_range("gain", gain, 0, open_low=True)
+
+    def __call__(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float64]:
+        rows, columns = shape[0], math.prod(shape[1:])
+        q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
+        q = self.gain * q * np.sign(np.diagonal(r))
+        return np.ascontiguousarray(q if rows >= columns else q.T).reshape(shape)

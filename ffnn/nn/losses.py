@@ -358,3 +358,56 @@ class MeanSquaredError(Loss):
     def probabilities(self, outputs: Array) -> Array:
         """The outputs themselves: a distribution only if the network ends in softmax."""
         return outputs
+
+
+def shortfall(output: Any, target: Any, score: Any, margin: Any) -> Any:
+    """By how much the label's score fails to lead this output by the margin; 0 for the label itself."""
+    return (1.0 - target) * maximum(margin - score + output, 0.0)
+
+
+def falls_short(output: Any, target: Any, score: Any, margin: Any) -> Any:
+    """The slope of `shortfall` by the output: 1 - t where it is above 0."""
+    return where(margin - score + output > 0.0, 1.0 - target, 0.0)
+
+
+def hinge_gradient(slope: Any, target: Any, total: Any, scale: Any, count: Any) -> Any:
+    """scale (v_k - t_k sum_i v_i) / K, v being `falls_short`."""
+    return scale * (slope - target * total) / count
+
+
+def hinge(outputs: Any, target: Any, grad: Any, scale: Any, margin: Any) -> Any:
+    """(1/K) sum_i (1 - t_i) max(0, margin - s + z_i), with the label's score s = sum_j t_j z_j.
+
+    An output z_k stands in its own term, whose slope is v_k, and through s, with ds/dz_k = t_k, in all: each term that
+    is above 0 falls by (1 - t_i) t_k. So the gradient is (v_k - t_k sum_i v_i) / K: outputs that come too near are
+    pushed down, and the label's is pushed up by their number. At the very margin the slope is taken as 0.
+    """
+    count = row_size(outputs)
+    score = row_sum(product, target, outputs)
+    row_map(falls_short, grad, outputs, target, score, margin)
+    total = row_sum(value_itself, grad)
+    row_map(hinge_gradient, grad, grad, target, total, scale, count)
+    return row_sum(shortfall, outputs, target, score, margin) / count
+
+
+@LOSSES.register("hinge")
+class Hinge(Loss):
+    """sum over i != label of max(0, margin - z_label + z_i), over K and averaged over the batch.
+
+    Weston & Watkins, 1999, as PyTorch's MultiMarginLoss: an image costs nothing once its label's output leads all
+    others by the margin. Its outputs are scores, no probabilities.
+
+    Parameters
+    ----------
+    margin : float in (0, inf), default 1
+    """
+
+    formula = staticmethod(hinge)
+
+    def __init__(self, margin: float = 1.0) -> None:
+        self.margin = in_range("margin", margin, 0, open_low=True)
+        self.constants = (self.margin,)
+
+    def probabilities(self, outputs: Array) -> Array:
+        """The outputs themselves, which are scores."""
+        return outputs

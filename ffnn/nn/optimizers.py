@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, unexplained
-from ffnn.backend.vocabulary import sqrt
+from ffnn.backend.vocabulary import sign, sqrt
 from ffnn.errors import FFNNError
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
@@ -346,3 +346,35 @@ class AdamW(Adam):
         weight_decay: float = 0.01,
     ) -> None:
         super().__init__(learning_rate, beta1, beta2, epsilon, weight_decay)
+
+
+@OPTIMIZERS.register("lion")
+class Lion(Optimizer):
+    """value -= learning_rate * sign(beta1 m + (1 - beta1) grad), then m = beta2 m + (1 - beta2) grad.
+
+    Only the sign of a smoothed gradient counts, so every value moves by learning_rate, whatever the gradients' scale:
+    of two steps within a box of that half width the one that lowers grad . e most. The step looks at the gradient with
+    the shorter memory beta1, and m remembers it with the longer one. Rates are 3 to 10 times smaller than Adam's.
+    Chen et al., NeurIPS 2023, Algorithm 2. sign(0) is 0.
+
+    Parameters
+    ----------
+    beta1, beta2 : float in [0, 1), default 0.9 and 0.99
+    """
+
+    slots = ("m",)
+
+    def __init__(
+        self, learning_rate: float = 0.0001, beta1: float = 0.9, beta2: float = 0.99, weight_decay: float = 0.0
+    ) -> None:
+        super().__init__(learning_rate, weight_decay)
+        self.beta1 = in_range("beta1", beta1, 0, 1)
+        self.beta2 = in_range("beta2", beta2, 0, 1)
+
+    @staticmethod
+    def rule(value: Any, m: Any, grad: Any, learning_rate: Any, fresh1: Any, fresh2: Any) -> Any:
+        step = sign(m - fresh1 * m + fresh1 * grad)
+        return value - learning_rate * step, m - fresh2 * m + fresh2 * grad
+
+    def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
+        return (learning_rate, 1 - self.beta1, 1 - self.beta2)

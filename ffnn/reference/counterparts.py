@@ -63,6 +63,7 @@ _ACTIVATIONS = {
         Counterpart("gelu", {}, {"approximate": True}, _FLOAT32, _ALL),
     ),
     "silu": Row(Counterpart("SiLU"), Counterpart("silu"), Counterpart("silu")),
+    "mish": Row(Counterpart("Mish"), Counterpart("mish"), Counterpart("mish")),
     "softplus": Row(
         Counterpart("Softplus", fixed={"threshold": 500}), Counterpart("softplus"), Counterpart("softplus")
     ),
@@ -76,6 +77,11 @@ _LOSSES = {
     "cross_entropy": Row(*3 * [Counterpart("cross_entropy")]),
     "focal": Row(*3 * [Counterpart("focal", {"gamma": "gamma"})]),
     "mean_squared_error": Row(*3 * [Counterpart("mean_squared_error")]),
+    "hinge": Row(
+        Counterpart("hinge", {"margin": "margin"}),
+        Counterpart("hinge", {"margin": "margin"}),
+        Lacking("Keras has a hinge loss of two classes only, and a categorical one of the nearest class alone"),
+    ),
 }
 
 _FUSED = {"fused": True}
@@ -136,6 +142,11 @@ _OPTIMIZERS = {
     ),
     "adam": Row(Counterpart("Adam", _ADAM, _FUSED), _JAX_ADAM, _KERAS_ADAM),
     "adamw": Row(Counterpart("AdamW", _ADAM, _FUSED), _JAX_ADAM, _KERAS_ADAM),
+    "lion": Row(
+        Lacking("PyTorch has no Lion"),
+        Counterpart("scale_by_lion", {"b1": "beta1", "b2": "beta2"}),
+        Counterpart("Lion", {"beta_1": "beta1", "beta_2": "beta2"}),
+    ),
 }
 
 # Classes of torch.optim.lr_scheduler and keras.optimizers.schedules, functions of optax.

@@ -38,6 +38,15 @@ def mean_squared_error(loss: object, outputs: Any, labels: Any) -> Sum:
     return optax.squared_error(outputs, _as_targets(outputs, labels)).sum() / columns, rows
 
 
+def hinge(loss: object, outputs: Any, labels: Any, margin: float) -> Sum:
+    """As PyTorch's multi_margin_loss, which Optax lacks, differentiated by JAX."""
+    import jax.numpy as jnp
+
+    targets = _as_targets(outputs, labels)
+    short = jnp.maximum(margin - (targets * outputs).sum(axis=1, keepdims=True) + outputs, 0) * (1 - targets)
+    return short.sum() / outputs.shape[1], len(labels)
+
+
 def _targets(loss: SoftmaxCrossEntropy, outputs: Any, labels: Any) -> Sum:
     """Targets smoothed and weighted, and the divisor."""
     import jax.numpy as jnp

@@ -5,6 +5,7 @@ Labels are class numbers, or targets where augmentation mixed images.
 
 from typing import Any
 
+from ffnn.errors import FFNNError
 from ffnn.nn import SoftmaxCrossEntropy
 
 Sum = tuple[Any, Any]
@@ -39,6 +40,15 @@ def mean_squared_error(loss: object, outputs: Any, labels: Any) -> Sum:
 
     rows, columns = outputs.shape
     return functional.mse_loss(outputs, _as_targets(outputs, labels), reduction="sum") / columns, rows
+
+
+def hinge(loss: object, outputs: Any, labels: Any, margin: float) -> Sum:
+    """PyTorch's own, which takes class numbers alone."""
+    from torch.nn import functional
+
+    if labels.ndim == 2:
+        raise FFNNError("torch's multi_margin_loss takes no mixed targets: leave mixup out, or use framework=ffnn")
+    return functional.multi_margin_loss(outputs, labels, margin=margin, reduction="sum"), len(labels)
 
 
 def _class_weights(loss: SoftmaxCrossEntropy, outputs: Any) -> Any:

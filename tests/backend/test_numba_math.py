@@ -9,7 +9,7 @@ from scipy import special
 
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Engine
-from ffnn.backend.vocabulary import absolute, erf, exp, expm1, log, log1p, maximum, minimum, sqrt, tanh, where
+from ffnn.backend.vocabulary import absolute, erf, exp, expm1, log, log1p, maximum, minimum, sign, sqrt, tanh, where
 
 TINY = float(np.finfo(np.float32).tiny)
 
@@ -40,6 +40,10 @@ def say_log1p(x: Any) -> Any:
 
 def say_sqrt(x: Any) -> Any:
     return sqrt(x)
+
+
+def say_sign(x: Any) -> Any:
+    return sign(x)
 
 
 def say_absolute(x: Any) -> Any:
@@ -122,7 +126,9 @@ EDGES = np.array([np.inf, -np.inf, np.nan, -np.nan, 0.0, -0.0, 1e-45, -1e-45, 1e
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("formula", [say_exp, say_expm1, say_tanh, say_erf, say_log, say_log1p, say_sqrt, say_absolute])
+@pytest.mark.parametrize(
+    "formula", [say_exp, say_expm1, say_tanh, say_erf, say_log, say_log1p, say_sqrt, say_absolute, say_sign]
+)
 def test_the_edges_are_numpys(formula: Callable[..., Any], dtype: str) -> None:
     with np.errstate(all="ignore"):
         x = EDGES.astype(dtype)

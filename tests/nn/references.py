@@ -4,6 +4,7 @@ Those of activations and layers are in `reference`.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -48,6 +49,7 @@ TORCH_LOSSES: dict[str, list[tuple[dict[str, Any], Callable[..., torch.Tensor]]]
         ({"label_smoothing": 0.3, "class_weights": WEIGHTS}, torch_cross_entropy(0.3, WEIGHTS)),
     ],
     "mean_squared_error": [({}, torch_squared_error)],
+    "hinge": [({}, functional.multi_margin_loss), ({"margin": 0.3}, partial(functional.multi_margin_loss, margin=0.3))],
     "focal": [
         ({}, torch_focal(2.0)),
         ({"gamma": 1.0}, torch_focal(1.0)),
@@ -57,6 +59,25 @@ TORCH_LOSSES: dict[str, list[tuple[dict[str, Any], Callable[..., torch.Tensor]]]
 
 Groups = list[dict[str, Any]]
 optim = torch.optim
+
+
+class LionByHand(optim.Optimizer):
+    """Algorithm 2 of Chen et al., 2023, line by line, as PyTorch has none."""
+
+    def __init__(self, groups: Groups, rate: float, beta1: float = 0.9, beta2: float = 0.99) -> None:
+        super().__init__(groups, {"lr": rate})
+        self.betas = beta1, beta2
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        beta1, beta2 = self.betas
+        for group in self.param_groups:
+            for theta in group["params"]:
+                m = self.state[theta].get("m", torch.zeros_like(theta))
+                c = beta1 * m + (1 - beta1) * theta.grad
+                theta.sub_(group["lr"] * torch.sign(c))
+                self.state[theta]["m"] = beta2 * m + (1 - beta2) * theta.grad
+
 
 TORCH_OPTIMIZERS: dict[str, list[tuple[dict[str, Any], Callable[[Groups, float], torch.optim.Optimizer]]]] = {
     "sgd": [({}, optim.SGD)],
@@ -85,4 +106,5 @@ TORCH_OPTIMIZERS: dict[str, list[tuple[dict[str, Any], Callable[[Groups, float],
         ),
     ],
     "adamw": [({"weight_decay": 0.0}, optim.AdamW)],
+    "lion": [({}, LionByHand), ({"beta1": 0.5, "beta2": 0.8}, lambda groups, rate: LionByHand(groups, rate, 0.5, 0.8))],
 }

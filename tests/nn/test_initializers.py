@@ -24,6 +24,7 @@ MOMENTS: dict[str, list[tuple[dict[str, Any], float, float, float]]] = {
     "lecun_uniform": [({}, 0, 1 / 300, math.sqrt(3 / 300))],
     "lecun_normal": [({}, 0, 1 / 300, math.inf)],
     "pytorch_uniform": [({}, 0, 1 / 900, math.sqrt(1 / 300))],
+    "orthogonal": [({}, 0, 1 / 300, math.inf), ({"gain": 2.0}, 0, 4 / 300, math.inf)],
 }
 CASES = [
     pytest.param({"name": name, **options}, *rest, id="-".join([name, *map(str, options.values())]))
@@ -82,6 +83,23 @@ def test_odd_shapes_and_determinism(name: str, shape: tuple[int, ...]) -> None:
     assert np.isfinite(first).all()
     np.testing.assert_array_equal(first, again)
     assert name == "zeros" or (first != other).any()
+
+
+@pytest.mark.parametrize(("shape", "gain"), [((9, 4), 1.0), ((4, 9), 1.0), ((5, 5), 1.5), ((7,), 1.0)], ids=str)
+def test_orthogonal_keeps_lengths(shape: tuple[int, ...], gain: float) -> None:
+    values = INITIALIZERS.create({"name": "orthogonal", "gain": gain})(shape, np.random.default_rng(0))
+    matrix = values.reshape(shape[0], -1)
+    gram = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+    np.testing.assert_allclose(gram, gain**2 * np.eye(len(gram)), atol=1e-12)
+
+
+def test_orthogonal_matrices_are_uniform_over_all_of_them() -> None:
+    """The diagonal of a uniform one is as often below 0 as above; that of a bare QR decomposition never above."""
+    diagonal = [
+        INITIALIZERS.create("orthogonal")((3, 3), np.random.default_rng(seed)).diagonal() for seed in range(200)
+    ]
+    below = np.mean(np.array(diagonal) < 0, axis=0)
+    np.testing.assert_allclose(below, 0.5, atol=0.12)
 
 
 def draws(layers: list[Layer], inputs: int = 6, engine: str = "numpy", dtype: str = "float64", seed: int = 0) -> Any:

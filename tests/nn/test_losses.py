@@ -148,7 +148,11 @@ def test_a_bad_output_makes_a_bad_loss(spec: dict[str, Any], bad: float, engine_
 @both_engines
 def test_probabilities(engine_name: str) -> None:
     outputs, _ = batch(8, scale=30)
-    for name, expected in [("cross_entropy", torch.softmax(tensor(outputs), 1)), ("mean_squared_error", outputs)]:
+    for name, expected in [
+        ("cross_entropy", torch.softmax(tensor(outputs), 1)),
+        ("mean_squared_error", outputs),
+        ("hinge", outputs),
+    ]:
         engine = create_engine(engine_name, "float64")
         loss = LOSSES.create(name)
         loss.connect(engine, K)

@@ -49,8 +49,7 @@ def test_every_loss_and_its_gradient_are_finite_for_extreme_outputs(
     try:
         loss: Loss = LOSSES.create(name, **options)
     except FFNNError:
-        assert name == "mean_squared_error"
-        assert options
+        assert set(options) - set(LOSSES.options(name))
         return
     engine = engine_of(engine_name, dtype)
     loss.connect(engine, 3)
