@@ -1,4 +1,4 @@
-"""Data sets that are published as four IDX files: MNIST and Fashion-MNIST.
+"""Data sets that are published as four IDX files: MNIST, Fashion-MNIST and Kuzushiji-MNIST.
 
 They lie in torchvision's folders under torchvision's names, so that either library finds what the other downloaded.
 """
@@ -76,7 +76,8 @@ class IdxEntry(DatasetEntry):
 
 
 # The checksums are those that TensorFlow Datasets records for the same addresses
-# (tensorflow_datasets/url_checksums/mnist.txt and fashion_mnist.txt).
+# (tensorflow_datasets/url_checksums/mnist.txt and fashion_mnist.txt); Kuzushiji-MNIST's are torchvision's
+# (torchvision.prototype.datasets).
 
 
 @DATASETS.register("mnist")
@@ -188,5 +189,50 @@ class FashionMnist(IdxEntry):
             "t10k-labels-idx1-ubyte.gz",
             5_148,
             "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
+        ),
+    )
+
+
+@DATASETS.register("kmnist")
+class KuzushijiMnist(IdxEntry):
+    """70,000 characters of old Japanese handwriting, ten syllables; harder than digits, as each has several forms."""
+
+    name = "kmnist"
+    title = "Kuzushiji-MNIST"
+    class_names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
+    shape = (28, 28)
+    train_size = 60_000
+    test_size = 10_000
+    licence = "CC BY-SA 4.0"
+    citation = (
+        "T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep Learning for Classical Japanese "
+        "Literature. 2018. arXiv:1812.01718"
+    )
+    homepage = "http://codh.rois.ac.jp/kmnist/"
+    published = Published(train_counts=(6_000,) * 10, test_counts=(1_000,) * 10)
+    folder = "KMNIST/raw"
+    mirrors = ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/")
+    train_files = (
+        RemoteFile(
+            "train-images-idx3-ubyte.gz",
+            18_165_135,
+            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
+        ),
+        RemoteFile(
+            "train-labels-idx1-ubyte.gz",
+            29_497,
+            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
+        ),
+    )
+    test_files = (
+        RemoteFile(
+            "t10k-images-idx3-ubyte.gz",
+            3_041_136,
+            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
+        ),
+        RemoteFile(
+            "t10k-labels-idx1-ubyte.gz",
+            5_120,
+            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
         ),
     )
