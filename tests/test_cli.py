@@ -18,7 +18,7 @@ FFNN = [sys.executable, "-m", "ffnn"]
 SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]
 
 
-def ffnn(*arguments: str, cwd: Path, timeout: float = 100) -> subprocess.CompletedProcess[str]:
+def ffnn(*arguments: str, cwd: Path, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*FFNN, *arguments], cwd=cwd, capture_output=True, text=True, timeout=timeout, check=False)
 
 
@@ -148,7 +148,7 @@ def test_interrupt_stops_with_a_record_and_without_a_traceback(tmp_path: Path) -
     assert process.stdout is not None
     assert "epoch 1/" in process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert "stopped" in errors
@@ -171,7 +171,7 @@ def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, reposit
     while len(list(tmp_path.rglob("history.jsonl"))) < workers and time.monotonic() < deadline:
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "stopped: what is finished stays" in errors
     assert "Traceback" not in errors
@@ -197,7 +197,7 @@ def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
         if not part:
             break
         output += part
-    assert process.wait(timeout=60) == 0
+    assert process.wait(timeout=300) == 0
     os.close(parent)
     text = output.decode()
     assert "offline" in text
@@ -215,7 +215,7 @@ def test_a_reader_that_has_seen_enough_ends_no_run(streams: list[str], tmp_path:
     assert process.stdout is not None
     process.stdout.readline()
     process.stdout.close()
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0
     assert b"Error" not in (errors or b"")
     (summary,) = tmp_path.rglob("summary.json")
@@ -276,7 +276,7 @@ def test_a_command_whose_output_nobody_reads_ends_well(recorded: Path, repositor
     )
     assert process.stdout is not None
     process.stdout.close()
-    _, errors = process.communicate(timeout=100)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
     assert b"Error" not in errors
 

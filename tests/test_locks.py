@@ -155,7 +155,7 @@ def test_processes_killed_with_the_lock_neither_block_nor_meet_the_others(tmp_pa
         subprocess.Popen([sys.executable, "-c", COUNT, str(seed)], stdout=subprocess.PIPE, cwd=tmp_path)
         for seed in range(5)
     ]
-    steps = sum(len(worker.communicate(timeout=120)[0]) for worker in workers)
+    steps = sum(len(worker.communicate(timeout=300)[0]) for worker in workers)
     codes = [worker.returncode for worker in workers]
     assert set(codes) <= {0, -signal.SIGKILL}
     assert codes.count(-signal.SIGKILL) >= 3

@@ -59,7 +59,7 @@ def run(
         "FAILS": fails, "TESTS": tests,
     }  # fmt: skip
     done = subprocess.run(
-        [folder / ".ci" / "gpu"], capture_output=True, text=True, timeout=60, check=False, env=environment
+        [folder / ".ci" / "gpu"], capture_output=True, text=True, timeout=300, check=False, env=environment
     )
     asked = (folder / "asked").read_text() if (folder / "asked").exists() else ""
     return str(done.returncode), done.stdout, done.stderr, asked

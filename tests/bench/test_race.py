@@ -33,7 +33,7 @@ def bench(*arguments: str, blocked: str = "", **options: object) -> subprocess.C
     code = f"import sys; sys.modules.update(dict.fromkeys({blocked.split()})); from ffnn.cli import main; main()"
     return subprocess.run(
         [sys.executable, "-c", code, "bench", *arguments],
-        capture_output=True, text=True, timeout=120, check=False, **options,
+        capture_output=True, text=True, timeout=300, check=False, **options,
     )  # fmt: skip
 
 
@@ -163,7 +163,7 @@ def test_no_contender_outlives_the_race(how: signal.Signals, code: int) -> None:
         try:
             children = _wait_for(lambda: found if len(found := _children(race.pid)) == 2 else None)
             race.send_signal(how)
-            _, complaints = race.communicate(timeout=60)
+            _, complaints = race.communicate(timeout=300)
         finally:
             race.kill()
     assert race.returncode == code

@@ -101,7 +101,7 @@ np.save("answer.npy", model.predict_proba(data["X"]))
 print(model.network_.engine, model.best_epoch_, len(model.val_loss_curve_))
 """
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=True
     )
     assert done.stdout.split() == ["NumpyEngine('float64')", str(model.best_epoch_), "4"]
     assert_same(np.load(tmp_path / "answer.npy"), model.predict_proba(X), 1e-12)

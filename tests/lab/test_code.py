@@ -84,7 +84,7 @@ def fresh(folder: Path, program: str, path: Path | None = None) -> str:
     """What a program prints that runs in a process of its own."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, filter(None, (folder, path))))}
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, cwd=folder, check=True, capture_output=True, text=True, timeout=300)
     return done.stdout.strip()
 
 

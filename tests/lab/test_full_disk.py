@@ -25,7 +25,7 @@ def run_in(folder: Path) -> Path:
 
 def whole(folder: Path) -> Path:
     """The same run on a disk with space."""
-    subprocess.run([*FFNN, *SETTINGS], cwd=folder, check=True, capture_output=True, timeout=120)
+    subprocess.run([*FFNN, *SETTINGS], cwd=folder, check=True, capture_output=True, timeout=300)
     return run_in(folder)
 
 
@@ -48,7 +48,7 @@ def test_a_checkpoint_that_does_not_fit_leaves_the_one_before(tmp_path: Path) ->
     while not process.stdout.readline().startswith("epoch 5/"):
         pass
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (50_000, 50_000))
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 2
     assert "Traceback" not in errors
     path = run_in(full)

@@ -26,7 +26,7 @@ def named(command: str, folder: Path) -> list[str]:
     (folder / "wandb").write_text('#!/bin/sh\nshift\nfor path in "$@"; do echo "$path"; done\n')
     (folder / "wandb").chmod(0o755)
     done = subprocess.run(
-        ["sh", "-c", f'PATH="{folder}:$PATH"; {command}'], capture_output=True, text=True, timeout=120, check=True
+        ["sh", "-c", f'PATH="{folder}:$PATH"; {command}'], capture_output=True, text=True, timeout=300, check=True
     )
     return done.stdout.splitlines()
 

@@ -277,10 +277,10 @@ def test_two_processes_in_one_run_directory_are_refused(tmp_path: Path) -> None:
     stopped = quietly(tmp_path, stop_at=3).path
     command = [sys.executable, "-m", "ffnn", "train", "--resume", str(stopped)]
     with RunDirectory(stopped).lock():
-        second = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        second = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert second.returncode == 2
     assert second.stderr == f"ffnn: {stopped}: another process is training in this run directory; wait for it\n"
-    assert subprocess.run(command, capture_output=True, timeout=60, check=False).returncode == 0
+    assert subprocess.run(command, capture_output=True, timeout=300, check=False).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -295,7 +295,7 @@ def test_two_processes_in_one_run_directory_are_refused(tmp_path: Path) -> None:
 def test_a_run_goes_on_with_its_own_settings(tmp_path: Path, arguments: list[str], expected: str) -> None:
     path = quietly(tmp_path, stop_at=3).path
     command = [sys.executable, "-m", "ffnn", "train", "--resume", str(path), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 2
     assert expected in done.stderr
     assert done.stderr.count("\n") == 1

@@ -459,7 +459,7 @@ def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Pat
     process = start(tmp_path, "--stack=3")
     until(lambda: trained_for_epochs(tmp_path, 3), "three runs with some epochs")
     os.killpg(process.pid, signal.SIGINT)
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert output.count("resume with: ffnn train --resume") == 3
@@ -484,7 +484,7 @@ def test_sigterm_ends_a_stack_in_seconds(tmp_path: Path, mode: str) -> None:
     until(lambda: trained_for_epochs(tmp_path, 4), "four runs with some epochs")
     begun = time.monotonic()
     process.terminate()
-    output, _ = process.communicate(timeout=60)
+    output, _ = process.communicate(timeout=300)
     assert time.monotonic() - begun < 5
     assert process.returncode == -signal.SIGTERM
     assert "Traceback" not in output
@@ -519,7 +519,7 @@ def test_a_second_ctrl_c_ends_a_stack_at_once(tmp_path: Path) -> None:
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(0.5)
     process.send_signal(signal.SIGINT)  # the others' epochs would never end, either
-    process.communicate(timeout=120)  # far less than they would take
+    process.communicate(timeout=300)  # far less than they would take
     assert process.returncode != 0
     assert [run.summary["status"] for run in under_way_in(tmp_path)] == ["stopped"] * 3
 

@@ -60,7 +60,7 @@ def look(page: str, folder: Path, *options: str) -> tuple[dict[str, object], str
         [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr",
          f"--user-data-dir={folder / 'profile'}", "--virtual-time-budget=3000", *options, "--dump-dom",
          (folder / "probed.html").as_uri()],
-        capture_output=True, text=True, timeout=100, check=True,
+        capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
     (found,) = re.findall(r'<pre id="seen">(.*?)</pre>', done.stdout)
     return json.loads(html.unescape(found)), "\n".join(line for line in done.stderr.splitlines() if "CONSOLE" in line)

@@ -80,7 +80,7 @@ def test_a_notebooks_backend_and_a_broken_matplotlibrc_are_nothing_to_it(
     environment = {**os.environ, "MPLBACKEND": backend, "PYTHONPATH": str(repository)}
     command = [sys.executable, "-c", NOTEBOOK]
     done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == backend

@@ -58,7 +58,7 @@ def test_another_process_with_other_hashes_changes_no_bit(tmp_path: Path) -> Non
     words = [f"--{name}={value}" for name, value in {**SMALL, "augment": "[shift]", "runs_dir": "two"}.items()]
     command = [sys.executable, "-m", "ffnn", "train", *words]
     environ = {**os.environ, "PYTHONHASHSEED": "77"}
-    subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=100)
+    subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=300)
     (there,) = (tmp_path / "two").rglob("config.yaml")
     assert differences(here.path, there.parent) == []
 

@@ -70,6 +70,6 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Recording:
         "PYTHONPATH": os.pathsep.join((root, f"{root}/tests")),
     }
     command = [sys.executable, "-X", "dev", "-W", "error", recorded_run.__file__]
-    done = subprocess.run(command, cwd=work, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=work, env=environ, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     return Recording(home, work / "runs/digits/adam seed 0", done.stdout, done.stderr)

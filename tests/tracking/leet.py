@@ -13,7 +13,7 @@ from typing import Any
 def records(folder: Path) -> list[dict[str, Any]]:
     """What `wandb leet inspect --json` prints about the latest run under a `wandb` folder."""
     command = [sys.executable, "-m", "wandb", "leet", "inspect", "--json", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True, env=dict(os.environ))
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=dict(os.environ))
     return [json.loads(line, parse_constant=not_finite) for line in done.stdout.splitlines()]
 
 

@@ -94,7 +94,7 @@ def test_a_job_that_never_ends_does_not_keep_the_process(environ: dict[str, str]
         "worker = BackgroundWorker('test', print); worker.submit(threading.Event().wait); print(worker.close(0.1))"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=True)
     assert (done.stdout, done.stderr) == ("False\n", "")
 
 

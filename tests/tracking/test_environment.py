@@ -53,7 +53,7 @@ def test_command_line_loses_its_keys(environ: dict[str, str]) -> None:
     arguments = ["--api-key=topsecret1", "--token", "topsecret2", f"--note={key}", "--epochs=3", f"x={SECRET}"]
     environ |= {"MY_API_KEY": SECRET}
     done = subprocess.run(
-        [sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True, timeout=120, check=True
+        [sys.executable, "-c", code, *arguments], env=environ, capture_output=True, text=True, timeout=300, check=True
     )
     command = json.loads(done.stdout)
     assert shlex.split(command)[3:] == ["--api-key=***", "--token", "***", "--note=***", "--epochs=3", "x=***"]
@@ -82,7 +82,7 @@ def checkout(tmp_path: Path) -> Path:
     (package / "__init__.py").write_text("")
     identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
     for arguments in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "first"]):
-        subprocess.run([git, *identity, *arguments], cwd=package.parent, check=True, timeout=120)
+        subprocess.run([git, *identity, *arguments], cwd=package.parent, check=True, timeout=300)
     return package
 
 

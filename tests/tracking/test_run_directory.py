@@ -159,7 +159,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 @pytest.mark.posix
 def test_killing_the_writer_loses_nothing(directory: RunDirectory, environ: dict[str, str]) -> None:
-    done = subprocess.run([sys.executable, "-c", KILLED, str(directory.path)], env=environ, timeout=120, check=False)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(directory.path)], env=environ, timeout=300, check=False)
     assert done.returncode == -signal.SIGKILL
     record = read_run(directory.path)
     assert [row["epoch"] for row in record.history] == [1, 2, 3, 4, 5]

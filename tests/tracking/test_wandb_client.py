@@ -140,7 +140,7 @@ def test_without_a_home_the_client_keeps_its_log_to_itself(
         environ.pop(name, None)
     environ |= {"HOME": "/dev/null"}
     command = [sys.executable, "-c", SCRIPT, str(directory.path)]
-    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
     assert done.stdout == "recorded\n", done.stderr
     assert re.fullmatch(r"W&B: recording offline; .*\n", done.stderr), done.stderr
     assert not (tmp_path / ".wandb_cache").exists()

@@ -134,7 +134,7 @@ def run(user: Client, directory: RunDirectory, *arguments: str) -> list[str]:
     command = [sys.executable, SCRIPT, str(directory.path), *arguments]
     environ = {**user.environ, "PYTHONWARNINGS": "error"}
     done = subprocess.run(
-        command, env=environ, capture_output=True, text=True, timeout=60, check=False, stdin=subprocess.DEVNULL
+        command, env=environ, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout.splitlines()

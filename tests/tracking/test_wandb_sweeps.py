@@ -47,7 +47,7 @@ class Worked:
 
 def upload(user: Client, path: Path) -> str:
     """Have `wandb sweep` read a sweep file; the path for `wandb agent`."""
-    said = user.wandb("sweep", str(path), timeout=120)
+    said = user.wandb("sweep", str(path), timeout=300)
     found = re.search(r"wandb agent (\S+)", said)
     assert found, said
     return found[1]

@@ -18,7 +18,7 @@ def invoke(user: Client, *arguments: str, prelude: str = "pass") -> subprocess.C
         "from ffnn.cli import main; main()"  # fmt: skip
     return subprocess.run(
         [sys.executable, "-c", program], cwd=user.home, env=user.environ, stdin=subprocess.DEVNULL,
-        capture_output=True, text=True, timeout=60, check=False,
+        capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 

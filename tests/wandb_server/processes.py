@@ -42,7 +42,7 @@ class Client:
         if key:
             self.environ["WANDB_API_KEY"] = key
 
-    def run(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, timeout: float = 300) -> subprocess.CompletedProcess[str]:
         """Run `python -m ARGUMENTS`, which must succeed."""
         done = subprocess.run(
             [sys.executable, "-m", *arguments],
@@ -57,7 +57,7 @@ class Client:
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 
-    def wandb(self, *arguments: str, timeout: float = 60) -> str:
+    def wandb(self, *arguments: str, timeout: float = 300) -> str:
         """Run `wandb ARGUMENTS`; what it says."""
         done = self.run("wandb", *arguments, timeout=timeout)
         return done.stdout + done.stderr

@@ -38,7 +38,7 @@ def killed(folder: Path, address: str, work: str, before: str = "") -> None:
     """A process that was killed while it held a lock of a journal."""
     code = KILLED.format(address=address, work=work, before=before)
     process = subprocess.run(
-        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
     assert process.returncode == -signal.SIGKILL, process.stderr
 

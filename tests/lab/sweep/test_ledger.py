@@ -72,7 +72,7 @@ from test_ledger import ledger, proposal
 assert ledger(Path({str(tmp_path)!r})).claim(proposal("a"), None)
 os.kill(os.getpid(), 9)
 """
-    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=False)
     assert process.returncode == -9, process.stderr
     one, other = ledger(tmp_path), ledger(tmp_path)
     alive = one.claim(proposal("b"), None)

@@ -289,7 +289,7 @@ def test_the_end_of_patience_names_the_command_that_goes_on(tmp_path: Path, serv
     sweep = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
     until(lambda: over(file) >= 1 and bool(trials_of(tmp_path)), "the endless trial")
     server.stop(signal.SIGQUIT)
-    _, said = sweep.communicate(timeout=60)
+    _, said = sweep.communicate(timeout=300)
     assert sweep.returncode == 2, said
     assert said.splitlines()[-1].endswith(f"go on with: {shlex.join(['ffnn', *words, '--resume'])}")
     until(lambda: not trials_of(tmp_path), "the trial to end with its sweep", 10)

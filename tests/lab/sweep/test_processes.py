@@ -192,7 +192,7 @@ def test_ctrl_c_ends_trials_in_order_and_resume_goes_on(tmp_path: Path) -> None:
     until(lambda: over(file) == 1 and bool(trials_of(tmp_path)), "the endless trial")
     until(lambda: any(len(read_run(path).history) > 3 for path in find_runs(tmp_path / "runs")), "its epochs")
     sweep.send_signal(signal.SIGINT)
-    output, _ = sweep.communicate(timeout=60)
+    output, _ = sweep.communicate(timeout=300)
     assert sweep.returncode == 130, output
     assert "--resume goes on from here" in output
     assert trials_of(tmp_path) == []
@@ -201,7 +201,7 @@ def test_ctrl_c_ends_trials_in_order_and_resume_goes_on(tmp_path: Path) -> None:
     resumed = start_sweep(file, "--resume")
     until(lambda: bool(trials_of(tmp_path)), "the endless trial again")
     os.kill(trials_of(tmp_path)[0], signal.SIGKILL)
-    resumed.communicate(timeout=60)
+    resumed.communicate(timeout=300)
     assert [row["status"] for row in rows(file)] == ["finished", "killed"]
 
 

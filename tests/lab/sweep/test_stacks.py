@@ -203,7 +203,7 @@ def test_a_killed_stack_costs_its_members_and_resume_runs_them_again(tmp_path: P
     until(lambda: begun(file, 3), "the stack")
     (stack,) = trials_of(tmp_path)
     os.kill(stack, signal.SIGKILL)
-    output, _ = sweep.communicate(timeout=60)
+    output, _ = sweep.communicate(timeout=300)
     assert "3 killed" in output
     assert [row["status"] for row in rows(file)] == ["killed"] * 3, output
     killed = find_runs(tmp_path / "runs")
@@ -212,7 +212,7 @@ def test_a_killed_stack_costs_its_members_and_resume_runs_them_again(tmp_path: P
     resumed = start_sweep(file, "--stack=3", "--resume")
     until(lambda: begun(file, 3), "the stack again")
     resumed.send_signal(signal.SIGINT)
-    output, _ = resumed.communicate(timeout=60)
+    output, _ = resumed.communicate(timeout=300)
     assert resumed.returncode == 130, output
     assert "--resume goes on from here" in output
     assert writers(tmp_path) == []
