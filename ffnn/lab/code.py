@@ -29,7 +29,7 @@ OBSERVERS = (
 )  # fmt: skip
 """Rooms that choose settings or read runs, and so cannot change what a run with given settings finds."""
 
-TALKERS = ("catalogue.py", "cli.py", "console.py", "present.py", "terminal.py", "tracking/wandb_*.py")
+TALKERS = ("catalogue.py", "cli.py", "console.py", "present.py", "terminal.py", "tracking/wandb_*.py", "*.md")
 """Files, wherever they are, that only talk to a person or to W&B."""
 
 FRAMEWORKS = "reference"
