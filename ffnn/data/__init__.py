@@ -1,6 +1,6 @@
 """Data sets by name, how their images are shared out, and how pixels become inputs."""
 
-from ffnn.data import cifar10, digits, emnist, idx_sets, own_images, own_tables, toys  # noqa: F401  (imported to register their entries)
+from ffnn.data import sets  # noqa: F401  (imported to register its entries)
 from ffnn.data.augment import AUGMENTATIONS
 from ffnn.data.batches import SAMPLERS
 from ffnn.data.catalog import DATASETS, DatasetEntry, data_root, load

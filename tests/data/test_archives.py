@@ -18,10 +18,10 @@ from tiny_set import idx
 
 from ffnn.data import DATASETS, DataError, load
 from ffnn.data.archives import extract_tar, extract_zip
-from ffnn.data.cifar10 import Cifar10
 from ffnn.data.download import RemoteFile
-from ffnn.data.emnist import VARIANTS, Emnist
-from ffnn.data.idx_sets import FashionMnist, Mnist
+from ffnn.data.sets.cifar10 import Cifar10
+from ffnn.data.sets.emnist import VARIANTS, Emnist
+from ffnn.data.sets.idx_sets import FashionMnist, Mnist
 
 PATIENCE = 60  # seconds after which something that should have happened has not
 
@@ -216,7 +216,7 @@ def test_the_next_mirror_serves_when_one_fails(tmp_path, make_mirror, use, name)
 FETCH = """
 import sys
 from pathlib import Path
-from ffnn.data.cifar10 import Cifar10
+from ffnn.data.sets.cifar10 import Cifar10
 from ffnn.data.download import RemoteFile
 Cifar10.mirrors = (sys.argv[2],)
 Cifar10.archive = RemoteFile("cifar-10-python.tar.gz", int(sys.argv[3]), sys.argv[4])

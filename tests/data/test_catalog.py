@@ -3,14 +3,16 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from tiny_set import IMAGES, LABELS, PLAIN, TRAIN, ZIPPED, Tiny, idx, write
 
-from ffnn.data import DATASETS, DataError, data_root, digits, load
-from ffnn.data.idx_sets import IdxEntry
+from ffnn.data import DATASETS, DataError, data_root, load, sets
+from ffnn.data.sets import digits
+from ffnn.data.sets.idx_sets import IdxEntry
 from ffnn.errors import FFNNError
 
 OWN = ("folder", "csv", "npz")
@@ -46,6 +48,11 @@ def test_archives_are_pinned(name):
     assert entry.archive.size > 1e8
     assert len(entry.mirrors) > 1
     assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in entry.mirrors)
+
+
+def test_a_new_file_is_found_by_itself():
+    files = {path.stem for path in Path(sets.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {DATASETS[name].__module__.rpartition(".")[2] for name in DATASETS if name != "tiny"} == files
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -12,7 +12,7 @@ import pytest
 from python_2 import published
 
 from ffnn.data import DATASETS, DataError, load
-from ffnn.data.cifar10 import Cifar10
+from ffnn.data.sets.cifar10 import Cifar10
 from ffnn.data.unpickle import OPCODES, unpickle
 
 COUNT = 8

@@ -24,7 +24,7 @@ from tiny_set import FILES, PLAIN, ZIPPED, Tiny, write
 
 from ffnn.data import DataError, load
 from ffnn.data.download import RemoteFile, download
-from ffnn.data.idx_sets import FashionMnist, Mnist
+from ffnn.data.sets.idx_sets import FashionMnist, Mnist
 from ffnn.data.transfer import CHUNK
 
 PATIENCE = 60  # seconds after which something that should have happened has not

@@ -8,7 +8,7 @@ import pytest
 from tiny_set import idx
 
 from ffnn.data import DATASETS, DataError, load
-from ffnn.data.emnist import VARIANTS, Emnist
+from ffnn.data.sets.emnist import VARIANTS, Emnist
 from ffnn.errors import FFNNError
 
 # Images and classes as in table II of the paper.
@@ -91,7 +91,7 @@ def test_images_are_turned_upright(tmp_path, zipped):
 
 
 def test_more_images_than_are_turned_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr("ffnn.data.emnist.BLOCK", 5)
+    monkeypatch.setattr("ffnn.data.sets.emnist.BLOCK", 5)
     write(tmp_path, files("bymerge"))
     data = load(spec("bymerge"), tmp_path, download=False)
     assert (data.images.reshape(UPRIGHT.shape) == UPRIGHT).all()

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ffnn.data import DataError, load, make_split, own_images
+from ffnn.data import DataError, load, make_split
+from ffnn.data.sets import own_images
 from ffnn.errors import FFNNError
 
 RANDOM = np.random.default_rng(11)

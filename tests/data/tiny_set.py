@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from ffnn.data.download import RemoteFile
-from ffnn.data.idx_sets import IdxEntry
+from ffnn.data.sets.idx_sets import IdxEntry
 
 SHAPE = (4, 5)
 TRAIN, TEST = 30, 12

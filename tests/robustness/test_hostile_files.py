@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from robustness.targets import TARGETS, checkpoint, outcome
 
-from ffnn.data import DATASETS, own_images
+from ffnn.data import DATASETS
 from ffnn.data.dataset import DataError
+from ffnn.data.sets import own_images
 from ffnn.errors import FFNNError
 from ffnn.training.checkpoints import Checkpoint
 
@@ -97,7 +98,7 @@ def test_images_that_unpack_to_more_than_the_memory_are_refused(
     path.write_bytes(packed(images, zipfile.ZIP_DEFLATED))
     data = DATASETS.create({"name": "npz", "path": str(path)})
     assert len(data.load(tmp_path)) == 100
-    monkeypatch.setattr(own_images, "memory", lambda: 1 << 16)
+    monkeypatch.setattr(own_images, "available_bytes", lambda: 1 << 16)
     with pytest.raises(DataError, match=r"can hold, found 100 of 1,024 values"):
         data.load(tmp_path)
 

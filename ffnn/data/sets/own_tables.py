@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ffnn.data.catalog import DATASETS
 from ffnn.data.dataset import DataError, Dataset, check_label_range
-from ffnn.data.own_images import LONGEST_NAME, OwnEntry
+from ffnn.data.sets.own_images import LONGEST_NAME, OwnEntry
 from ffnn.npy import UNSOUND, Heading, read_headings
 from ffnn.words import visible
 
