@@ -45,7 +45,7 @@ class Home:
         if known in (None, public) or (wished and known == ""):
             return wished or self.own
         if known == "":
-            kept, fix = "in a storage of another call", "add its --storage"
+            kept, fix = "in another place, which this folder does not name", "give the same --storage=... as when it began"
         elif known == JOURNAL:
             kept, fix = f"in {self.own}", "leave --storage out"
         else:

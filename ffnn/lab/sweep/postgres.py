@@ -8,12 +8,13 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import quote, urlencode
 
 from ffnn.errors import FFNNError
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from sqlalchemy.engine import URL
 
 SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 CONNECTION = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
@@ -32,18 +33,44 @@ def public_url(url: str) -> str:
     >>> public_url("postgresql:///?service=sweeps")
     'postgresql:///?service=sweeps'
     """
-    parts = urlsplit(url)
-    place, path = parts.netloc.rpartition("@")[2].removesuffix(":5432"), parts.path
+    parts = _parsed(url)
+    host = f"[{parts.host}]" if parts.host and ":" in parts.host else parts.host or ""
+    place = f"{host}:{parts.port or ''}".removesuffix(":").removesuffix(":5432")
     # Sockets and ports may be given as options, and so may secrets.
-    options = {name: v for name, v in parse_qsl(parts.query) if name in ("host", "port", "dbname", "service")}
+    public = ("host", "port", "dbname", "service")
+    options = {name: values for name, values in parts.normalized_query.items() if name in public}
     if not place and not options.keys() & {"host", "service"}:
         if service := os.environ.get("PGSERVICE"):
-            options["service"] = service
-        elif host := os.environ.get("PGHOST"):
+            options["service"] = [service]
+        elif host := os.environ.get("PGHOST", ""):
             place = f"{host}:{os.environ.get('PGPORT', '')}".removesuffix(":").removesuffix(":5432")
-    if path in ("", "/") and not options.keys() & {"dbname", "service"}:
-        path = f"/{os.environ.get('PGDATABASE', '')}"
-    return f"postgresql://{place}{path}{'?' if options else ''}{urlencode(options, safe='/')}"
+    database = parts.database or ""
+    if not database and not options.keys() & {"dbname", "service"}:
+        database = os.environ.get("PGDATABASE", "")
+    return f"postgresql://{place}/{quote(database)}{'?' if options else ''}{urlencode(options, True, safe='/')}"
+
+
+def _parsed(url: str) -> "URL":
+    """The parts of a URL as the driver will read them, so that what is checked and shown is what is used.
+
+    Raises
+    ------
+    FFNNError
+        If it cannot be read, or an "@" is left in what would be shown: a piece of a password may stand before it.
+    """
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        parts = make_url(url)
+    except (ValueError, ArgumentError):
+        parts = None
+    if parts is None or "@" in f"{parts.host}{parts.database}":
+        raise FFNNError(
+            "--storage: expected postgresql://USER@HOST:PORT/DATABASE, with a number for PORT, IPv6 in [brackets] and "
+            "without a password; received a URL that does not fit (not shown here: a password may be in it)"
+        )
+    return parts
 
 
 def open_database(url: str) -> tuple["BaseStorage", Any, Callable[[], None]]:
@@ -52,12 +79,12 @@ def open_database(url: str) -> tuple["BaseStorage", Any, Callable[[], None]]:
     Raises
     ------
     FFNNError
-        If there is a password in the URL, or the database cannot be reached.
+        If the URL cannot be read or has a password, or the database cannot be reached.
     """
     from optuna.storages import RDBStorage, get_storage
 
-    parts = urlsplit(url)
-    if parts.password or {"password", "sslpassword"} & {name for name, _ in parse_qsl(parts.query)}:
+    parts = _parsed(url)
+    if parts.password or {"password", "sslpassword"} & parts.query.keys():
         raise FFNNError(
             f"--storage: expected {public_url(url)} without a password, which everybody could read in the list of "
             "processes; set PGPASSWORD, or write it into ~/.pgpass or a service file (PGSERVICE), and leave it out"

@@ -87,7 +87,7 @@ def test_a_folder_of_an_older_version_asks_for_its_storage(file: Path, tmp_path:
     shared = str(tmp_path / "shared.log")
     table = work(file, shared)
     (table.parent / "storage.json").unlink()
-    assert "add its --storage" in refused(file, None)
+    assert "give the same --storage=... as when it began" in refused(file, None)
     assert len(opened(file, shared)[1].trials()) == 1
 
 
@@ -96,6 +96,7 @@ def test_a_folder_of_an_older_version_asks_for_its_storage(file: Path, tmp_path:
     [
         ("postgresql://me:secret@host/sweeps", "postgresql://host/sweeps"),
         ("postgres://me:se%40cret@host:5433/sweeps?password=secret", "postgresql://host:5433/sweeps"),
+        ("postgresql://me:se/c#r?et@[::1]:5432/my%20sweeps", "postgresql://[::1]/my%20sweeps"),
         ("postgresql+psycopg:///sweeps?host=/run/pg&user=me&password=secret", "postgresql:///sweeps?host=/run/pg"),
     ],
 )

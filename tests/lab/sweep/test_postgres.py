@@ -20,6 +20,7 @@ from test_ledger import proposal
 from test_processes import check_complete, children, over, share, trials_of, until
 
 from ffnn.errors import FFNNError
+from ffnn.lab.sweep.home import Home
 from ffnn.lab.sweep.ledger import FINISHED, RUNNING, Ledger, Outcome
 from ffnn.lab.sweep.patience import Patience, StorageAwayError
 from ffnn.lab.sweep.storage import open_storage, public_address
@@ -154,11 +155,29 @@ def test_a_database_that_cannot_be_reached_is_one_line_without_the_password(tmp_
     assert "secret" not in result.stderr
 
 
-@pytest.mark.parametrize("url", ["postgresql://me:secret@h/d", "postgres:///d?host=h&user=me&password=secret"])
+WITH_PASSWORD = [
+    "postgresql://me:secret@h/d",
+    "postgres:///d?host=h&user=me&password=secret",
+    *(f"postgresql://me:my{mark}secret@h/d" for mark in "/#?:"),  # for URLs' general rules there is none in these
+]
+
+
+@pytest.mark.parametrize("url", WITH_PASSWORD)
 def test_a_password_in_the_address_is_refused_with_where_it_belongs(url: str) -> None:
     with pytest.raises(FFNNError, match=r"without a password.*PGPASSWORD.*\.pgpass.*PGSERVICE") as caught:
         open_storage(url)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://h:PORT/d", "postgresql://[::1/d", "postgresql://me:my@secret@h/d", "postgresql://m/e:secret@h/d"],
+)
+def test_an_address_that_cannot_be_read_is_one_line_without_its_secrets(url: str, tmp_path: Path) -> None:
+    for use in (open_storage, public_address, Home(tmp_path).choose):
+        with pytest.raises(FFNNError, match="expected postgresql://USER@HOST:PORT/DATABASE") as caught:
+            use(url)
+        assert "secret" not in str(caught.value)
 
 
 def test_where_libpqs_variables_lead_is_part_of_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
