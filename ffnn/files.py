@@ -4,6 +4,7 @@ A run may be killed, or the disk be full, at any moment.
 """
 
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -105,4 +106,5 @@ def cut_unfinished_line(file: IO[bytes]) -> None:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Containers that share a folder may give their processes the same number.
+    return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")

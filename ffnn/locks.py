@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ffnn.files import storing
-from ffnn.processes import here, started
+from ffnn.processes import here, lives, started
 
 SILENT_SECONDS = 30.0
 """A holder on another machine is dead when a lock that is held for moments has not changed hands for so long."""
@@ -135,9 +135,9 @@ class _Sight:
 class HolderFile:
     """A lock between processes and machines: a file that is there while it is held, and names its holder.
 
-    Nothing frees it when the holder dies, so those who wait do: at once if it ran on this machine, after `silent`
-    seconds by their own clock if not. The living are never robbed on one machine; on another, one that slept for
-    so long is.
+    Nothing frees it when the holder dies, so those who wait do: at once if it ran on this machine and may be seen
+    there, after `silent` seconds by their own clock if not. The living whom one sees are never robbed; another one
+    that slept for so long is.
 
     It is a symbolic link to its holder's name, where nothing is: such a link is made in one step with what it says,
     on NFS too. Where there are no links it is a file with that name in it.
@@ -243,8 +243,9 @@ class HolderFile:
 
     def _dead(self, sight: _Sight) -> bool:
         process = sight.process
-        if process and process[0] == here():
-            return started(process[2]) != process[3]
+        alive = lives(process[2], process[3]) if process and process[0] == here() else None
+        if alive is not None:
+            return not alive
         now = self._clock()
         if sight != self._seen:
             self._seen, self._since = sight, now

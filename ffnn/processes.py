@@ -3,6 +3,7 @@
 Numbers are given anew, to other processes, on other machines and in other containers.
 """
 
+import os
 from pathlib import Path
 
 
@@ -16,10 +17,26 @@ def here() -> str:
 
 
 def started(pid: int) -> str | None:
-    """When a process of this machine started, in the kernel's count; None if there is no such process."""
+    """When a process of this machine started, in the kernel's count; None if there is none that can be seen."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        stat = Path(f"/proc/{pid}/stat").read_text(errors="replace")  # with its name, which may be any bytes
     except OSError:
         return None
     state, *fields = stat.rpartition(")")[2].split()
     return None if state in ("Z", "X") else fields[18]
+
+
+def lives(pid: int, start: str | None) -> bool | None:
+    """Whether the process of this machine that started then still lives; None where that is hidden.
+
+    /proc may hide the processes of other users (`hidepid`); the kernel still says that the number is somebody's.
+    """
+    seen = started(pid)
+    if seen is None:
+        try:
+            os.kill(pid, 0)  # sends nothing
+        except PermissionError:
+            return None
+        except (OSError, OverflowError):
+            return False
+    return seen == start

@@ -49,6 +49,18 @@ def test_what_cannot_be_written_is_one_line_with_its_name(tmp_path: Path) -> Non
         pass
 
 
+def test_processes_of_one_number_do_not_mix_what_they_write(tmp_path: Path) -> None:
+    """Containers that share a folder count their processes from 1 each."""
+    with replacing(tmp_path / "file") as one:
+        one.write("a long text\n")
+        with replacing(tmp_path / "file") as other:
+            other.write("short\n")
+            assert len(list(tmp_path.glob(".*.part"))) == 2  # as what the killed left is looked for
+        assert (tmp_path / "file").read_text() == "short\n"
+    assert (tmp_path / "file").read_text() == "a long text\n"
+    assert names(tmp_path) == ["file"]
+
+
 def test_what_is_written_is_on_the_disk_before_it_takes_its_place(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

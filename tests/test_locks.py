@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from ffnn import processes
 from ffnn.errors import FFNNError
 from ffnn.locks import SILENT_SECONDS, HolderFile, exclusive
+from ffnn.processes import lives, started
 from ffnn.tracking import RunDirectory
 
 fcntl = pytest.importorskip("fcntl", reason="needs a POSIX system")
@@ -45,6 +47,16 @@ def holding(lock: str, folder: Path, before: str = "") -> "subprocess.Popen[str]
 def kill(process: "subprocess.Popen[str]") -> None:
     process.kill()
     process.communicate()
+
+
+def hide(pid: int, patch: pytest.MonkeyPatch) -> None:
+    """Have a process be another user's, of whom /proc shows nothing."""
+
+    def refuse(number: int, _: int) -> None:
+        raise PermissionError(number)
+
+    patch.setattr(processes, "Path", lambda place: Path(place.replace(f"/proc/{pid}/", "/proc/hidden/")))
+    patch.setattr(os, "kill", refuse)
 
 
 class Clock:
@@ -87,6 +99,35 @@ def test_a_holder_on_another_machine_is_given_its_time_and_no_more(tmp_path: Pat
     assert not lock.try_acquire()
     clock.now = 45
     assert lock.try_acquire()
+
+
+@pytest.mark.posix
+def test_a_holder_whom_the_system_hides_is_given_its_time_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/proc mounted with hidepid shows nobody another user's processes."""
+    holder = holding(f"locks.HolderFile(Path({str(tmp_path / 'x.lock')!r})).held()", tmp_path)
+    clock = Clock()
+    lock = HolderFile(tmp_path / "x.lock", clock=clock)
+    with monkeypatch.context() as hiding:
+        hide(holder.pid, hiding)
+        assert not lock.try_acquire()
+        clock.now = SILENT_SECONDS - 1
+        assert not lock.try_acquire()
+        clock.now = 45
+        assert lock.try_acquire()
+    kill(holder)
+
+
+@pytest.mark.posix
+def test_a_process_may_have_any_bytes_for_a_name() -> None:
+    naming = "import sys; open('/proc/self/comm', 'wb').write(b'\\xff) R 1'); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", naming], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        process.stdout.readline()
+        assert lives(process.pid, started(process.pid))
+        process.kill()
+    assert lives(process.pid, "1") is False
 
 
 @pytest.mark.posix

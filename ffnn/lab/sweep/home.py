@@ -45,7 +45,8 @@ class Home:
         if known in (None, public) or (wished and known == ""):
             return wished or self.own
         if known == "":
-            kept, fix = "in another place, which this folder does not name", "give the same --storage=... as when it began"
+            kept = "in another place, which this folder does not name"
+            fix = "give the same --storage=... as when the sweep began"
         elif known == JOURNAL:
             kept, fix = f"in {self.own}", "leave --storage out"
         else:

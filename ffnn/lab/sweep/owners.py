@@ -1,7 +1,7 @@
 """Who runs what, and whether they still live: a trial whose owner died is run again, and no other is.
 
-On the same machine a process is looked up; from elsewhere its heartbeat in the storage is watched by the
-observer's own clock, so that machines need not agree on the time.
+On the same machine a process is looked up; from elsewhere, and where the system hides it, its heartbeat in the
+storage is watched by the observer's own clock, so that machines need not agree on the time.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ffnn.processes import here, started
+from ffnn.processes import here, lives, started
 
 BEAT_SECONDS = 5.0
 LEASE_SECONDS = 60.0
@@ -63,8 +63,10 @@ class Owners:
                 return False
             if record is None:
                 return True  # an owner writes its record before it takes a trial
-            if record["machine"] and record["machine"] == self._self["machine"]:
-                return bool(started(record["pid"]) != record["started"])
+            near = record["machine"] and record["machine"] == self._self["machine"]
+            alive = lives(record["pid"], record["started"]) if near else None
+            if alive is not None:
+                return not alive
             beat, since = self._seen.get(owner, (None, now))
             if beat != record["beat"]:
                 self._seen[owner] = (record["beat"], now)

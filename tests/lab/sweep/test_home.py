@@ -87,7 +87,7 @@ def test_a_folder_of_an_older_version_asks_for_its_storage(file: Path, tmp_path:
     shared = str(tmp_path / "shared.log")
     table = work(file, shared)
     (table.parent / "storage.json").unlink()
-    assert "give the same --storage=... as when it began" in refused(file, None)
+    assert "give the same --storage=... as when the sweep began" in refused(file, None)
     assert len(opened(file, shared)[1].trials()) == 1
 
 

@@ -142,6 +142,21 @@ def test_on_this_machine_a_process_is_looked_up() -> None:
     assert [judge(name) for name in records] == [False, True, True]
 
 
+def test_an_owner_whom_the_system_hides_is_known_by_its_heart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """/proc mounted with hidepid shows nobody another user's processes."""
+
+    def refuse(number: int, _: int) -> None:
+        raise PermissionError(number)
+
+    records: dict[str, Any] = {"far": {"machine": here(), "pid": 2**22 + 1, "started": "5", "beat": 1}}
+    clock = Clock()
+    observer = elsewhere(records, clock)
+    monkeypatch.setattr(os, "kill", refuse)
+    assert not observer.dead()("far")
+    clock.now += LEASE_SECONDS + 1
+    assert observer.dead()("far")
+
+
 def test_a_heart_beats_every_few_seconds_only() -> None:
     written: list[int] = []
     clock = Clock()
