@@ -1,7 +1,7 @@
 """Locks that end with their holder: a process that was killed keeps nobody waiting.
 
-The kernel's own where the file system has one, for it frees what the dead held; elsewhere, and between machines, a
-file that names its holder.
+The kernel's own where the file system has one, as many network disks do, for it frees what the dead held; elsewhere,
+and for the storage of a sweep, a file that names its holder.
 """
 
 import errno
@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ffnn.files import storing
 from ffnn.processes import here, lives, started
+from ffnn.terminal import say
 
 SILENT_SECONDS = 30.0
 """A holder on another machine is dead when a lock that is held for moments has not changed hands for so long."""
@@ -30,7 +31,7 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextmanager
-def exclusive(path: Path, taken: Callable[[str], None]) -> Iterator[None]:
+def exclusive(path: Path, taken: Callable[[str], None], after: float = 0.0) -> Iterator[None]:
     """Hold a lock that ends with its process, however that ends.
 
     Parameters
@@ -40,6 +41,8 @@ def exclusive(path: Path, taken: Callable[[str], None]) -> Iterator[None]:
     taken : callable
         Called once if another process has it, with who that is, as far as that is known; afterwards it is
         waited for, unless this raises.
+    after : float, default 0
+        Seconds that are waited before that.
 
     Raises
     ------
@@ -47,20 +50,25 @@ def exclusive(path: Path, taken: Callable[[str], None]) -> Iterator[None]:
         If the file cannot be made.
     """
     lock: _Native | HolderFile = _Native(path)
+
+    def attempt() -> bool:
+        with storing(path):
+            return lock.try_acquire()
+
     with storing(path):
+        before = path.exists()
         try:
             free = lock.try_acquire()
         except OSError as problem:
             if problem.errno not in NO_LOCKS:
                 raise
-            path.unlink(missing_ok=True)  # made for the attempt
+            if not before:  # else it may be held, by a process whose attempt was answered
+                path.unlink(missing_ok=True)
             lock = HolderFile(path.with_name(f"{path.name}.holder"), silent=math.inf)  # held for as long as a run takes
             free = lock.try_acquire()
     try:
         if not free:
-            taken(lock.holder())
-            with storing(path):
-                lock.acquire()
+            _wait(attempt, lambda: taken(lock.holder()), after)
         yield
     finally:
         lock.release()
@@ -68,7 +76,7 @@ def exclusive(path: Path, taken: Callable[[str], None]) -> Iterator[None]:
 
 @contextmanager
 def one_writer(folder: Path) -> Iterator[None]:
-    """Within it no other process writes the files of this folder, which is made; others wait.
+    """Within it no other process writes the files of this folder, which is made; others wait, and say so.
 
     Parameters
     ----------
@@ -81,8 +89,25 @@ def one_writer(folder: Path) -> Iterator[None]:
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with exclusive(folder / ".writing.lock", lambda who: None):
+
+    def taken(who: str) -> None:
+        say(f"waiting for {who}, which writes {folder}", err=True)
+
+    with exclusive(folder / ".writing.lock", taken, TELL_SECONDS):
         yield
+
+
+def _wait(
+    attempt: Callable[[], bool], tell: Callable[[], None], after: float, clock: Callable[[], float] = time.monotonic
+) -> None:
+    """Try until it comes off; tell once, when it has not for so many seconds."""
+    pause, began, told = 0.001, clock(), False
+    while not attempt():
+        if not told and clock() - began >= after:
+            tell()
+            told = True
+        time.sleep(pause)
+        pause = min(2 * pause, PAUSE_SECONDS)
 
 
 class _Native:
@@ -100,9 +125,6 @@ class _Native:
         except self._timeout:
             return False
         return True
-
-    def acquire(self) -> None:
-        self._lock.acquire()
 
     def holder(self) -> str:
         return "another process"
@@ -169,13 +191,12 @@ class HolderFile:
 
     def acquire(self) -> bool:
         """Wait for it, and hold it; True, as Optuna wants it."""
-        pause, began, told = 0.001, self._clock(), self._tell is None
-        while not self.try_acquire():
-            if not told and self._tell and self._clock() - began > TELL_SECONDS:
+
+        def tell() -> None:
+            if self._tell:
                 self._tell(f"waiting for {self.holder()}, which holds {self.path}")
-                told = True
-            time.sleep(pause)
-            pause = min(2 * pause, PAUSE_SECONDS)
+
+        _wait(self.try_acquire, tell, TELL_SECONDS, self._clock)
         return True
 
     @contextmanager
@@ -212,22 +233,33 @@ class HolderFile:
 
     def release(self) -> None:
         """Let it go, unless somebody has taken it away."""
-        sight = self._look()
+        sight = self._look() if self._own else None  # another's file has no name until it is written
         if sight and sight.name == self._own:
-            self.path.unlink(missing_ok=True)
+            with storing(self.path):
+                self.path.unlink(missing_ok=True)
         self._own = ""
 
     def _make(self, name: str) -> bool:
-        try:
+        with storing(self.path):
             try:
                 self.path.symlink_to(name)
             except FileExistsError:
                 return False
             except OSError:  # no links here, or no folder: which of them, the file will tell
-                with self.path.open("x", encoding="utf-8") as file:
-                    file.write(name)
+                return self._write(name)
+        return True
+
+    def _write(self, name: str) -> bool:
+        try:
+            file = self.path.open("x", encoding="utf-8")
         except FileExistsError:
             return False
+        try:
+            with file:
+                file.write(name)
+        except BaseException:  # a full disk, Ctrl-C: without a name nobody would know it for this process's
+            self.path.unlink(missing_ok=True)
+            raise
         return True
 
     def _look(self) -> _Sight | None:

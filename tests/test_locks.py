@@ -1,11 +1,14 @@
 """Locks end with their holder: real processes are killed while they hold one, and nobody waits for them."""
 
 import errno
+import io
 import os
+import select
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
@@ -262,7 +265,88 @@ def test_who_waits_gets_the_lock_of_the_killed(tmp_path: Path) -> None:
         assert told == ["another process"]
 
 
+WRITE = """
+import sys
+from pathlib import Path
+import ffnn.locks as locks
+locks.TELL_SECONDS = 0.1
+{before}
+with locks.one_writer(Path(".")):
+    print("written")
+"""
+
+
+@pytest.mark.posix
+@pytest.mark.parametrize("before", ["", WITHOUT_FLOCK.format(number=errno.ENOLCK)], ids=["flock", "none"])
+def test_who_waits_for_a_suspended_writer_says_so_once(tmp_path: Path, before: str) -> None:
+    holder = holding("locks.one_writer(Path('.'))", tmp_path, before)
+    os.kill(holder.pid, signal.SIGSTOP)
+    waiting = subprocess.Popen(
+        [sys.executable, "-c", WRITE.format(before=before)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert waiting.stderr
+    assert select.select([waiting.stderr], [], [], 60)[0], "not a word in a minute"
+    line = waiting.stderr.readline()
+    assert line.startswith("waiting for ")
+    assert line.endswith(", which writes .\n")
+    kill(holder)
+    assert waiting.communicate(timeout=60) == ("written\n", "")
+
+
+@pytest.mark.posix
+def test_a_file_that_may_be_held_outlives_an_attempt_that_was_not_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock server was away for this process only: another one may have the kernel's lock of that very file."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    (tmp_path / "x.lock").touch()
+    with exclusive(tmp_path / "x.lock", print):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["x.lock"]
+
+
+def test_who_never_held_a_lock_does_not_remove_one_that_is_being_made(tmp_path: Path) -> None:
+    (tmp_path / "x.lock").touch()  # its maker has not yet written its name
+    lock = HolderFile(tmp_path / "x.lock")
+    assert not lock.try_acquire()
+    lock.release()
+    assert (tmp_path / "x.lock").exists()
+
+
+def test_a_full_disk_is_one_line_and_leaves_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Full(io.StringIO):
+        def write(self, _: str) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links")
+
+    def full(path: Path, *arguments: Any, **options: Any) -> IO[Any]:
+        if path.name != "x.lock":
+            return opened(path, *arguments, **options)
+        path.touch()
+        return Full()
+
+    opened = Path.open
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(FFNNError, match=r"x\.lock: cannot be written: No space left"):
+        HolderFile(tmp_path / "x.lock").acquire()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_lock_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(FFNNError, match="cannot be written: "), exclusive(tmp_path / "file/x.lock", print):
+        pass
+    with pytest.raises(FFNNError, match="cannot be written: "), HolderFile(tmp_path / "file/x.lock").held():
         pass

@@ -32,7 +32,7 @@ def open_journal(path: Path, tell: Callable[[str], None]) -> "JournalStorage":
     journal = Journal(path, tell)
     try:
         return JournalStorage(cast("BaseJournalBackend", journal))
-    except FFNNError:
+    except (FFNNError, OSError):
         raise
     except Exception as problem:  # Optuna replays whatever the lines say, and has no name for what does not fit
         raise _damaged(path, journal.line, problem) from None
@@ -64,7 +64,13 @@ class Journal:
         self._reader = JournalFileBackend(str(path))
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The records from one on, without a last line that is being written; FFNNError at a damaged one."""
+        """The records from one on, without a last line that is being written.
+
+        Raises
+        ------
+        FFNNError
+            At a damaged one, or if the system refuses to read.
+        """
         self.line = log_number_from
         try:
             for log in self._reader.read_logs(log_number_from):
@@ -72,6 +78,8 @@ class Journal:
                 yield log
         except (ValueError, RecursionError) as problem:
             raise _damaged(self.path, self.line + 1, problem) from None
+        except OSError as problem:
+            raise FFNNError(f"{self.path}: cannot be read: {problem.strerror or problem}") from None
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Have records on the disk before this returns."""

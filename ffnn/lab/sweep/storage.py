@@ -85,7 +85,8 @@ def _open_journal(path: Path) -> Storage:
         path.parent.mkdir(parents=True, exist_ok=True)
         return Storage(open_journal(path, to_stderr), str(path), lock.held)
     except OSError as problem:
-        raise FFNNError(f"--storage: expected a file that can be written; {path}: {problem.strerror}") from None
+        reason = problem if isinstance(problem, FFNNError) else f"{path}: {problem.strerror or problem}"
+        raise FFNNError(f"--storage: expected a file that can be read and written; {reason}") from None
 
 
 def _open_postgres(url: str) -> Storage:

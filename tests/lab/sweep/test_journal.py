@@ -1,5 +1,6 @@
 """A sweep's journal survives writers that were killed, and says in a line where it is damaged."""
 
+import errno
 import json
 import os
 import signal
@@ -165,3 +166,20 @@ def test_workers_killed_at_every_change_of_a_file_lose_and_repeat_nothing(tmp_pa
     codes = json.loads(done.stdout.splitlines()[-1])
     assert set(codes) == {0, -signal.SIGKILL}
     assert codes.count(-signal.SIGKILL) >= 15
+
+
+@pytest.mark.parametrize("opened_before", [False, True], ids=["first look", "later"])
+def test_a_refusal_of_the_system_is_told_as_such_and_not_as_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, opened_before: bool
+) -> None:
+    from optuna.storages.journal import JournalFileBackend
+
+    book = ledger(tmp_path)
+    book.claim(proposal("a"), None)
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle")
+
+    monkeypatch.setattr(JournalFileBackend, "read_logs", refuse)
+    with pytest.raises(FFNNError, match=r"journal\.log: cannot be read: Stale file handle$"):
+        book.trials() if opened_before else open_storage(tmp_path / "journal.log")
