@@ -12,6 +12,7 @@ from ffnn.console import Console
 from ffnn.csv_file import write_csv
 from ffnn.data.splits import missing_classes
 from ffnn.drawing import harmless
+from ffnn.files import storing
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
 from ffnn.report.figures import draw_robustness
@@ -49,7 +50,8 @@ def present_robustness(name: str, levels: Sequence[float], evaluations: Sequence
     }
     accuracy = [evaluation.metrics["accuracy"] for evaluation in evaluations]
     path = folder / "figures" / f"robustness-{name}.csv"
-    path.parent.mkdir(exist_ok=True)
+    with storing(path):
+        path.parent.mkdir(exist_ok=True)
     write_csv(
         path,
         [name, "accuracy", "macro_f1", *(f"accuracy of {cls}" for cls in by_class)],

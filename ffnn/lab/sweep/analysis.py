@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ffnn.csv_file import write_records
 from ffnn.drawing import harmless, import_matplotlib
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.lab.offline import told_to_wandb
 from ffnn.lab.sweep.distributions import Interval
@@ -98,7 +98,7 @@ def best_settings(trial: Trial, plan: Plan) -> dict[str, Any]:
 
 def write_best(trial: Trial, plan: Plan, path: Path) -> None:
     """Write `best.yaml`."""
-    with path.open("w", encoding="utf-8") as file:
+    with replacing(path) as file:
         file.write(f"# trial {trial.key} of {plan.group}: {plan.metric.name} {trial.best:.6g}, {trial.status}\n")
         dump_yaml(best_settings(trial, plan), file)
 
@@ -132,7 +132,8 @@ def edges_of(best: Sequence[Trial], plan: Plan) -> list[str]:
 
 def leave_files(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> dict[str, Path]:
     """Write trials.csv, sweep.json and best.yaml, as far as there is something to write; where they are."""
-    plan.own_folder.mkdir(parents=True, exist_ok=True)
+    with storing(plan.own_folder):
+        plan.own_folder.mkdir(parents=True, exist_ok=True)
     places = {"trials": plan.own_folder / "trials.csv"}
     write_table(trials, plan, places["trials"])
     write_about(trials, plan, weights, plan.own_folder / "sweep.json")

@@ -14,6 +14,7 @@ from typing import Any
 
 from ffnn.backend.threads import usable_cores
 from ffnn.errors import FFNNError
+from ffnn.files import storing
 from ffnn.lab.stacked import stack_key
 from ffnn.lab.sweep import ledger as words
 from ffnn.lab.sweep.command import words_of_train
@@ -144,7 +145,9 @@ class Engine:
         FFNNError
             If nothing but failures came of the first trials.
         """
-        (self.plan.own_folder / "trials").mkdir(parents=True, exist_ok=True)
+        folder = self.plan.own_folder / "trials"
+        with storing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         self.ledger.owners.beat()
         self._look()
         self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self._redo_statuses}
@@ -257,8 +260,10 @@ class Engine:
         files = [plan.parameters_file(trial.key) for trial in trials]
         argvs = [plan.argv(trial.arguments, trial.key) for trial in trials]
         for trial, file in zip(trials, files, strict=True):
-            file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
-            with file.with_suffix(".yaml").open("w", encoding="utf-8") as stream:  # as W&B's agent writes it
+            with storing(file):
+                file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
+            described = file.with_suffix(".yaml")  # as W&B's agent writes it
+            with storing(described), described.open("w", encoding="utf-8") as stream:
                 dump_yaml({"wandb_version": 1, **{k: {"value": v} for k, v in trial.arguments.items()}}, stream)
         watches = [RunWatch(plan.folder, argv, plan.metric.name) for argv in argvs]
         if len(trials) == 1:

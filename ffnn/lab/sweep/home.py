@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from ffnn.errors import FFNNError
-from ffnn.files import replacing
+from ffnn.files import replacing, storing
 from ffnn.lab.sweep.postgres import SCHEMES
 from ffnn.lab.sweep.storage import public_address
 
@@ -68,7 +68,8 @@ class Home:
 
     def remember(self, address: str | Path) -> None:
         """Write down where the trials are kept, without user and password."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        with storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
         with replacing(self.folder / FILE) as file:
             file.write(json.dumps({"storage": self._public(address)}) + "\n")
 

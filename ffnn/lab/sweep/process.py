@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ffnn.errors import FFNNError
+from ffnn.files import storing
 from ffnn.lab.sweep import guard
 from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.link import Link
@@ -65,7 +66,9 @@ class TrialProcess:
     ) -> None:
         self.log = log
         self._guard: subprocess.Popen[bytes] | None = None
-        with log.open("ab") as file:
+        with storing(log):
+            file = log.open("ab")
+        with file:
             forked = server.fork(argv, environ, file.fileno()) if server else None
             self._link = forked or self._start(argv, environ, file.fileno())
 
@@ -106,17 +109,24 @@ class TrialProcess:
     def _start(self, argv: Sequence[str], environ: Mapping[str, str], log: int) -> Link:
         link = Link()
         lifeline, report = link.theirs
-        self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-S", guard.__file__, str(report), *argv],
-            stdin=lifeline,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=dict(environ),
-            start_new_session=True,
-            pass_fds=[report],
-        )
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", guard.__file__, str(report), *argv],
+                stdin=lifeline,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=dict(environ),
+                start_new_session=True,
+                pass_fds=[report],
+            )
+        except OSError as problem:
+            link.connect(0)  # nobody has its other ends: closes them
+            raise FFNNError(f"a trial's process cannot be started: {problem.strerror or problem}") from None
         if not link.connect(START_SECONDS):
             self._guard.kill()
             self._guard.wait()
-            raise OSError(f"{guard.__file__}: did not start within {START_SECONDS:g} s")
+            raise FFNNError(
+                f"a trial's process did not start within {START_SECONDS:g} s: this machine has too much to do; try "
+                "fewer --workers (--resume goes on)"
+            )
         return link

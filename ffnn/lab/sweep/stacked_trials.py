@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from ffnn.files import storing
 from ffnn.lab.sweep.command import STACK
 from ffnn.lab.sweep.forkserver import ForkServer
 from ffnn.lab.sweep.process import TrialProcess
@@ -41,7 +42,8 @@ class Request:
         """For the trial whose parameters are in this file; what an earlier attempt left there is cleared away."""
         request = cls(list(argv), *(str(parameters.with_suffix(suffix)) for suffix in (".log", ".stop", ".code")))
         for left in (request.stop, request.code):
-            Path(left).unlink(missing_ok=True)
+            with storing(Path(left)):
+                Path(left).unlink(missing_ok=True)
         return request
 
 
@@ -73,7 +75,9 @@ class StackedTrial:
 
     def interrupt(self) -> None:
         """Have it end between two steps, as Ctrl-C does to a run; the others go on."""
-        Path(self._request.stop).touch()
+        stop = Path(self._request.stop)
+        with storing(stop):
+            stop.touch()
 
     def kill(self) -> None:
         """Kill the whole stack: its members share everything."""
@@ -92,7 +96,8 @@ def start_stack(
     requests: Sequence[Request], environ: Mapping[str, str], file: Path, server: ForkServer | None = None
 ) -> list[StackedTrial]:
     """Start a process for these members, which it reads from `file`; the server starts it where it can."""
-    file.write_text(json.dumps([asdict(request) for request in requests]), encoding="utf-8")
+    with storing(file):
+        file.write_text(json.dumps([asdict(request) for request in requests]), encoding="utf-8")
     argv = [sys.executable, "-m", STACK, str(file)]
     process = TrialProcess(argv, environ, file.with_suffix(".log"), server)
     return [StackedTrial(request, process) for request in requests]
