@@ -4,15 +4,20 @@ The lock of a run is held by the very process that trains it, so that it is free
 before.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
 from ffnn.locks import exclusive
 from ffnn.tracking import RunRecord, read_run
-from ffnn.tracking.run_directory import CONFIG, SUMMARY, group_folder
+from ffnn.tracking.run_directory import CONFIG, group_folder, read_summary
+
+OVER = ("finished", "diverged")
+"""Statuses of runs that are there, and stay as they are."""
 
 
 class TakenError(Exception):
@@ -33,6 +38,8 @@ class Company:
 
     data: Mapping[str, str]
     known: Set[Path]
+    _over: dict[str, str] = field(default_factory=dict)
+    """The digest of the config, by path, of runs that are over: each is read once, however many claims follow."""
 
     @contextmanager
     def claimed(self, config: Config, taken: Callable[[str], None]) -> Iterator[RunRecord | None]:
@@ -49,23 +56,28 @@ class Company:
             yield self._made(folder, digest)
 
     def _made(self, folder: Path, digest: str) -> RunRecord | None:
-        for path in sorted(folder.iterdir()):
-            if path not in self.known and digest in _text(path / SUMMARY) and (path / CONFIG).is_file():
+        self._look(folder)
+        for path in sorted(Path(path) for path, made in self._over.items() if made == digest):
+            if path not in self.known and path.parent == folder and (path / CONFIG).is_file():
                 record = read_run(path)
                 there = record.summary.get("config_digest"), record.environment.get("data", {}).get("digest")
-                if record.summary.get("status") in ("finished", "diverged") and there == (digest, self.data[digest]):
+                if record.summary.get("status") in OVER and there == (digest, self.data[digest]):
                     return record
         return None
+
+    def _look(self, folder: Path) -> None:
+        """Read what is new in the folder; a run under way, which has a summary too, is new until it is over."""
+        with os.scandir(folder) as entries:
+            new = [entry.path for entry in entries if entry.path not in self._over and not entry.name.startswith(".")]
+        for path in new:
+            try:
+                summary = read_summary(Path(path))
+            except FFNNError:  # damaged, and so nobody's to use
+                continue
+            if summary.get("status") in OVER:
+                self._over[path] = str(summary.get("config_digest"))
 
 
 def refuse(who: str) -> None:
     """For `claimed`: do not wait."""
     raise TakenError(who)
-
-
-def _text(path: Path) -> str:
-    """What a file holds, to look for a digest before all of a run is read; nothing where there is no such file."""
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
 from concurrent.futures import wait as wait_for
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -33,6 +34,8 @@ from ffnn.training.trainer import Callback
 from ffnn.words import count_of
 
 Outcome = RunRecord | FFNNError | TakenError
+_COMPANY: ContextVar[Company | None] = ContextVar("_COMPANY", default=None)
+"""In a process of a pool: what it knows of the others, which grows with every claim and is too much for each batch."""
 
 KILLED = (
     "a process was killed, and what all of them were making is lost: run it again; "
@@ -125,11 +128,11 @@ def _run_in_pool(
     """Run batches until none is waiting or a process was killed, which no pool outlives."""
     threads = max(1, usable_cores() // workers)
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _meet, (company,)) as pool:
 
         def begin() -> None:
             with suppress(BrokenProcessPool):  # then it is left for the next pool
-                under_way[pool.submit(_run_quietly, waiting[0], threads, company, wait)] = waiting[0]
+                under_way[pool.submit(_run_quietly, waiting[0], threads, wait)] = waiting[0]
                 waiting.popleft()
 
         # No more are handed over than run: what waits in the pool could not be called back.
@@ -245,12 +248,15 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
     return [member.outcome for member in members if member.outcome is not None]
 
 
-def _run_quietly(
-    jobs: Sequence[Job], threads: int, company: Company | None, wait: bool
-) -> tuple[list[Outcome], list[str]]:
+def _meet(company: Company | None) -> None:
+    """Begin a process of a pool."""
+    _COMPANY.set(company)
+
+
+def _run_quietly(jobs: Sequence[Job], threads: int, wait: bool) -> tuple[list[Outcome], list[str]]:
     """Runs that show nothing, and the lines they had for the user."""
     lines: list[str] = []
-    outcomes = _run_claimed(jobs, lines.append, Callback(), threads, company, wait)
+    outcomes = _run_claimed(jobs, lines.append, Callback(), threads, _COMPANY.get(), wait)
     parent = parent_process()
     if parent and not parent.is_alive():  # nobody takes the outcomes, and a pool's process would wait for ever
         os._exit(0)

@@ -1,15 +1,20 @@
 """Two processes at one experiment: every run is made once, and what a killed one held is made by the other."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ffnn.lab.company import Company, refuse
 from ffnn.lab.config import make_config
 from ffnn.lab.experiment.series import run_experiment
 from ffnn.lab.jobs import Job, company_of, data_digests, run_jobs
@@ -44,6 +49,69 @@ def test_what_another_process_made_since_the_first_look_is_used(tmp_path: Path, 
     assert made[1].path == first
     assert len(find_runs(tmp_path)) == 3
     assert [path.name for path in (tmp_path / "g").iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_run_that_is_over_is_read_once_however_many_claims_follow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, seeds=1)
+    folder, digest = tmp_path / "g", jobs[0].config.digest()
+    for name, status in (("a", "finished"), ("b", "diverged"), ("c", "running")):
+        (folder / name).mkdir(parents=True)
+        (folder / name / "summary.json").write_text(json.dumps({"status": status, "config_digest": name}))
+    (folder / "runs.csv").touch()
+    reads: Counter[str] = Counter()
+    read = Path.read_text
+
+    def counted(path: Path, *arguments: Any, **options: Any) -> str:
+        reads[path.parent.name] += path.name == "summary.json"
+        return read(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "read_text", counted)
+    company = Company({digest: "of the data"}, frozenset())
+    for _ in range(3):
+        with company.claimed(jobs[0].config, refuse) as made:
+            assert made is None
+    assert (reads["a"], reads["b"], reads["c"]) == (1, 1, 3)
+    (folder / "c" / "summary.json").write_text(json.dumps({"status": "finished", "config_digest": digest}))
+    (folder / "c" / "config.yaml").write_text("seed: 0\n")
+    (folder / "c" / "environment.json").write_text('{"data": {"digest": "of the data"}}')
+    with company.claimed(jobs[0].config, refuse) as made:
+        assert made
+        assert made.path == folder / "c"
+
+
+def test_a_pool_hears_of_the_others_once_and_not_with_every_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = jobs_in(tmp_path, seeds=1)
+    company = company_of(jobs, data_digests(jobs), {})
+    first = [record for _, record in run_jobs(jobs, 1, lambda line: None, company=company)]
+    handed: list[tuple[Any, ...]] = []
+
+    class Pool:
+        def __init__(
+            self, workers: int, context: object, initializer: Callable[..., None], initargs: tuple[Any, ...]
+        ) -> None:
+            initializer(*initargs)
+
+        def submit(self, call: Callable[..., Any], *arguments: Any) -> "Future[Any]":
+            handed.append(arguments)
+            future: Future[Any] = Future()
+            future.set_result(call(*arguments))
+            return future
+
+        def __enter__(self) -> "Pool":
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr("ffnn.lab.jobs.ProcessPoolExecutor", Pool)
+    again = copy_context().run(lambda: [record for _, record in run_jobs(jobs, 2, print, company=company)])
+    assert again == first
+    assert len(handed) == 1
+    assert company not in handed[0]
 
 
 @pytest.mark.posix
