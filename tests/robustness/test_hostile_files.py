@@ -99,7 +99,7 @@ def test_images_that_unpack_to_more_than_the_memory_are_refused(
     data = DATASETS.create({"name": "npz", "path": str(path)})
     assert len(data.load(tmp_path)) == 100
     monkeypatch.setattr(own_images, "available_bytes", lambda: 1 << 16)
-    with pytest.raises(DataError, match=r"can hold, found 100 of 1,024 values"):
+    with pytest.raises(DataError, match=r"memory that are available, found 100 of 1,024 values"):
         data.load(tmp_path)
 
 
