@@ -144,7 +144,7 @@ class Launcher:
             extra,
             *[(array.shape, array.strides, array.dtype.char) for array in arrays],
             *[
-                (value.shape, value.dtype.char) if isinstance(value, cells) else isinstance(value, (int, np.integer))
+                (value.shape, value.dtype.char) if isinstance(value, cells) else isinstance(value, np.uint32)
                 for value in constants
             ],
         )
@@ -173,7 +173,7 @@ class Launcher:
         kinds, strides = [], []
         for value in constants:
             if not isinstance(value, array_type):
-                kinds.append("unsigned" if isinstance(value, (int, np.integer)) else "double")
+                kinds.append("unsigned" if isinstance(value, np.uint32) else "double")
                 strides.append(0)
                 continue
             if value.size not in (1, members):

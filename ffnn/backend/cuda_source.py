@@ -107,8 +107,8 @@ def assemble(
 
 
 def constant_lines(cells: Sequence[str]) -> list[str]:
-    """The constants of member m, from their cells where they have any: in the kernel's type, but integers are keys."""
-    kinds = ["T" if cell in FLOATING else "unsigned" for cell in cells]
+    """The constants of member m, from their cells where they have any: in the kernel's type, but keys in uint32."""
+    kinds = ["unsigned" if cell == "unsigned" else "T" for cell in cells]
     return [
         f"const {kind} c{n} = a.c{n}_cell ? {kind}(a.c{n}_cell[m * a.c{n}_member]) : {kind}(a.c{n}_value);"
         for n, kind in enumerate(kinds)

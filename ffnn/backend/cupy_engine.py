@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.backend import cublas
+from ffnn.backend import cublas, fit
 from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, OneHot, SquareSum, Warp
 from ffnn.backend.cuda_plan import Launch
 from ffnn.backend.cuda_source import C_TYPES, Source
@@ -178,6 +178,7 @@ class CupyEngine(Engine):
 
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
         self._use()
+        fit.check_parts(array, np.array(bounds))
         parts = [array[start:stop].astype(np.float64) for start, stop in bounds]
         found = [cupy.stack([part.sum(), cupy.square(part).sum(), cupy.abs(part).max()]) for part in parts]
         return self.host(cupy.stack(found))

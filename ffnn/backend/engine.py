@@ -44,9 +44,9 @@ class Engine(ABC):
     Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column
     sums a one-dimensional input beside two-dimensional ones holds one value a column; in row
     kernels it holds one value a row. Constants are plain numbers, or cells: arrays of one value,
-    which is read when the kernel runs. An output may be an input only in `update`, whose targets
-    are both. All matrices of a call have one shape; arrays that do not fit are refused by FFNNError
-    (by ValueError on a device).
+    which is read when the kernel runs; both become floats, but for uint32, the type of keys. An
+    output may be an input only in `update`, whose targets are both. All matrices of a call have one
+    shape; arrays that do not fit are refused by FFNNError (by ValueError on a device).
 
     Arrays with one more axis in front belong to a stack, N networks that are computed together
     (`ffnn.backend.stacked`): member n of each goes with member n of the others, and where that

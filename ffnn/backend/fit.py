@@ -25,23 +25,49 @@ def described(array: Any) -> str:
     return f"{array.dtype} of shape {tuple(array.shape)}"
 
 
-def check_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> None:
+def check_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array], constants: Sequence[Any] = ()) -> None:
     """FFNNError unless a kernel of this kind (elementwise, update, columns or rows) can run over these arrays."""
     sums = kind in ("columns", "rows")
+    written = outputs[:-1] if kind == "rows" else outputs
     try:
         shape = inputs[0].shape if sums else outputs[0].shape
         ends = shape[:1] if kind == "rows" else shape[-1:]
         for array in inputs:
             if (own := array.shape) != shape and own != ends:
                 _refuse_kernel(kind, outputs, inputs)
-        for array in outputs:
-            if (own := array.shape) != shape and not (sums and own == (ends if kind == "columns" else (1,))):
+        for array in written:
+            if (own := array.shape) != shape and not (kind == "columns" and own == ends):
                 _refuse_kernel(kind, outputs, inputs)
+        if kind == "rows" and (outputs[-1].shape != (1,) or not shape[-1]):
+            _refuse_kernel(kind, outputs, inputs)
         axes = len(shape)
     except (AttributeError, IndexError):
         axes = 0
-    if axes != 2 and (axes != 1 or kind == "rows"):
+    if axes != 2 and (axes != 1 or sums):
         _refuse_kernel(kind, outputs, inputs)
+    for value in constants:
+        if isinstance(value, np.ndarray) and value.shape != (1,):
+            expected = "as constants numbers, or cells of shape (1,)"
+            raise FFNNError(f"kernel {kind}: expected {expected}; received {described(value)}")
+
+
+def check_square_sum(values: Array, out: Array) -> None:
+    """FFNNError unless there is a cell for the values, or one for those of each member of a stack."""
+    members = values.shape[:-1]
+    if len(members) > 1 or out.shape != (*members, 1):
+        expected = "values (n,) and a cell (1,), or (members, n) and (members, 1)"
+        _refuse("square_sum", expected, [out], [values])
+
+
+def check_parts(values: Array, bounds: Any) -> None:
+    """FFNNError unless each pair of bounds is a part [start, stop) of a one-dimensional array."""
+    if values.ndim != 1 or bounds.ndim != 2 or bounds.shape[1] != 2 or bounds.dtype.kind not in "iu":
+        expected = "one dimension, and pairs (start, stop) of whole numbers"
+        raise FFNNError(f"moments: expected {expected}; received {described(values)}, and {bounds.tolist()}")
+    for start, stop in bounds.tolist():
+        if not 0 <= start <= stop <= len(values):
+            expected = f"0 <= start <= stop <= {len(values)}, as so many values there are"
+            raise FFNNError(f"moments: expected parts with {expected}; received ({start}, {stop})")
 
 
 def check_gather(out: Array, pool: Array, indices: Array, inputs: Sequence[Array]) -> None:
@@ -61,10 +87,11 @@ def check_gather(out: Array, pool: Array, indices: Array, inputs: Sequence[Array
 def check_rows(rows: Any, pool: Any) -> None:
     """FFNNError unless these are numbers of rows of the pool."""
     if rows.dtype.kind not in "iu":
-        raise FFNNError(f"numbers of rows: expected whole numbers; received {described(rows)}")
+        raise FFNNError(f"row numbers: expected whole numbers; received {described(rows)}")
     if rows.size and not 0 <= (low := int(rows.min())) <= (high := int(rows.max())) < len(pool):
         worst = low if low < 0 else high
-        raise FFNNError(f"numbers of rows: expected 0 to {len(pool) - 1}, for so many there are; received {worst}")
+        there = f"as the pool has {len(pool)} row{'' if len(pool) == 1 else 's'}"
+        raise FFNNError(f"row numbers: expected 0 to {len(pool) - 1}, {there}; received {worst}")
 
 
 def check_labels(labels: Any, out: Array) -> None:
@@ -107,8 +134,14 @@ def check_types(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) ->
         if not array.flags.writeable:
             raise FFNNError(f"{kind}: expected outputs that can be written; received read-only {described(array)}")
     for array in (*outputs, *inputs):
-        if array.dtype.kind not in "biuf" or array.dtype == np.float16 or not array.dtype.isnative:
-            raise FFNNError(f"{kind}: expected float32, float64 or whole numbers; received {described(array)}")
+        check_type(kind, array)
+
+
+def check_type(name: str, array: Array) -> None:
+    """FFNNError for values that compiled code cannot compute with."""
+    kind = array.dtype
+    if not kind.isnative or not (kind.kind in "biu" or kind in (np.float32, np.float64)):
+        raise FFNNError(f"{name}: expected float32, float64 or whole numbers; received {described(array)}")
 
 
 def check_members(arguments: Sequence[Any]) -> None:
@@ -121,8 +154,9 @@ def check_members(arguments: Sequence[Any]) -> None:
 
 
 def _refuse_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> NoReturn:
-    ends = "row" if kind == "rows" else "column"
-    _refuse(f"kernel {kind}", f"matrices of one shape, and vectors of one value for each {ends}", outputs, inputs)
+    ends = "row, and a last output of shape (1,)" if kind == "rows" else "column"
+    matrices = "matrices of one shape that have columns" if kind == "rows" else "matrices of one shape"
+    _refuse(f"kernel {kind}", f"{matrices}, and vectors of one value for each {ends}", outputs, inputs)
 
 
 def _refuse(kind: str, expected: str, outputs: Sequence[Array], inputs: Sequence[Array]) -> NoReturn:

@@ -48,11 +48,16 @@ class NumbaEngine(NumpyEngine):
     name = "numba"
 
     def square_sum(self, array: Array, out: Array) -> None:
-        (_square_sum if array.ndim == 1 else _square_sums)(array, out)
+        try:
+            (_square_sum if array.ndim == 1 else _square_sums)(array, out)
+        except Exception:
+            fit.check_square_sum(array, out)
+            raise
 
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
-        out = np.empty((len(bounds), 3))
-        _moments(array, np.array(bounds), out)
+        out, parts = np.empty((len(bounds), 3)), np.array(bounds)
+        fit.check_parts(array, parts)
+        _moments(array, parts, out)
         return out
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
@@ -107,7 +112,7 @@ def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ())
         fit.check_rows(last, inputs)
         outputs, inputs = (outputs,), (inputs, *vectors)
     else:
-        fit.check_kernel(kind, outputs, inputs)
+        fit.check_kernel(kind, outputs, inputs, last)
     fit.check_types(kind, outputs, inputs)
 
 

@@ -34,7 +34,9 @@ def chosen_by_type(choose: Any) -> Any:
 
 @chosen_by_type
 def grid(a: Any) -> Any:
-    """Rows and columns; an array of one dimension is a single row."""
+    """Rows and columns; an array of one dimension is a single row, and one of three does not compile."""
+    if a.ndim not in (1, 2):
+        return None
     return (lambda a: (1, a.size)) if a.ndim == 1 else (lambda a: (a.shape[0], a.shape[1]))
 
 
@@ -54,6 +56,40 @@ def all_fit(t: Any, rows: Any, columns: Any, length: Any) -> Any:
     if not len(t):
         return lambda t, rows, columns, length: True
     return lambda t, rows, columns, length: fits(t[0], rows, columns, length) and all_fit(t[1:], rows, columns, length)
+
+
+@chosen_by_type
+def alike(t: Any, a: Any) -> Any:
+    """Whether each member of a tuple has the shape of one array."""
+    if not len(t):
+        return lambda t, a: True
+    if t[0].ndim != a.ndim:
+        return lambda t, a: False
+    return lambda t, a: t[0].shape == a.shape and alike(t[1:], a)
+
+
+@chosen_by_type
+def beside(t: Any, a: Any) -> Any:
+    """Whether each array of a tuple has the shape of one array, or one value for each of its columns."""
+    if not len(t):
+        return lambda t, a: True
+    if not isinstance(t[0], types.Array):
+        return lambda t, a: beside(t[1:], a)
+    if t[0].ndim == a.ndim:
+        return lambda t, a: t[0].shape == a.shape and beside(t[1:], a)
+    return (lambda t, a: t[0].size == a.shape[-1] and beside(t[1:], a)) if t[0].ndim == 1 else (lambda t, a: False)
+
+
+@chosen_by_type
+def vectors(t: Any, length: Any) -> Any:
+    """Whether each array of a tuple is a vector of this length, as a cell is of length 1; plain numbers always are."""
+    if not len(t):
+        return lambda t, length: True
+    if not isinstance(t[0], types.Array):
+        return lambda t, length: vectors(t[1:], length)
+    if t[0].ndim != 1:
+        return lambda t, length: False
+    return lambda t, length: t[0].size == length and vectors(t[1:], length)
 
 
 @chosen_by_type
@@ -168,12 +204,11 @@ def collect_all(t: Any, i: Any, j: Any, v: Any) -> Any:
 
 @chosen_by_type
 def narrow(c: Any, number: Any) -> Any:
-    """Numbers and cells in the engine's type, as one float64 would widen the whole loop; integers are keys."""
+    """Numbers and cells in the engine's type, as one float64 would widen the whole loop; uint32 stays, for keys."""
     if isinstance(c, types.Array):
-        return lambda c, number: narrow(c[0], number)
-    if isinstance(c, types.Integer):
-        return lambda c, number: np.uint32(c)
-    return lambda c, number: number(c)
+        # Of more axes it is refused when the loop runs, which must be compiled for that.
+        return (lambda c, number: narrow(c[0], number)) if c.ndim == 1 else (lambda c, number: number(0))
+    return (lambda c, number: c) if c == types.uint32 else (lambda c, number: number(c))
 
 
 @chosen_by_type
@@ -251,10 +286,10 @@ def stacked_gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
 
 def elementwise(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.elementwise`."""
-    numbers = narrowed(constants, outputs[0].dtype.type)
     rows, columns = grid(outputs[0])
-    if not (all_fit(outputs, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
+    if not (alike(outputs, outputs[0]) and beside(inputs, outputs[0]) and vectors(constants, 1)):
         raise FFNNError(MISFIT)
+    numbers = narrowed(constants, outputs[0].dtype.type)
     for i in range(rows):
         for j in range(columns):
             put_all(outputs, i, j, formula(*(take(inputs, i, j) + numbers)))
@@ -264,10 +299,10 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.update`."""
     # Targets are read and written through the same array: as separate arguments they would look
     # like overlapping memory, and the loop would not be vectorised.
-    numbers = narrowed(constants, targets[0].dtype.type)
     rows, columns = grid(targets[0])
-    if not (all_fit(targets, rows, columns, columns) and all_fit(inputs, rows, columns, columns)):
+    if not (alike(targets, targets[0]) and beside(inputs, targets[0]) and vectors(constants, 1)):
         raise FFNNError(MISFIT)
+    numbers = narrowed(constants, targets[0].dtype.type)
     for i in range(rows):
         for j in range(columns):
             put_all(targets, i, j, formula(*(take(targets, i, j) + take(inputs, i, j) + numbers)))
@@ -275,10 +310,11 @@ def update(targets: Any, inputs: Any, constants: Any) -> None:
 
 def columns(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.columns`."""
-    numbers = narrowed(constants, outputs[0].dtype.type)
-    height, width = grid(inputs[0])
-    if not (all_fit(outputs, height, width, width) and all_fit(inputs, height, width, width)):
+    height, width = inputs[0].shape
+    fit = all_fit(outputs, height, width, width) and all_fit(inputs, height, width, width)
+    if not (fit and vectors(constants, 1)):
         raise FFNNError(MISFIT)
+    numbers = narrowed(constants, outputs[0].dtype.type)
     clear_all(outputs)
     for i in range(height):
         for j in range(width):
@@ -287,10 +323,11 @@ def columns(outputs: Any, inputs: Any, constants: Any) -> None:
 
 def rows(outputs: Any, inputs: Any, constants: Any) -> None:
     """See `Engine.rows`."""
-    numbers = narrowed(constants, inputs[0].dtype.type)
     height, width = inputs[0].shape
-    if not (all_fit(inputs, height, width, height) and all_fit(outputs[:-1], height, width, height)):
+    fit = width and all_fit(inputs, height, width, height) and alike(outputs[:-1], inputs[0])
+    if not (fit and vectors(outputs[-1:], 1) and vectors(constants, 1)):
         raise FFNNError(MISFIT)
+    numbers = narrowed(constants, inputs[0].dtype.type)
     total = 0.0
     for i in range(height):
         total += formula(*(lines(inputs, i) + lines(outputs[:-1], i) + numbers))
@@ -300,7 +337,7 @@ def rows(outputs: Any, inputs: Any, constants: Any) -> None:
 def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
     """See `Engine.gather`."""
     rows, columns = out.shape
-    if not (indices.size == rows and pool.shape[1] == columns and all_fit(inputs, rows, columns, columns)):
+    if not (indices.size == rows and pool.shape[1] == columns and vectors(inputs, columns)):
         raise FFNNError(MISFIT)
     for i in range(rows):
         if not 0 <= indices[i] < pool.shape[0]:
@@ -312,6 +349,8 @@ def gather(out: Any, pool: Any, indices: Any, inputs: Any) -> None:
 
 def square_sum(values: Any, out: Any) -> None:
     """See `Engine.square_sum`."""
+    if out.size != 1:
+        raise FFNNError(MISFIT)
     result = 0.0
     for value in values:
         result += np.float64(value) * np.float64(value)

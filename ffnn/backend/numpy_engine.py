@@ -76,6 +76,7 @@ class NumpyEngine(Engine):
         return np.argmax(matrix, axis=1)
 
     def square_sum(self, array: Array, out: Array) -> None:
+        fit.check_square_sum(array, out)
         with np.errstate(all="ignore"):
             for values, cell in ((array, out),) if array.ndim == 1 else zip(array, out, strict=True):
                 cell[0] = np.sum(np.square(values, dtype=np.float64))
@@ -84,16 +85,17 @@ class NumpyEngine(Engine):
         return float(cell[0])
 
     def moments(self, array: Array, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
+        fit.check_parts(array, np.array(bounds))
         parts = [array[start:stop].astype(np.float64) for start, stop in bounds]
         with np.errstate(all="ignore"):
-            return np.array([(part.sum(), np.square(part).sum(), np.abs(part).max()) for part in parts])
+            return np.array([(part.sum(), np.square(part).sum(), np.abs(part).max(initial=0.0)) for part in parts])
 
     def quiet(self) -> AbstractContextManager[object]:
         return np.errstate(all="ignore")
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
         if kind.startswith("stacked_"):
-            return _for_eachmember(self._kernel(kind.removeprefix("stacked_"), formula))
+            return _for_each_member(self._kernel(kind.removeprefix("stacked_"), formula))
         kernel: Kernel = getattr(self, f"_{kind}")(formula)
 
         # NaN and Inf pass through formulas without a word, as they do in compiled loops.
@@ -102,7 +104,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _elementwise(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("elementwise", outputs, inputs)
+            fit.check_kernel("elementwise", outputs, inputs, constants)
             _store(outputs, formula(*inputs, *_numbers(constants)))
 
         return kernel
@@ -110,7 +112,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _update(formula: Formula) -> Kernel:
         def kernel(targets: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("update", targets, inputs)
+            fit.check_kernel("update", targets, inputs, constants)
             _store(targets, formula(*targets, *inputs, *_numbers(constants)))
 
         return kernel
@@ -118,7 +120,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _columns(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("columns", outputs, inputs)
+            fit.check_kernel("columns", outputs, inputs, constants)
             results = formula(*inputs, *_numbers(constants))
             results = results if isinstance(results, tuple) else (results,)
             for output, result in zip(outputs, results, strict=True):
@@ -132,7 +134,7 @@ class NumpyEngine(Engine):
     @staticmethod
     def _rows(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("rows", outputs, inputs)
+            fit.check_kernel("rows", outputs, inputs, constants)
             rows = [value if value.ndim == 2 else value[:, None] for value in inputs]
             outputs[-1][0] = np.sum(formula(*rows, *outputs[:-1], *_numbers(constants)), dtype=np.float64)
 
@@ -160,10 +162,10 @@ def _store(outputs: tuple[Array, ...], results: Any) -> None:
 
 def _numbers(constants: tuple[Any, ...]) -> tuple[Any, ...]:
     """Constants with the values of cells, as Python's numbers, which leave float32 what it is."""
-    return tuple(value.item() if isinstance(value, np.ndarray) else value for value in constants)
+    return tuple(value.item() if isinstance(value, np.ndarray | np.generic) else value for value in constants)
 
 
-def _for_eachmember(kernel: Kernel) -> Kernel:
+def _for_each_member(kernel: Kernel) -> Kernel:
     """A kernel for a stack: that of one network, member by member."""
 
     def stacked(*arguments: Any) -> None:

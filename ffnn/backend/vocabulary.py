@@ -33,7 +33,7 @@ def uniform(index: Any, key: Any) -> Any:
     ----------
     index : uint32 array
         Position of the number in its stream.
-    key : int in [0, 2**32)
+    key : uint32
         Names the stream.
 
     Returns

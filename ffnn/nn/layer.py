@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.workspace import Workspace
 from ffnn.nn.parameters import Parameter, ParameterSpec
@@ -85,7 +87,7 @@ class Layer(ABC):
 
 
 def key_of_step(seed: int, step: Any) -> Any:
-    """The key in [0, 2**32) that a random layer uses in its step number `step`; of a uint64 array, that of each.
+    """The key, a uint32, that a random layer uses in its step number `step`; of a uint64 array, that of each.
 
     Two rounds of a 64-bit finalizer (Steele et al., "Fast splittable pseudorandom number
     generators", OOPSLA 2014) over seed and step.
@@ -98,4 +100,4 @@ def key_of_step(seed: int, step: Any) -> Any:
     bits = ((seed * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) + step) & 0xFFFFFFFFFFFFFFFF
     for multiplier in (0xBF58476D1CE4E5B9, 0x94D049BB133111EB):
         bits = ((bits ^ (bits >> 30)) * multiplier) & 0xFFFFFFFFFFFFFFFF
-    return (bits ^ (bits >> 31)) >> 32
+    return np.uint32((bits ^ (bits >> 31)) >> 32)  # a plain number would reach a kernel as a float

@@ -26,7 +26,7 @@ class Script:
         The images of each step; once, where they are the same for all members.
     floats : float64 array (members, steps, numbers)
         What penalty, average and optimizer take in each step.
-    keys : int64 array (members, steps, numbers)
+    keys : uint32 array (members, steps, numbers)
         What random layers take.
     when : tuple
         The counters of the trainers that it was written for.
@@ -34,7 +34,7 @@ class Script:
 
     rows: NDArray[np.int64]
     floats: NDArray[np.float64]
-    keys: NDArray[np.int64]
+    keys: NDArray[np.uint32]
     when: tuple[Any, ...]
 
     @classmethod
@@ -79,7 +79,7 @@ def _floats(trainer: Trainer, count: int, ahead: int) -> NDArray[np.float64]:
     return np.array([at(place) for place in range(count)])
 
 
-def _keys(trainer: Trainer, count: int, ahead: int) -> NDArray[np.int64]:
+def _keys(trainer: Trainer, count: int, ahead: int) -> NDArray[np.uint32]:
     steps = np.arange(ahead, ahead + count, dtype=np.uint64)
     found = [key for layer in trainer.objective.network.layers.values() for key in layer.numbers(steps)]
-    return np.array(found, np.int64).reshape(len(found), count).T
+    return np.array(found, np.uint32).reshape(len(found), count).T

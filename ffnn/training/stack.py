@@ -60,7 +60,7 @@ class Stack:
             batches, batch = other.train, (first.train.batch_size, len(first.train))
             if batches.pool is not first.train.pool or (batches.batch_size, len(batches)) != batch:
                 raise FFNNError(
-                    f"a stack: expected {batch[1]} batches of {batch[0]} from the pool of its first trainer, from all; "
+                    f"all trainers of a stack need the same pool and {batch[1]} batches of {batch[0]} rows; "
                     f"received {len(batches)} of {batches.batch_size}, or another pool"
                 )
         self.engine = engine = StackedEngine(first.objective.network.engine, len(self.trainers))
@@ -173,7 +173,7 @@ class Stack:
 
         self._rows, self._rows_now = table_and_now(rows, np.int64)
         self._table, self._table_now = table_and_now(floats, np.float64)
-        self._keys, self._keys_now = table_and_now(keys, np.int64)
+        self._keys, self._keys_now = table_and_now(keys, np.uint32)
         self._inputs = StackedArray(empty((rows[0], rows[2], self._pool.features)))
         self._labels = StackedArray(empty((rows[0], rows[2], 1), np.int64))
         self._take_numbers()
@@ -233,7 +233,7 @@ class Stack:
         ):
             if now.size:
                 copy(now, table, self._place, ())
-        engine.update(one_more)((self._place,), (), (1,))
+        engine.update(one_more)((self._place,), (), (np.uint32(1),))
         labels = self._labels.reshape(-1)
         take_step(objective, self._optimizer, self._plan, (self._inputs, labels), self._numbers)
         engine.rows(hit)((self._hits,), (objective.outputs, labels), ())

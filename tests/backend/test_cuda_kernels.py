@@ -107,7 +107,7 @@ def test_uniform_is_that_of_numpy_bit_by_bit(key: int, as_cell: bool, engines: d
     engine = engines["float32"]
     index = np.concatenate([np.arange(5000), np.arange(2**32 - 500, 2**32)]).astype(np.uint32)[None]
     out = engine.empty(index.shape)
-    given: Any = engine.array([key], np.uint32) if as_cell else key
+    given: Any = engine.array([key], np.uint32) if as_cell else np.uint32(key)
     engine.elementwise(numbered)((out,), (engine.array(index, np.uint32),), (given,))
     np.testing.assert_array_equal(out.view(np.uint32), uniform(index, key).view(np.uint32))
 

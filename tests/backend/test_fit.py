@@ -10,7 +10,7 @@ from reference import both_engines
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Engine
 from ffnn.backend.stacked import StackedEngine
-from ffnn.backend.vocabulary import row_map, row_sum
+from ffnn.backend.vocabulary import row_map, row_max, row_sum
 from ffnn.errors import FFNNError
 
 
@@ -27,8 +27,16 @@ def copied(values: Any, weight: Any, out: Any) -> Any:
     return row_sum(one_more, values) + weight
 
 
+def first(values: Any) -> Any:
+    return row_max(values)
+
+
 def floats(*shape: int, kind: Any = np.float32) -> Any:
     return np.random.default_rng(1).standard_normal(shape).astype(kind)
+
+
+def doubled(value: Any) -> Any:
+    return value, value + value
 
 
 KERNELS: dict[str, tuple[str, Callable[..., Any], Any, str]] = {
@@ -39,6 +47,13 @@ KERNELS: dict[str, tuple[str, Callable[..., Any], Any, str]] = {
     "a value a row": ("elementwise", plus, ([(4, 3)], [(4, 3), (4,)]), r"one value for each column.*\(4,\)"),
     "three dimensions": ("elementwise", plus, ([(4, 3, 2)], [(4, 3, 2), (2,)]), r"\(4, 3, 2\)"),
     "a target without its value": ("update", plus, ([(4, 3)], [(2, 3)]), r"\(2, 3\)"),
+    "outputs of two shapes": ("elementwise", doubled, ([(3, 2), (2,)], [(3, 2)]), r"\(3, 2\), float32 of shape \(2,\)"),
+    "a row beside a vector": ("elementwise", one_more, ([(3,)], [(1, 3)]), r"\(1, 3\)"),
+    "targets of two shapes": ("update", plus, ([(3, 2), (2,)], []), r"\(3, 2\), float32 of shape \(2,\)"),
+    "a vector to sum": ("columns", one_more, ([(3,)], [(3,)]), r"\(3,\); float32 of shape \(3,\)"),
+    "no place for a sum": ("rows", first, ([(0,)], [(4, 3)]), r"last output of shape \(1,\).*\(0,\)"),
+    "a place for two sums": ("rows", first, ([(2,)], [(4, 3)]), r"last output of shape \(1,\).*\(2,\)"),
+    "rows without columns": ("rows", first, ([(1,)], [(3, 0)]), r"that have columns.*\(3, 0\)"),
     "matrices to sum": ("columns", plus, ([(3,)], [(4, 3), (5, 3)]), r"\(5, 3\)"),
     "too few sums": ("columns", plus, ([(2,)], [(4, 3), (4, 3)]), r"\(2,\)"),
     "rows to write": ("rows", copied, ([(3, 3), (1,)], [(4, 3), (4,)]), r"\(3, 3\)"),
@@ -57,6 +72,46 @@ def test_a_kernel_refuses_arrays_that_do_not_fit(case: str, engine_name: str) ->
     with pytest.raises(FFNNError, match=rf"kernel {kind}: .*{message}"):
         kernel(written, tuple(floats(*shape) for shape in inputs), ())
     assert not any(array.any() for array in written)
+
+
+def times(x: Any, c: Any) -> Any:
+    return x * c
+
+
+def of_a_row(values: Any, c: Any) -> Any:
+    return row_max(values) * c
+
+
+@both_engines
+@pytest.mark.parametrize("shape", [(0,), (2,), (1, 1), ()], ids=str)
+@pytest.mark.parametrize("kind", ["elementwise", "update", "columns", "rows"])
+def test_a_constant_is_a_number_or_a_cell(kind: str, shape: tuple[int, ...], engine_name: str) -> None:
+    kernel = getattr(create_engine(engine_name), kind)(of_a_row if kind == "rows" else times)
+    out = np.zeros({"columns": (3,), "rows": (1,)}.get(kind, (2, 3)), np.float32)
+    inputs = () if kind == "update" else (floats(2, 3),)
+    with pytest.raises(FFNNError, match=rf"kernel {kind}: .*cells of shape \(1,\); received float64 of shape"):
+        kernel((out,), inputs, (np.zeros(shape),))
+    assert not out.any()
+
+
+@both_engines
+@pytest.mark.parametrize("number", [-1, 3, np.int64(-1), np.float64(-1.5), True])
+@pytest.mark.parametrize("as_cell", [False, True])
+def test_a_constant_is_what_it_is_whatever_its_type(number: Any, as_cell: bool, engine_name: str) -> None:
+    """A negative whole number is no key of 2**32 - 1."""
+    out, values = np.zeros(5, np.float32), floats(5)
+    create_engine(engine_name).elementwise(times)((out,), (values,), (np.array([number]) if as_cell else number,))
+    np.testing.assert_array_equal(out, values * np.float32(number))
+
+
+@both_engines
+@pytest.mark.parametrize(
+    ("values", "out"),
+    [((4,), (0,)), ((4,), (2,)), ((2, 4), (2, 0)), ((2, 4), (3, 1)), ((2, 3, 4), (2, 1)), ((4,), (4, 1))],
+)
+def test_a_sum_of_squares_goes_to_a_cell(values: Any, out: Any, engine_name: str) -> None:
+    with pytest.raises(FFNNError, match=r"square_sum: expected values \(n,\) and a cell \(1,\)"):
+        create_engine(engine_name).square_sum(floats(*values), np.zeros(out))
 
 
 @both_engines
@@ -147,6 +202,23 @@ def test_labels_of_a_stack_are_looked_at(size: int, engine_name: str) -> None:
         engine.one_hot(engine.each(np.array([[0, 3]] * size), np.int64), 1.0, 0.0, out)
 
 
-def test_moments_of_parts_beyond_the_array() -> None:
-    with pytest.raises(ValueError, match="do not fit"):
-        create_engine("numba").moments(floats(5), [(0, 3), (3, 6)])
+@both_engines
+@pytest.mark.parametrize(
+    ("bounds", "message"),
+    [
+        ([(0, 3), (3, 6)], r"stop <= 5, .*received \(3, 6\)"),
+        ([(3, 2)], r"received \(3, 2\)"),
+        ([(-1, 2)], r"received \(-1, 2\)"),
+        ([(0,)], r"pairs \(start, stop\).*\[\[0\]\]"),
+        ([(0, 1, 2)], r"pairs \(start, stop\)"),
+        ([(0.5, 2.5)], r"pairs \(start, stop\) of whole numbers"),
+    ],
+)
+def test_moments_are_of_parts_of_the_array(bounds: Any, message: str, engine_name: str) -> None:
+    with pytest.raises(FFNNError, match=f"moments: .*{message}"):
+        create_engine(engine_name).moments(floats(5), bounds)
+
+
+@both_engines
+def test_moments_of_a_part_without_values_are_zero(engine_name: str) -> None:
+    assert create_engine(engine_name).moments(floats(5), [(2, 2)]).tolist() == [[0.0, 0.0, 0.0]]

@@ -233,7 +233,7 @@ def test_arrays_are_the_engines_own(engine_name: str) -> None:
 def numbers_of(engine_name: str, index: np.ndarray, key: int) -> np.ndarray:
     engine = create_engine(engine_name, "float32")
     out = engine.empty(index.shape)
-    engine.elementwise(numbered)((out,), (engine.array(index, np.uint32),), (key,))
+    engine.elementwise(numbered)((out,), (engine.array(index, np.uint32),), (np.uint32(key),))
     return np.array(out)
 
 

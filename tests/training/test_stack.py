@@ -364,5 +364,5 @@ def test_a_rehearsal_changes_no_network() -> None:
 def test_trainers_of_other_batches_are_no_stack(batch_size: int) -> None:
     engine, own = create_engine("numpy"), of()
     trainers = [*members(engine, 1, own), *members(engine, 1, own, batch_size=batch_size)]  # of two pools
-    with pytest.raises(FFNNError, match="a stack: expected 7 batches of 32 from the pool of its first trainer"):
+    with pytest.raises(FFNNError, match="all trainers of a stack need the same pool and 7 batches of 32 rows"):
         Stack(trainers, lambda stacked: own(stacked, 0))
