@@ -4,11 +4,12 @@ A formula says `sqrt(v)`; which `sqrt` that is depends on who evaluates it. `bin
 the function whose names, helper formulas and literal numbers belong to one engine.
 """
 
+import builtins
 import dis
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def check(formula: Formula) -> None:
     """Refuse a formula that reads what its code does not tell: a kernel kept on disk would go stale in silence.
 
     A formula may use its arguments, local names, literals, words of `ffnn.backend.vocabulary`, and by a name of its
-    module numbers, tuples of numbers and other formulas.
+    module numbers, tuples of numbers and other formulas. Other functions of NumPy and Python are not on every engine.
 
     Raises
     ------
@@ -123,7 +124,7 @@ def check(formula: Formula) -> None:
     >>> check(area)
     Traceback (most recent call last):
     ffnn.errors.FFNNError: formula 'area': expected numbers, words of ffnn.backend.vocabulary and other formulas by a
-    name of its module; received 'math', a module: give what it takes from there a name, such as `PI = math.pi`
+    name of its module; received 'math', a module: write `PI = math.pi` above the function, and use PI in it
     """
     _check(formula, ())
 
@@ -151,25 +152,30 @@ def _check(formula: Formula, callers: tuple[Formula, ...]) -> None:
         if _is_formula(value):
             _check(value, (*callers, formula))
         elif not (_word(value) or _is_number(value)) and _reads(formula, name):
-            raise FFNNError(
-                f"formula {formula.__name__!r}: expected numbers, words of ffnn.backend.vocabulary and other formulas "
-                f"by a name of its module; received {name!r}, a {type(value).__name__}: give what it takes from there "
-                "a name, such as `PI = math.pi`"
-            )
+            _refuse(formula, name, value)
+    for name in _builtins(formula):
+        _refuse(formula, name, getattr(builtins, name))
+
+
+def _refuse(formula: Formula, name: str, value: object) -> NoReturn:
+    advice = "write `PI = math.pi` above the function, and use PI in it"
+    if callable(value):
+        called = getattr(value, "__name__", name)
+        word = next((word for word in sorted(vocabulary.__all__) if word.startswith(called)), None)
+        words = f"the vocabulary has {', '.join(vocabulary.__all__)}"
+        advice = f"`from ffnn.backend.vocabulary import {word}`" if word else words
+    raise FFNNError(
+        f"formula {formula.__name__!r}: expected numbers, words of ffnn.backend.vocabulary and other formulas "
+        f"by a name of its module; received {name!r}, a {type(value).__name__}: {advice}"
+    )
 
 
 _WORDS = {id(getattr(vocabulary, name)): name for name in vocabulary.__all__}
 
 
 def _word(value: object) -> str:
-    """The word of the vocabulary that this is, or a compiled function of NumPy or Python by its name; else nothing."""
-    if id(value) in _WORDS:
-        return _WORDS[id(value)]
-    if isinstance(value, np.ufunc):
-        return f"numpy.{value.__name__}"
-    if isinstance(value, BuiltinFunctionType) and isinstance(value.__self__, ModuleType):
-        return f"{value.__module__}.{value.__name__}"
-    return ""
+    """The word of the vocabulary that this is; else nothing."""
+    return _WORDS.get(id(value), "")
 
 
 def _is_formula(value: object) -> bool:
@@ -200,6 +206,12 @@ def _global_values(formula: Formula) -> Iterator[tuple[str, Any]]:
 def _reads(formula: Formula, name: str) -> bool:
     """Whether the name is a variable in the formula, and not only of an attribute."""
     return any(one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and one.argval == name for one in _instructions(formula))
+
+
+def _builtins(formula: Formula) -> set[str]:
+    """Names of Python's own that the formula reads."""
+    read = {one.argval for one in _instructions(formula) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    return {name for name in read - formula.__globals__.keys() if hasattr(builtins, name)}
 
 
 def _instructions(formula: Formula) -> Iterator[dis.Instruction]:

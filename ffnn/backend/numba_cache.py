@@ -7,6 +7,7 @@ that compile at once one may find the other's code under its own arguments.
 import functools
 import hashlib
 import logging
+import pickle
 import sys
 import tempfile
 from pathlib import Path
@@ -17,19 +18,26 @@ from numba.core.caching import IndexDataCacheFile, NullCache
 from numba.core.compiler import CompileResult
 from numba.misc.appdirs import AppDirs
 
-from ffnn.backend import numba_loops, numba_math
 from ffnn.backend.numba_math import jit
 
 log = logging.getLogger(__name__)
 
-# What kernels are made of besides formulas.
-SOURCES = hashlib.sha256(b"".join(Path(str(m.__file__)).read_bytes() for m in (numba_loops, numba_math))).hexdigest()
+MAKERS = ("formula.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "vocabulary.py")
+"""What kernels are made of and by, besides formulas."""
+
+
+def digest_of(folder: Path) -> str:
+    """A hash of the makers in a folder: what one of them changes may change every kernel."""
+    return hashlib.sha256(b"".join((folder / name).read_bytes() for name in MAKERS)).hexdigest()
+
+
+SOURCES = digest_of(Path(__file__).parent)
 
 
 def kept(function: Any, **options: Any) -> Any:
     """Compile as `jit` does, and keep the result on disk under the function's name.
 
-    The name must differ wherever the result does, but for what is in `numba_loops` and `numba_math`.
+    The name must differ wherever the result does, but for what is in one of `MAKERS`.
     """
     dispatcher = jit(function, **options)
     dispatcher._cache = KernelCache(function.__name__)
@@ -130,7 +138,8 @@ class File(IndexDataCacheFile):  # type: ignore[misc]
         size = hashlib.sha256().digest_size
         if hashlib.sha256(content[:-size]).digest() != content[-size:]:
             raise ValueError("its content is not what was written")
-        return self._load_data(self.name)
+        # The very bytes that were hashed: a file may be another one when it is read again.
+        return pickle.loads(content)  # noqa: S301 - as Numba keeps kernels, which are machine code in any case
 
     def save(self, data: Any) -> None:
         """Put a file in the place of the one before, if there was one, at once."""
