@@ -1,6 +1,7 @@
 """Range checks for constructors, so that every wrong value is refused in the same words."""
 
 import math
+import numbers
 
 from ffnn.errors import FFNNError
 
@@ -16,14 +17,14 @@ def in_range(name: str, value: float, low: float, high: float = math.inf, *, ope
     Traceback (most recent call last):
     ffnn.errors.FFNNError: rate must be in [0, 1); received 1.5
     """
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not (low < value if open_low else low <= value) or not value < high:
         raise FFNNError(f"{name} must be in {'(' if open_low else '['}{low:g}, {high:g}); received {value!r}")
     return float(value)
 
 
 def positive_integer(name: str, value: int) -> int:
-    """`value` if it is a whole number of at least 1."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+    """`value` as an int if it is a whole number of at least 1."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise FFNNError(f"{name} must be a whole number of at least 1; received {value!r}")
-    return value
+    return int(value)

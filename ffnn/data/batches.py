@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine, unexplained
-from ffnn.backend.fit import check_rows, described
+from ffnn.backend.fit import check_rows, check_type, described
 from ffnn.backend.host_pool import HostPool
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.backend.workspace import Workspace
@@ -70,6 +70,7 @@ class Pool:
     ----------
     engine : Engine
     images : uint8 array (pool_size, features)
+        Or of another type of whole numbers, float32 or float64, in the machine's order of bytes.
     labels : int array (pool_size,)
     scale, shift : float arrays (features,)
         value = pixel * scale + shift.
@@ -77,7 +78,7 @@ class Pool:
     Raises
     ------
     FFNNError
-        Where their shapes do not fit each other, or labels are no class numbers.
+        Where their shapes do not fit each other, labels are no class numbers, or values are of another type.
     """
 
     def __init__(
@@ -92,9 +93,13 @@ class Pool:
         if not arrays or images.ndim != 2 or labels.shape != images.shape[:1] or labels.dtype.kind not in "iu":
             expected = "images (rows, features), and whole numbers of shape (rows,) as labels"
             raise FFNNError(f"a pool: expected {expected}; received {described(images)} and {described(labels)}")
-        if not scale.shape == shift.shape == images.shape[1:]:
+        check_type("the images of a pool", images)
+        vectors = [isinstance(v, np.ndarray) and v.shape == images.shape[1:] for v in (scale, shift)]
+        if not all(vectors):
             received = f"{described(scale)} and {described(shift)}"
             raise FFNNError(f"a pool: expected scale and shift of shape {images.shape[1:]}; received {received}")
+        for name, vector in (("scale", scale), ("shift", shift)):
+            check_type(f"the {name} of a pool", vector)
         self.labels = labels
         self.features = images.shape[1]
         self._images = engine.share(images)
@@ -160,7 +165,7 @@ class Batches:
     Raises
     ------
     FFNNError
-        For no rows at all, and for rows that the pool has not.
+        For no rows at all, and for rows that the pool does not have.
     """
 
     def __init__(
@@ -172,12 +177,11 @@ class Batches:
         sampler: Sampler | None = None,
     ) -> None:
         if not isinstance(indices, np.ndarray) or indices.ndim != 1 or not len(indices):
-            raise FFNNError(f"batches: expected numbers of rows, at least one; received {described(indices)}")
+            raise FFNNError(f"batches: expected row numbers, at least one; received {described(indices)}")
         check_rows(indices, pool.labels)
-        positive_integer("batch_size", batch_size)
         self.engine = pool.engine
         self.size = len(indices)
-        self.batch_size = min(batch_size, self.size)
+        self.batch_size = min(positive_integer("batch_size", batch_size), self.size)
         self.pool, self._indices = pool, indices
         self._shuffle_seed = shuffle_seed
         self._sampler = sampler or shuffled
@@ -219,4 +223,8 @@ class Batches:
         drawn = self._sampler(self.pool.labels[self._indices], rng)
         if np.shape(drawn) != self._indices.shape:
             raise FFNNError(f"a sampler: expected {self.size} places, as many as rows; received {described(drawn)}")
+        places = np.asarray(drawn)
+        if places.dtype.kind not in "iu" or not 0 <= places.min() <= places.max() < self.size:
+            received = f"{places.min()} to {places.max()}" if places.dtype.kind in "iu" else described(places)
+            raise FFNNError(f"a sampler: expected whole numbers from 0 to {self.size - 1}; received {received}")
         return self._indices[drawn]

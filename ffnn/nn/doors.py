@@ -6,6 +6,7 @@ A right array passes in a fraction of a microsecond; a wrong one is refused with
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.fit import described
@@ -41,6 +42,33 @@ def check_labels(labels: Array, engine: Engine, rows: int, columns: int) -> None
     expected = f"whole numbers of shape ({rows},), or {engine.dtype.name} targets of shape ({rows}, {columns})"
     advice = _label_advice(labels, engine, rows, columns)
     raise FFNNError(f"labels: expected {expected}; received {described(labels)}{advice}")
+
+
+def as_array(name: str, values: Any) -> Any:
+    """Values with a shape and a type of NumPy's, as they are or made an array of; FFNNError where that cannot be."""
+    if hasattr(values, "__array__") and hasattr(getattr(values, "dtype", None), "kind"):
+        return values
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError, RuntimeError) as problem:  # a ragged list, a tensor of a device or with a gradient
+        reason = str(problem).splitlines()[0]
+        raise FFNNError(f"{name}: expected an array; received {described(values)}: {reason}") from None
+    if array.dtype.kind not in "biuf":
+        raise FFNNError(f"{name}: expected numbers; received {described(array)}, from {type(values).__name__}")
+    return array
+
+
+def saved_values(name: str, saved: Any, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """What a saved state holds under a name, as an array of this type; FFNNError for another shape, or no numbers.
+
+    A `dtype` of whole numbers takes no others.
+    """
+    values = as_array(name, saved)
+    whole = np.dtype(dtype).kind in "iu"
+    if values.dtype.kind not in ("iu" if whole else "biuf") or values.shape != tuple(shape):
+        numbers = "whole numbers" if whole else "numbers"
+        raise FFNNError(f"{name}: expected {numbers} of shape {tuple(shape)}; the saved state has {described(values)}")
+    return np.asarray(values, dtype)
 
 
 def _is_plain(array: Array, engine: Engine) -> bool:

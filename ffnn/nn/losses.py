@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_classes
@@ -56,7 +57,22 @@ class Loss(ABC):
         self._labels: Array = None
 
     def forward(self, outputs: Array, labels: Array) -> float:
-        """The loss of a batch, read from where it was computed; parameters as for `compute`."""
+        """The loss of a batch, read from where it was computed.
+
+        Parameters
+        ----------
+        outputs : array (batch_size, num_outputs)
+            What the network's last layer gave.
+        labels : int array (batch_size,), or float array like outputs
+            Class numbers, or the targets themselves.
+
+        Raises
+        ------
+        FFNNError
+            For arrays of another shape or type, and, on engines that look, for a label that is no output's number.
+        """
+        self._check_outputs(outputs)
+        self.check(labels, len(outputs))
         self.compute(outputs, labels)
         return self.read(labels)
 
@@ -73,6 +89,13 @@ class Loss(ABC):
             check_labels(labels, self._engine, rows, self._num_outputs)
             self._labels = labels
 
+    def _check_outputs(self, outputs: Array) -> None:
+        if not hasattr(self, "_engine"):
+            raise FFNNError("a loss needs its network: Objective(network, loss), or loss.connect(engine, num_outputs)")
+        if outputs is not self._outputs:
+            check_matrix("outputs", outputs, self._engine, self._num_outputs)
+            self._outputs = outputs
+
     @property
     def total(self) -> float:
         """`sum` as a number."""
@@ -84,27 +107,9 @@ class Loss(ABC):
         return self.weight if isinstance(self.weight, float) else self._engine.read(self.weight)
 
     def compute(self, outputs: Array, labels: Array) -> None:
-        """The loss of a batch, left in `sum` and `weight`; `backward` then returns its gradient.
-
-        Parameters
-        ----------
-        outputs : array (batch_size, num_outputs)
-            What the network's last layer gave.
-        labels : int array (batch_size,), or float array like outputs
-            Class numbers, or the targets themselves.
-
-        Raises
-        ------
-        FFNNError
-            For arrays of another shape or type, and, on engines that look, for a label that is no output's number.
-        """
-        if not hasattr(self, "_engine"):
-            raise FFNNError("a loss needs its network: Objective(network, loss), or loss.connect(engine, num_outputs)")
-        if outputs is not self._outputs:
-            check_matrix("outputs", outputs, self._engine, self._num_outputs)
-            self._outputs = outputs
+        """`forward` for labels that `check` passed, left in `sum` and `weight`; `backward` then has its gradient."""
+        self._check_outputs(outputs)
         rows, columns = outputs.shape
-        self.check(labels, rows)
         grad = self._workspace("grad", rows, columns)
         targets = self._targets(labels)
         self.weight, scale = self._weighed(labels)
@@ -179,6 +184,26 @@ def smoothed_targets(targets: Any, out: Any, kept: Any, spread: Any) -> Any:
     return mass
 
 
+def ratios(name: str, weights: NDArray[np.float64], dtype: str) -> NDArray[np.float64]:
+    """Weights, of which only ratios matter, times the power of 2 that brings the largest to [0.5, 1).
+
+    No digit is lost, and common factors that `dtype` has no numbers for do no harm; FFNNError for a weight that it has
+    no number for then.
+
+    Examples
+    --------
+    >>> ratios("weights", np.array([3e-46, 1e-46, 0]), "float32").round(2).tolist()
+    [0.86, 0.29, 0.0]
+    """
+    scaled: NDArray[np.float64] = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
+    lost = (weights > 0) & (scaled < np.finfo(dtype).tiny)
+    if lost.any():
+        expected = f"weights of at least {np.finfo(dtype).tiny:.2g} times the largest, or 0, as {dtype} has them"
+        received = f"{weights[lost][0]:g} beside {weights.max():g}"
+        raise FFNNError(f"{name}: expected {expected}; received {received}: set such weights to 0")
+    return scaled
+
+
 def total_weight(weights: Any) -> Any:
     """The sum of a row."""
     return row_sum(value_itself, weights)
@@ -229,12 +254,7 @@ class SoftmaxCrossEntropy(Loss):
                     f"class_weights needs one weight for each of {num_outputs} classes; "
                     f"received {len(self.class_weights)}"
                 )
-            tiny, largest = float(np.finfo(engine.dtype).tiny), float(np.finfo(engine.dtype).max)
-            for weight in self.class_weights:
-                if weight and not tiny <= weight <= largest:
-                    expected = f"0, or a number in [{tiny:.2g}, {largest:.2g}], as {engine.dtype} has them"
-                    raise FFNNError(f"class_weights: expected {expected}; received {weight:g}: only ratios matter")
-            self._weights = engine.array(self.class_weights)
+            self._weights = engine.array(ratios("class_weights", np.array(self.class_weights), engine.dtype.name))
             self._weigh = engine.update(product)
             self._look_up = engine.gather(value_itself)
 

@@ -15,7 +15,7 @@ from ffnn.backend import create_engine
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.fit import described
 from ffnn.errors import FFNNError, nearest
-from ffnn.nn.doors import check_matrix
+from ffnn.nn.doors import as_array, check_matrix, saved_values
 from ffnn.nn.fusion import fused
 from ffnn.nn.layer import Layer
 from ffnn.nn.losses import Loss
@@ -58,7 +58,7 @@ class Network:
         self.input_size = positive_integer("input_size", input_size)
         self.seed = seed
         self.layers = dict(zip(_names(layers), layers, strict=True))
-        sizes = [input_size]
+        sizes = [self.input_size]
         for layer in layers:
             sizes.append(layer.output_size(sizes[-1]))
         self.output_size = sizes[-1]
@@ -86,16 +86,20 @@ class Network:
         `inputs` is an array of the engine, of its floating type: FFNNError for anything else.
         """
         self.check(inputs)
-        for stage in self._stages:
-            inputs = stage.forward(inputs, training)
-        self._outputs = inputs
-        return inputs
+        return self.compute(inputs, training)
 
     def check(self, inputs: Array) -> None:
         """FFNNError unless `forward` takes these inputs."""
         if inputs is not self._inputs:
             check_matrix("inputs", inputs, self.engine, self.input_size)
             self._inputs = inputs
+
+    def compute(self, inputs: Array, training: bool) -> Array:
+        """`forward` for inputs that `check` passed."""
+        for stage in self._stages:
+            inputs = stage.forward(inputs, training)
+        self._outputs = inputs
+        return inputs
 
     def backward(self, grad_outputs: Array, needs_input_grad: bool = False) -> Array | None:
         """Fill `parameters.grads` from dLoss/doutputs; return dLoss/dinputs only if it is asked for."""
@@ -119,9 +123,9 @@ class Network:
         FFNNError
             For values of another shape, and where outputs are not finite, which no class can be read from.
         """
-        positive_integer("batch_size", batch_size)
-        inputs = inputs if hasattr(inputs, "shape") else np.asarray(inputs)
-        if hasattr(inputs, "dtype") and inputs.dtype.kind not in "biuf":
+        batch_size = positive_integer("batch_size", batch_size)
+        inputs = as_array("inputs", inputs)
+        if inputs.dtype.kind not in "biuf":
             raise FFNNError(f"inputs: expected numbers; received {described(inputs)}")
         if len(inputs.shape) != 2 or inputs.shape[1] != self.input_size:
             single = ": a single row is inputs[None]" if inputs.shape == (self.input_size,) else ""
@@ -159,19 +163,19 @@ class Network:
         return {name: np.array(self.engine.host(array)) for name, array in arrays.items()}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. Every name and shape must match, or FFNNError and nothing is changed."""
+        """Take over what `state_dict` gave. Names, shapes and types must match, or FFNNError and nothing is changed."""
         own = {name: parameter.value for name, parameter in self.named_parameters()} | self.states()
         for name in own:
             if name not in state:
                 raise FFNNError(f"the saved state lacks {name!r}{nearest(name, state)}")
         for name in state:
             if name not in own:
-                raise FFNNError(f"the saved state has {name!r}, which this network has not{nearest(name, own)}")
-            if tuple(np.shape(state[name])) != tuple(own[name].shape):
-                raise FFNNError(f"{name}: expected shape {own[name].shape}; the saved one is {np.shape(state[name])}")
+                raise FFNNError(f"the saved state has {name!r}, which this network does not have{nearest(name, own)}")
+        values = {name: saved_values(name, state[name], array.shape, array.dtype) for name, array in own.items()}
         for name, array in own.items():
             # A counter that lives on the host, whatever the engine, takes no array of a device.
-            array[...] = state[name] if isinstance(array, np.ndarray) else self.engine.array(state[name], array.dtype)
+            on_host = isinstance(array, np.ndarray)
+            array[...] = values[name] if on_host else self.engine.array(values[name], array.dtype)
 
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers.values()))
@@ -247,8 +251,8 @@ class Objective:
         self.loss.check(labels, len(inputs))
 
     def compute(self, inputs: Array, labels: Array) -> None:
-        """As `forward`, unchecked; the loss is left where it was computed, and not read."""
-        self.outputs = self.network.forward(inputs, training=True)
+        """`forward` for arrays that `check` passed; the loss is left where it was computed, and not read."""
+        self.outputs = self.network.compute(inputs, training=True)
         self.loss.compute(self.outputs, labels)
 
     def backward(self, batch_size: int) -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ffnn.backend.engine import Array, unexplained
 from ffnn.backend.vocabulary import sign, sqrt
 from ffnn.errors import FFNNError
+from ffnn.nn.doors import saved_values
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
@@ -99,17 +100,18 @@ class Optimizer(ABC):
         return {name: np.array(host(slot)) for name, slot in self._slots.items()} | {"steps": np.array(self.steps)}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave. Names and shapes must match, or FFNNError and nothing is changed."""
+        """Take over what `state_dict` gave. Names, shapes and types must match, or FFNNError and nothing is changed."""
         if set(state) != {*self.slots, "steps"}:
             expected = ", ".join([*self.slots, "steps"])
             raise FFNNError(f"saved optimizer state: expected {expected}; received {', '.join(sorted(state))}")
+        kinds = {name: (slot.shape, slot.dtype) for name, slot in self._slots.items()} | {"steps": ((), np.int64)}
+        values = {name: saved_values(f"optimizer state {name}", state[name], *kind) for name, kind in kinds.items()}
+        steps = int(values["steps"])
+        if steps < 0:
+            raise FFNNError(f"optimizer state steps: expected at least 0; received {steps}")
         for name, slot in self._slots.items():
-            if tuple(np.shape(state[name])) != tuple(slot.shape):
-                shapes = f"expected shape {slot.shape}; received {np.shape(state[name])}"
-                raise FFNNError(f"saved optimizer state, {name}: {shapes}")
-        for name, slot in self._slots.items():
-            slot[...] = self._parameters.engine.array(state[name])
-        self.steps = int(state["steps"])
+            slot[...] = self._parameters.engine.array(values[name])
+        self.steps = steps
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}(learning_rate={self.learning_rate:g})"

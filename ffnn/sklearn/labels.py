@@ -11,6 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
 from ffnn.errors import FFNNError, nearest
+from ffnn.nn.losses import ratios
 
 
 def numbered(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
@@ -35,10 +36,9 @@ def numbered(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def row_weights(sample_weight: ArrayLike | None, X: NDArray[Any], dtype: str) -> NDArray[np.float64] | None:
-    """Weights of the rows of X as they are used, or None where all are equal; ValueError where they are no weights.
+    """Weights of the rows of X as they are used, see `ratios`, or None where all are equal.
 
-    As only their ratios matter, all are multiplied by the power of 2 that brings the largest to [0.5, 1): no digit is
-    lost, and common factors that `dtype` has no numbers for do no harm. What it has no number for then is refused.
+    ValueError where they are no weights.
 
     Examples
     --------
@@ -48,13 +48,7 @@ def row_weights(sample_weight: ArrayLike | None, X: NDArray[Any], dtype: str) ->
     if sample_weight is None:
         return None
     weights: NDArray[np.float64] = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-    scaled: NDArray[np.float64] = np.ldexp(weights, -int(np.frexp(weights.max())[1]))
-    lost = (weights > 0) & (scaled < np.finfo(dtype).tiny)
-    if lost.any():
-        expected = f"weights of at least {np.finfo(dtype).tiny:.2g} times the largest, or 0, as {dtype} has them"
-        received = f"{weights[lost][0]:g} beside {weights.max():g}"
-        raise FFNNError(f"sample_weight: expected {expected}; received {received}: set such weights to 0")
-    return scaled
+    return ratios("sample_weight", weights, dtype)
 
 
 def class_weights(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine, unexplained
+from ffnn.backend.fit import check_classes
 from ffnn.backend.vocabulary import row_argmax, where
 from ffnn.errors import FFNNError
 from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
@@ -122,8 +123,9 @@ class Evaluation:
 
 
 def evaluate(objective: Objective, batches: Iterable[tuple[Array, Array]], class_names: tuple[str, ...]) -> Evaluation:
-    """Measure a network on all batches, in evaluation mode."""
+    """Measure a network on all batches, in evaluation mode; FFNNError unless each output has a class name."""
     engine = objective.network.engine
+    _check_names(objective.network.output_size, class_names)
     means = RunningMeans(engine)
     crossed, of_logits = RunningMeans(engine), SoftmaxCrossEntropy() if objective.loss.takes_logits else None
     if of_logits:
@@ -148,11 +150,14 @@ def score(
     loss: float,
     cross_entropy: float | None = None,
 ) -> Evaluation:
-    """All metrics of given probabilities, FFNNError where they are not finite; the loss is passed through.
+    """All metrics of given probabilities.
 
-    So is the cross-entropy where it is known from logits. That of probabilities is at most 87.3 an image, as that is
+    FFNNError where probabilities are not finite, or class names or labels do not fit them. The loss is passed through;
+    so is the cross-entropy where it is known from logits. That of probabilities is at most 87.3 an image, as that is
     -log of the smallest one of float32.
     """
+    _check_names(probabilities.shape[1], class_names)
+    check_classes(labels, len(class_names))
     finite = np.isfinite(probabilities).all(axis=1)
     if not finite.all():
         count = f"{np.count_nonzero(~finite)} of {len(labels)} images"
@@ -184,6 +189,11 @@ def score(
         metrics["cross_entropy"] = float(-np.log(of_label).mean()) if cross_entropy is None else cross_entropy
         metrics["ece"] = expected_calibration_error(probabilities, labels)
     return Evaluation(metrics, confusion, per_class, probabilities, labels)
+
+
+def _check_names(outputs: int, class_names: Sequence[str]) -> None:
+    if outputs != len(class_names):
+        raise FFNNError(f"class_names: expected {outputs}, one for each output; received {len(class_names)}")
 
 
 def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -89,11 +89,41 @@ def test_a_state_is_a_copy() -> None:
         (lambda state: state.pop("linear2.bias"), r"lacks 'linear2.bias'"),
         (lambda state: state.pop("batch_norm1.running_mean"), r"lacks 'batch_norm1.running_mean'"),
         (lambda state: state.update({"linear3.bias": [1]}), r"has 'linear3.bias'.*did you mean 'linear[12].bias'"),
-        (lambda state: state.update({"linear2.weight": np.ones((3, 6))}), r"linear2.weight: expected shape \(6, 3\)"),
-        (lambda state: state.update({"linear2.bias": np.ones(1)}), r"expected shape \(3,\).*is \(1,\)"),
-        (lambda state: state.update({"dropout1.stream": 5}), r"dropout1.stream: expected shape \(2,\)"),
+        (
+            lambda state: state.update({"linear2.weight": np.ones((3, 6))}),
+            r"linear2.weight: .*numbers of shape \(6, 3\)",
+        ),
+        (
+            lambda state: state.update({"linear2.bias": np.ones(1)}),
+            r"shape \(3,\).*has float64 of shape \(1,\)",
+        ),
+        (
+            lambda state: state.update({"dropout1.stream": 5}),
+            r"dropout1.stream: .*shape \(2,\)",
+        ),
+        (
+            lambda state: state.update({"linear2.bias": ["a", "b", "c"]}),
+            r"linear2.bias: .*received <U1",
+        ),
+        (lambda state: state.update({"linear2.bias": np.ones(3) * 1j}), r"linear2.bias: .*complex128"),
+        (
+            lambda state: state.update({"linear2.bias": [[1], [2, 3]]}),
+            r"linear2.bias: .*received list",
+        ),
+        (lambda state: state.update({"dropout1.stream": [1.5, 2.5]}), r"dropout1.stream: expected whole numbers"),
     ],
-    ids=["missing", "missing state", "extra", "transposed", "broadcastable", "scalar"],
+    ids=[
+        "missing",
+        "missing state",
+        "extra",
+        "transposed",
+        "broadcastable",
+        "scalar",
+        "text",
+        "complex",
+        "ragged",
+        "fractional counter",
+    ],
 )
 def test_a_wrong_state_is_refused_and_changes_nothing(
     spoil: Callable[[dict[str, Any]], Any], message: str, engine_name: str
@@ -182,7 +212,7 @@ def test_training_allocates_nothing_in_the_steady_state() -> None:
             objective.gradients(inputs[:100], labels[:100])
             clip.apply(net.parameters)
             optimizer.step()
-            average.update()
+            average.move(average.numbers(0))
             net.forward(inputs)
 
     def array_bytes() -> int:

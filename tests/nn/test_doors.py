@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
+import torch
 from backend.emulated import needs_compiler
 from backend.stand_in import stand_in_device
 from reference import both_engines
@@ -12,7 +14,7 @@ from reference import both_engines
 from ffnn.backend import create_engine
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
-from ffnn.nn import Adam, BatchNorm, Linear, MeanSquaredError, Network, Objective, ReLU, SoftmaxCrossEntropy
+from ffnn.nn import Adam, BatchNorm, Dropout, Linear, MeanSquaredError, Network, Objective, ReLU, SoftmaxCrossEntropy
 from ffnn.training.trainer import Plan, Trainer
 
 X = np.random.default_rng(3).standard_normal((64, 5)).astype(np.float32)
@@ -128,6 +130,44 @@ def test_predict_takes_lists_and_no_rows(engine_name: str) -> None:
         network.predict(X)
 
 
+class Table:
+    """As a DataFrame: it has a shape and no one type."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.array(values, object)
+        self.shape = self.values.shape
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        text = any(isinstance(value, str) for value in self.values.flat)
+        return self.values if text else self.values.astype(float)
+
+
+def test_predict_takes_a_tensor_and_a_table() -> None:
+    network = objective("numpy").network
+    expected = network.predict(X[:3])
+    np.testing.assert_array_equal(network.predict(torch.tensor(X[:3])), expected)
+    np.testing.assert_array_equal(network.predict(Table(X[:3])), expected)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ([[1.0], [1.0, 2.0]], "expected an array; received list"),
+        (Table([[1.0, "text"]]), r"expected numbers; received object of shape \(1, 2\), from Table"),
+        (torch.zeros((1, 5), requires_grad=True), r"received torch.float\d\d of shape \(1, 5\): Can't call numpy"),
+        (torch.zeros((1, 5), dtype=torch.bfloat16), "received torch.bfloat16"),
+        (scipy.sparse.csr_array(np.eye(5)), "expected numbers; received object of shape .*, from csr_array"),
+        ("text", "expected numbers; received <U4"),
+        (None, "expected numbers; received object"),
+    ],
+    ids=["ragged", "table with text", "tensor with a gradient", "bfloat16", "sparse", "text", "None"],
+)
+def test_predict_refuses_what_makes_no_numbers(inputs: Any, message: str) -> None:
+    with pytest.raises(FFNNError, match=message) as caught:
+        objective("numpy").network.predict(inputs)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_network_is_shown_in_a_line() -> None:
     network = Network([Linear(4), ReLU(), Linear(3)], 5, create_engine("numpy"))
     layers = "Linear(units=4, bias=True), ReLU(), Linear(units=3, bias=True)"
@@ -194,9 +234,75 @@ def test_predictions_are_made_in_batches_of_at_least_one_row(batch_size: Any) ->
         Network([Linear(3)], 5).predict(X, batch_size)
 
 
+@both_engines
+@pytest.mark.parametrize("kind", [object, complex, ">f4", ">i2", np.float16, np.longdouble, "U1"], ids=str)
+def test_a_pool_refuses_values_that_compiled_code_cannot_read(kind: Any, engine_name: str) -> None:
+    engine, ones = create_engine(engine_name), np.ones(5)
+    with pytest.raises(FFNNError, match="the images of a pool: expected float32, float64 or whole numbers; received"):
+        Pool(engine, np.zeros((64, 5)).astype(kind), Y, ones, ones)
+    with pytest.raises(FFNNError, match="the shift of a pool: expected float32, float64 or whole numbers; received"):
+        Pool(engine, np.zeros((64, 5)), Y, ones, ones.astype(kind))
+
+
+@both_engines
+@pytest.mark.parametrize("kind", [np.int64, bool, np.float64], ids=str)
+def test_a_pool_takes_numbers(kind: Any, engine_name: str) -> None:
+    engine = create_engine(engine_name)
+    images = (np.arange(320).reshape(64, 5) % 7).astype(kind)
+    inputs, _ = next(Batches(Pool(engine, images, Y, np.full(5, 2.0), np.ones(5)), np.arange(64), 64).epoch())
+    np.testing.assert_array_equal(inputs, images * 2.0 + 1.0)
+
+
+@pytest.mark.parametrize(
+    ("drawn", "message"),
+    [
+        (np.arange(8) / 2, "received float64"),
+        (np.arange(8) > 3, "received bool"),
+        (np.arange(8) + 1, "received 1 to 8"),
+        (np.arange(8) - 1, "received -1 to 6"),
+        (np.arange(8).astype(str), "received <U"),
+        (np.arange(7), r"expected 8 places, as many as rows; received int64 of shape \(7,\)"),
+    ],
+)
+def test_a_sampler_draws_places(drawn: Any, message: str) -> None:
+    pool = Pool(create_engine("numpy"), np.zeros((20, 5), np.uint8), Y[:20], np.ones(5), np.zeros(5))
+    batches = Batches(pool, np.arange(8), 4, shuffle_seed=0, sampler=lambda labels, rng: drawn)
+    with pytest.raises(FFNNError, match=f"a sampler: .*{message}"):
+        batches.order(0)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    """They come from a search, a file or an array, and are kept as Python's own."""
+    pool = Pool(create_engine("numpy"), np.zeros((20, 5), np.uint8), Y[:20], np.ones(5), np.zeros(5))
+    kept = [
+        Batches(pool, np.arange(20), np.int64(8)).batch_size,
+        Linear(np.int32(3)).units,
+        Dropout(np.float32(0.5)).rate,
+        Adam(learning_rate=np.float64(0.1)).learning_rate,
+        Network([Linear(3)], np.int64(5), "numpy").input_size,
+    ]
+    assert kept == [8, 3, 0.5, 0.1, 5]
+    assert [type(number) for number in kept] == [int, int, float, float, int]
+    assert Network([Linear(3)], 5, "numpy").predict(X, np.int64(10)).shape == (64, 3)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "3", None, 1j, np.array([3]), np.float64(3)], ids=repr)
+def test_what_is_no_whole_number_is_refused(value: Any) -> None:
+    with pytest.raises(FFNNError, match="units must be a whole number of at least 1; received"):
+        Linear(value)
+
+
+@pytest.mark.parametrize("value", [True, np.True_, "0.5", None, 1j, np.array([0.5]), np.float32("nan")], ids=repr)
+def test_what_is_no_number_is_refused(value: Any) -> None:
+    with pytest.raises(FFNNError, match=r"rate must be in \[0, 1\); received"):
+        Dropout(value)
+
+
 def test_a_pool_and_its_batches_take_no_lists() -> None:
     engine, ones = create_engine("numpy"), np.ones(5)
     with pytest.raises(FFNNError, match=r"a pool: expected images .*received list and int64"):
         Pool(engine, X.tolist(), Y, ones, ones)
-    with pytest.raises(FFNNError, match="batches: expected numbers of rows, at least one; received list"):
+    with pytest.raises(FFNNError, match=r"a pool: expected scale and shift of shape \(5,\); received list and float64"):
+        Pool(engine, np.zeros((64, 5), np.uint8), Y, [1.0] * 5, ones)
+    with pytest.raises(FFNNError, match="batches: expected row numbers, at least one; received list"):
         Batches(Pool(engine, np.zeros((64, 5), np.uint8), Y, ones, ones), [1, 2, 3], 2)

@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from ffnn.backend import create_engine
 from ffnn.errors import FFNNError
-from ffnn.nn import LOSSES, Linear, Loss, Network, Objective, Softmax, SoftmaxCrossEntropy
+from ffnn.nn import LOSSES, FocalLoss, Linear, Loss, Network, Objective, Softmax, SoftmaxCrossEntropy
 
 CASES = [
     pytest.param({"name": name, **options}, reference, id="-".join([name, *options]))
@@ -228,9 +228,23 @@ def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("weight", [1e-46, 1e39])
 def test_class_weights_that_the_engine_has_no_number_for_are_refused(weight: float) -> None:
-    with pytest.raises(FFNNError, match=r"class_weights: expected 0, or a number in .*float32.*received 1e[+-]\d+:"):
+    expected = r"class_weights: expected weights of at least 1.2e-38 times the largest, or 0, as float32.* beside 1"
+    with pytest.raises(FFNNError, match=expected):
         SoftmaxCrossEntropy(class_weights=[1, weight]).connect(create_engine("numpy"), 2)
     SoftmaxCrossEntropy(class_weights=[1, weight]).connect(create_engine("numpy", "float64"), 2)
+
+
+@both_engines
+@pytest.mark.parametrize("loss", [SoftmaxCrossEntropy, FocalLoss])
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**90, 3e38, 1e300, 1e-300])
+def test_a_common_factor_of_class_weights_changes_nothing(loss: Any, factor: float, engine_name: str) -> None:
+    logits, labels = batch(8)
+    weights = np.linspace(0, 0.9, K)
+    value, grad = run(loss(class_weights=weights), engine_name, logits, labels, "float32")
+    other, other_grad = run(loss(class_weights=weights * factor), engine_name, logits, labels, "float32")
+    exact = math.frexp(factor)[0] == 0.5
+    assert other == pytest.approx(value, rel=0 if exact else 1e-6)
+    np.testing.assert_allclose(other_grad, grad, rtol=0 if exact else 1e-5)
 
 
 def test_class_weights_that_are_all_zero_are_refused() -> None:

@@ -14,6 +14,7 @@ from ffnn.backend import create_engine
 from ffnn.errors import FFNNError
 from ffnn.nn import (
     OPTIMIZERS,
+    Adam,
     BatchNorm,
     L2Penalty,
     Linear,
@@ -224,3 +225,26 @@ def test_a_saved_optimizer_goes_on_as_if_never_stopped(name: str, engine_name: s
     np.testing.assert_array_equal(resumed.network.parameters.values, objective.network.parameters.values)
     with pytest.raises(FFNNError, match=r"expected .*steps; received nothing"):
         second.load_state_dict({"nothing": 1})
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "message"),
+    [
+        ({"v": ["a", "b"]}, "v: expected numbers; received <U1"),
+        ({"v": np.ones((2, 1))}, r"v: expected numbers of shape \(2,\)"),
+        ({"v": np.ones(2) * 1j}, "complex128"),
+        ({"steps": -1}, "steps: expected at least 0; received -1"),
+        ({"steps": 1.5}, "steps: expected whole numbers"),
+        ({"steps": "seven"}, "steps: expected numbers; received <U5"),
+        ({"steps": [1, 2]}, r"steps: expected whole numbers of shape \(\)"),
+    ],
+)
+def test_a_wrong_state_is_refused_and_changes_nothing(spoiled: dict[str, Any], message: str) -> None:
+    optimizer = Adam()
+    optimizer.connect(Network([Linear(1)], 1, "numpy").parameters)
+    optimizer.load_state_dict({"m": [1.0, 2.0], "v": [3.0, 4.0], "steps": 5})
+    before = optimizer.state_dict()
+    with pytest.raises(FFNNError, match=message):
+        optimizer.load_state_dict({"m": np.ones(2), "v": np.ones(2), "steps": 9} | spoiled)
+    for name, values in optimizer.state_dict().items():
+        np.testing.assert_array_equal(values, before[name])

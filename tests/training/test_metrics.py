@@ -57,6 +57,22 @@ def test_averages_over_classes_are_scikit_learns_whatever_class_is_absent(seed: 
         assert {name: row[name] for name in names} == pytest.approx({a: theirs[b] for a, b in names.items()})
 
 
+@pytest.mark.parametrize("names", [("a", "b"), ("a", "b", "c", "d")])
+def test_every_output_has_one_class_name(names: tuple[str, ...]) -> None:
+    """A confusion matrix of another width puts answers beside the wrong truth."""
+    expected = f"class_names: expected 3, one for each output; received {len(names)}"
+    with pytest.raises(FFNNError, match=expected):
+        score(np.eye(3), np.array([0, 1, 1]), names, loss=0.0)
+    with pytest.raises(FFNNError, match=expected):
+        evaluate(Objective(Network([Linear(3)], 2, "numpy"), LOSSES.create("cross_entropy")), [], names)
+
+
+@pytest.mark.parametrize("label", [3, -1])
+def test_every_label_is_a_class(label: int) -> None:
+    with pytest.raises(FFNNError, match=f"Label {label} found"):
+        score(np.eye(3), np.array([0, label, 1]), NAMES, loss=0.0)
+
+
 def test_rows_of_the_confusion_matrix_are_truth() -> None:
     """Three images of class a, all taken for b; one of c, right; class b absent and wrongly predicted."""
     probabilities = np.array([[0.1, 0.8, 0.1]] * 3 + [[0.2, 0.2, 0.6]])
