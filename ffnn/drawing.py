@@ -84,6 +84,6 @@ def words(text: object, most: int = LONGEST) -> str:
     >>> print(words("a$x$"), len(words("a" * 100)), words("_a"))
     a\\$x\\$ 40  _a
     """
-    shown = visible(" ".join(str(text).split(" ")))
+    shown = visible(str(text))
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"
     return f"{' ' * shown.startswith('_')}{shown}".replace("$", r"\$")

@@ -38,11 +38,6 @@ class WeightAverage:
         self.values = copy_of(parameters.values, parameters)
         self.steps = 0
 
-    def update(self) -> None:
-        """Take the present parameters into the average."""
-        self.move(self.numbers(self.steps))
-        self.steps += 1
-
     def numbers(self, steps: int) -> tuple[float]:
         """What `move` takes after so many earlier steps: 1 - d."""
         return (1 - min(self.decay, (1 + steps) / (10 + steps)),)

@@ -76,7 +76,7 @@ class PortableNetwork(Network):
 
     def predict(self, inputs: Any, batch_size: int = 2048) -> NDArray[Any]:
         """As any network's, one thread at a time: layers own the arrays that they answer with."""
-        with self._in_use, self.engine.quiet():
+        with self._in_use:
             return super().predict(inputs, batch_size)
 
     def __reduce__(self) -> tuple[Any, ...]:

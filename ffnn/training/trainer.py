@@ -39,6 +39,9 @@ class Callback:
 
     `on_epoch` may add to the record; callbacks are told in their order, so one that measures comes
     before one that writes. They end in the reverse order: the writer sees what the measuring one then clears away.
+
+    The learning rate of an epoch's last step is `record["learning_rate"]`, that of any step `trainer.rate_of(step)`;
+    `trainer.optimizer.learning_rate` is the base that a schedule starts from.
     """
 
     def on_start(self, trainer: "Trainer") -> None:

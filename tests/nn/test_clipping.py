@@ -50,6 +50,12 @@ def test_clipping_does_not_hide_a_nan(engine_name: str) -> None:
         assert np.isnan(network.parameters.grads[5])
 
 
+def take_in(average: WeightAverage) -> None:
+    """As a step does."""
+    average.move(average.numbers(average.steps))
+    average.steps += 1
+
+
 @both_engines
 def test_weight_average_by_worked_numbers(engine_name: str) -> None:
     network = Network([Linear(1)], 1, create_engine(engine_name, "float64"))
@@ -57,18 +63,18 @@ def test_weight_average_by_worked_numbers(engine_name: str) -> None:
     values[...] = [8, 4]
     average = WeightAverage(network.parameters, decay=0.75)
     values[...] = [0, 10]
-    average.update()  # d = 1/10: 0.1 * 8 + 0.9 * 0 = 0.8 and 0.1 * 4 + 0.9 * 10 = 9.4
+    take_in(average)  # d = 1/10: 0.1 * 8 + 0.9 * 0 = 0.8 and 0.1 * 4 + 0.9 * 10 = 9.4
     np.testing.assert_allclose(average.values, [0.8, 9.4])
     values[...] = [1, 2]
-    average.update()  # d = 2/11: (2 * 0.8 + 9 * 1) / 11 and (2 * 9.4 + 9 * 2) / 11
+    take_in(average)  # d = 2/11: (2 * 0.8 + 9 * 1) / 11 and (2 * 9.4 + 9 * 2) / 11
     np.testing.assert_allclose(average.values, [10.6 / 11, 36.8 / 11])
     average.steps = 1000  # from here on (1 + t) / (10 + t) exceeds the decay
     average.values[...] = [8, 4]
     values[...] = [0, 8]
-    average.update()  # 0.75 * 8 + 0.25 * 0 = 6 and 0.75 * 4 + 0.25 * 8 = 5
+    take_in(average)  # 0.75 * 8 + 0.25 * 0 = 6 and 0.75 * 4 + 0.25 * 8 = 5
     np.testing.assert_array_equal(average.values, [6, 5])
     values[...] = [-2, 1]
-    average.update()  # 0.75 * 6 - 0.25 * 2 = 4 and 0.75 * 5 + 0.25 * 1 = 4
+    take_in(average)  # 0.75 * 6 - 0.25 * 2 = 4 and 0.75 * 5 + 0.25 * 1 = 4
     np.testing.assert_array_equal(average.values, [4, 4])
     with pytest.raises(ZeroDivisionError), average.in_place():
         assert network.forward(np.array([[2.0]]))[0, 0] == 2 * 4 + 4
