@@ -12,7 +12,9 @@ template <typename T, typename V> __device__ inline T real(V value) { return T(v
 template <typename T> __device__ inline float real(float value) { return value; }
 template <typename T> __device__ inline double real(double value) { return value; }
 
-// See ffnn.backend.vocabulary.uniform, with which it agrees bit by bit.
+// See ffnn.backend.vocabulary.uniform, with which it agrees bit by bit. A key that is a float, which a plain number
+// becomes, does not compile: it may be rounded.
+template <typename K> __device__ float uniform(unsigned index, K key) = delete;
 __device__ inline float uniform(unsigned index, unsigned key) {
   unsigned bits = index;
   for (int round = 0; round < 2; ++round) {

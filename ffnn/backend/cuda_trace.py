@@ -143,7 +143,7 @@ def _words(trace: Trace) -> dict[str, Any]:
         return trace.value(f"{text(condition)} ? T({text(yes)}) : T({text(no)})")
 
     def uniform(index: Any, key: Any) -> Value:
-        return trace.value(f"uniform(unsigned({text(index)}), unsigned({text(key)}))")
+        return trace.value(f"uniform(unsigned({text(index)}), {text(key)})")
 
     def element(value: Any) -> Any:
         return trace.value(f"{value.pointer}[j]") if isinstance(value, Row) else value

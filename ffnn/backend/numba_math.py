@@ -110,7 +110,7 @@ def _erf32(x: Any) -> Any:
 def _uniform(index: Any, key: Any) -> Any:
     bits = u4(index)
     for _ in range(2):
-        bits = u4(bits ^ u4(key))
+        bits = u4(bits ^ key)  # a float, which a plain number becomes, does not compile: it may be rounded
         bits = u4(u4(bits ^ u4(bits >> u4(16))) * u4(0x85EBCA6B))
         bits = u4(u4(bits ^ u4(bits >> u4(13))) * u4(0xC2B2AE35))
         bits = u4(bits ^ u4(bits >> u4(16)))

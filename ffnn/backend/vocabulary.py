@@ -33,8 +33,8 @@ def uniform(index: Any, key: Any) -> Any:
     ----------
     index : uint32 array
         Position of the number in its stream.
-    key : uint32
-        Names the stream.
+    key : np.uint32, or a cell of that type
+        Names the stream; compiled engines take no other type.
 
     Returns
     -------

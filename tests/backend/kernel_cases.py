@@ -72,7 +72,7 @@ def _cases() -> Iterator[Case]:
     yield Case("weight-and-scale", "update", losses.weight_and_scale, "qn")
     yield Case("hit", "rows", hit, "n", "ml")
     yield Case("weighted-target", "rows", weighted_target, "mn", "pr")
-    yield Case("thinned", "elementwise", thinned, "m", "mi", (0.25, 4 / 3, 123456789))
+    yield Case("thinned", "elementwise", thinned, "m", "mi", (0.25, 4 / 3, np.uint32(123456789)))
     yield Case("plus-bias", "update", plus_bias, "m", "c")
     yield Case("column-sums", "columns", value_itself, "c", "m")
     yield Case("squared-deviation", "columns", batch_norm.squared_deviation, "c", "mc", (7.0,))
@@ -162,7 +162,7 @@ def run_case(engine: Engine, case: Case, setting: Setting) -> list[np.ndarray]:
     constants: list[Any] = list(case.constants)
     if setting.cells:
         for place, constant in enumerate(constants):
-            kind = np.uint32 if isinstance(constant, int) else np.float64
+            kind = np.uint32 if isinstance(constant, np.uint32) else np.float64
             # Members differ; where a cell is shared, all have the first value.
             count = 1 if place % 2 else max(1, setting.members)
             values = [[constant + n if kind is np.uint32 else constant * (1 - 0.03 * n)] for n in range(count)]

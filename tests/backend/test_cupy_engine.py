@@ -111,7 +111,7 @@ def test_uniform_is_that_of_numpy_bit_by_bit(device: Device | None) -> None:
     index = np.arange(2**32 - 3000, 2**32).astype(np.uint32)[None]
     for key in (0, 123456789, 2**32 - 1):
         out = engine.empty(index.shape)
-        engine.elementwise(numbered)((out,), (engine.array(index, np.uint32),), (key,))
+        engine.elementwise(numbered)((out,), (engine.array(index, np.uint32),), (np.uint32(key),))
         np.testing.assert_array_equal(engine.host(out).view(np.uint32), uniform(index, key).view(np.uint32))
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba.core.errors import TypingError
 from reference import both_engines
 
 from ffnn.backend import create_engine
@@ -244,6 +245,13 @@ def test_uniform_is_the_same_bit_by_bit_on_every_engine(key: int) -> None:
     assert expected.dtype == np.float32
     for name in ("numpy", "numba"):
         np.testing.assert_array_equal(numbers_of(name, index[None], key)[0].view(np.uint32), expected.view(np.uint32))
+
+
+def test_a_key_of_another_type_is_refused_and_not_rounded() -> None:
+    engine = create_engine("numba")
+    index = np.zeros((1, 3), np.uint32)
+    with pytest.raises(TypingError):
+        engine.elementwise(numbered)((engine.empty(index.shape),), (index,), (2**31 + 1,))
 
 
 def test_uniform_is_uniform() -> None:
