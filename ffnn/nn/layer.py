@@ -94,7 +94,7 @@ def key_of_step(seed: int, step: Any) -> Any:
 
     Examples
     --------
-    >>> key_of_step(7, 0) == key_of_step(7, 0), key_of_step(7, 0) == key_of_step(7, 1)
+    >>> bool(key_of_step(7, 0) == key_of_step(7, 0)), bool(key_of_step(7, 0) == key_of_step(7, 1))
     (True, False)
     """
     bits = ((seed * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF) + step) & 0xFFFFFFFFFFFFFFFF
