@@ -10,6 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+TRIAL_THREADS = "FFNN_TRIAL_THREADS"
+"""In a trial's environment, the share of the cores that its sweep gave it."""
+
 SMALL_PRODUCT = 4e7
 """Floating-point operations below which one thread serves a product best; see `suitable_threads`."""
 
@@ -40,9 +43,12 @@ def suitable_threads(largest_product: float) -> int:
 
 
 def thread_warning(largest_product: float) -> str | None:
-    """One line when OMP_NUM_THREADS keeps products of this size from cores that this process has, else None."""
+    """One line when OMP_NUM_THREADS keeps products of this size from cores that this process has, else None.
+
+    Nor is there a line in a trial, whose sweep has set it.
+    """
     wanted = 1 if largest_product < SMALL_PRODUCT else cores_of_process()
-    if wanted <= usable_cores():
+    if wanted <= usable_cores() or os.environ["OMP_NUM_THREADS"] == os.environ.get(TRIAL_THREADS):
         return None
     return (
         f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']} holds NumPy to {usable_cores()} of {wanted} cores: "

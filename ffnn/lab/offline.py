@@ -40,7 +40,8 @@ def told_to_wandb(folder: Path, pattern: str) -> str | None:
     if not all(delivery.whole for delivery in found.values()):
         line = in_words(found.values())
     else:
-        line = f"{count_of(len(found), 'run')} {'recorded offline' if command else 'sent'}"
+        reasons = dict.fromkeys(delivery.reason for delivery in found.values() if delivery.reason)
+        line = "; ".join([f"{count_of(len(found), 'run')} {'recorded offline' if command else 'sent'}", *reasons])
     return f"{line}; to send later: {command}" if command else line
 
 

@@ -22,7 +22,7 @@ class Delivery:
         "sent" and "recorded" (offline, to be sent by hand) are whole; "incomplete" lacks something; "not sent" is
         whole on this machine, not at the server; of a "lost" one there is no usable record.
     reason : str
-        Why it is not whole.
+        Why it is not whole, or why it was recorded where it was to be sent.
 
     Examples
     --------

@@ -91,6 +91,7 @@ class WandbTracker:
         self._at_the_client = self._all_told = False
         self._missing: list[str] = []
         self._sessions = Sessions()
+        self._why_offline = ""
         self._known = 0
         self._earlier: list[dict[str, Any]] = []
 
@@ -202,7 +203,8 @@ class WandbTracker:
             run = self._init("online")
         except Exception as error:  # a wrong key, no network, a server in trouble: all the same here
             self._broken = True
-            self._say(f"W&B cannot be reached ({reason(error)}): recording offline; {self._send_later()}")
+            self._why_offline = f"W&B cannot be reached ({reason(error)})"
+            self._say(f"{self._why_offline}: recording offline; {self._send_later()}")
             return self._begin_offline()
         # Only of its own doing: a user may have W&B append a new run to another one.
         self._known = int(run.summary.get("epoch", 0)) if run.resumed and goes_on else 0
@@ -310,7 +312,7 @@ class WandbTracker:
             self._unsent(why)
         else:
             self._sessions.ended(record.name, int(self._last.get("epoch", 0))).save(self.folder)
-            self._settle(Delivery(SENT if self._sessions.mode == "online" else RECORDED))
+            self._settle(Delivery(SENT) if self._sessions.mode == "online" else Delivery(RECORDED, self._why_offline))
 
     def _settle(self, delivery: Delivery) -> None:
         if not self._given_up:  # what comes afterwards comes too late

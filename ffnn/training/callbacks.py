@@ -81,11 +81,16 @@ class Best(Callback):
     def state_dict(self) -> dict[str, Any]:
         if self.record is None:
             return {}
-        return {
-            "record": {name: value if isinstance(value, int) else float(value) for name, value in self.record.items()}
-        }
+        record = {name: value if isinstance(value, int) else float(value) for name, value in self.record.items()}
+        return {"monitor": self.monitor, "record": record}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        monitor = state.get("monitor", self.monitor)  # an older ffnn did not store it
+        if monitor != self.monitor:
+            raise FFNNError(
+                f"a callback that watches {self.monitor} is where one watched {monitor}: give the callbacks in the "
+                "order that they had"
+            )
         self.record = state["record"]
 
 

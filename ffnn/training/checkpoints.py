@@ -114,6 +114,9 @@ def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[
 def restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
     """Bring a trainer where `capture` took the checkpoint.
 
+    Several callbacks of a class get their states back by their order, so it must be the one they had. Where they
+    watch different values, another order is refused; where they watch the same, it cannot be told.
+
     Raises
     ------
     FFNNError

@@ -9,6 +9,7 @@ from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 from ffnn.backend import threads
 from ffnn.backend.threads import SMALL_PRODUCT, limited_threads, suitable_threads, thread_warning, usable_cores
+from ffnn.lab.sweep.process import environment
 
 
 @pytest.mark.parametrize(("setting", "cores"), [("1", 1), ("3", 3), ("64", 4), ("", 4), ("0", 4), ("many", 4)])
@@ -31,6 +32,15 @@ def test_only_a_setting_that_costs_something_is_worth_a_line(monkeypatch: pytest
     assert thread_warning(SMALL_PRODUCT) is None
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert thread_warning(SMALL_PRODUCT) is None
+
+
+def test_a_trial_is_not_told_to_undo_what_its_sweep_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "cores_of_process", lambda: 4)
+    for name, value in environment(2).items():
+        monkeypatch.setenv(name, value)
+    assert thread_warning(SMALL_PRODUCT) is None
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # not the sweep's doing
+    assert thread_warning(SMALL_PRODUCT) is not None
 
 
 def threads_of_blas() -> set[int]:

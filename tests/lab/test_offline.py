@@ -39,6 +39,12 @@ def told(folder: Path, pattern: str = "*") -> tuple[str, str]:
     return said, command
 
 
+def test_why_runs_that_were_to_be_sent_are_only_here_is_said(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        record(tmp_path / "e", name, "finished", delivery=Delivery("recorded", "W&B cannot be reached (refused)"))
+    assert told(tmp_path / "e")[0] == "2 runs recorded offline; W&B cannot be reached (refused)"
+
+
 @pytest.mark.parametrize("space", ["", " and more"])
 def test_all_records_are_named_by_a_pattern(tmp_path: Path, space: str) -> None:
     folder = tmp_path / f"e{space}"

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,15 @@ def test_each_of_several_callbacks_of_a_class_gets_its_own_state_back() -> None:
     resumed = stoppers()
     restore(make_trainer(epochs=9, callbacks=[Best(), *resumed, Best()]), saved)
     assert [known.state_dict() for known in resumed] == [first.state_dict(), second.state_dict()]
+
+
+@pytest.mark.parametrize("kind", [lambda monitor: EarlyStopping(3, monitor), Best])
+def test_callbacks_that_watch_other_values_do_not_take_each_others_states(kind: Callable[[str], Callback]) -> None:
+    monitors = ["val/loss", "val/accuracy"]
+    trainer = make_trainer(epochs=1, callbacks=[kind(monitor) for monitor in monitors])
+    trainer.fit()
+    with pytest.raises(FFNNError, match="watches val/accuracy is where one watched val/loss: give the callbacks in"):
+        restore(make_trainer(callbacks=[kind(monitor) for monitor in reversed(monitors)]), capture(trainer, {}, {}))
 
 
 def test_states_that_were_stored_by_class_alone_are_read_where_they_can_be_only_one_callbacks() -> None:

@@ -60,6 +60,7 @@ class Journal:
         self._lock = HolderFile(path.with_name(f"{path.name}.lock"), tell)
         with self._lock.held(), path.open("ab+") as file:
             cut_unfinished_line(file)
+            _cut_blank_line(file)
             _check_last_line(path, file)
         self._reader = JournalFileBackend(str(path))
 
@@ -88,6 +89,14 @@ class Journal:
             file.write("".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs).encode())
             file.flush()
             os.fsync(file.fileno())
+
+
+def _cut_blank_line(file: Any) -> None:
+    """Take away an empty last line: no record is lost with it, and no trial renumbered."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 2))
+    if file.read() == b"\n\n":
+        file.truncate(size - 1)
 
 
 def _check_last_line(path: Path, file: Any) -> None:

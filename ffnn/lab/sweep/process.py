@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ffnn.backend.threads import TRIAL_THREADS
 from ffnn.errors import FFNNError
 from ffnn.files import storing
 from ffnn.lab.sweep import guard
@@ -45,7 +46,7 @@ def environment(threads: int, parameters: Path | None = None) -> dict[str, str]:
     """
     own = {name: value for name, value in os.environ.items() if name not in NOT_A_TRIALS}
     handed = {"WANDB_SWEEP_PARAM_PATH": str(parameters.resolve())} if parameters else {}
-    return {**own, **dict.fromkeys(POOLS, str(threads)), **handed}
+    return {**own, **dict.fromkeys((*POOLS, TRIAL_THREADS), str(threads)), **handed}
 
 
 class TrialProcess:
