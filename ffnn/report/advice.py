@@ -54,7 +54,7 @@ def _more_seeds(folder: ExperimentFolder) -> str | None:
         )
     return (
         f"**More seeds**: at the scatter seen here, {fewest} seeds could show the clearest of the {what} "
-        f"({code(f'--seeds={fewest}')}; what is there is not run again)."
+        f"({code(f'--seeds={fewest}')}; finished runs are kept)."
     )
 
 

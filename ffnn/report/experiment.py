@@ -389,7 +389,10 @@ def command_of(folder: ExperimentFolder) -> list[Block]:
     command = folder.comparison.get("command")
     if not command:
         return [Paragraph("The command was not recorded; an older ffnn made these runs.")]
-    return [Paragraph("What is there is not run again; `--fresh` runs everything."), Code(command)]
+    return [
+        Paragraph("Finished runs are kept, and only missing ones are trained; `--fresh` trains all of them again."),
+        Code(command),
+    ]
 
 
 def _percent(value: object) -> float | None:

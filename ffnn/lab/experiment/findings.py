@@ -114,9 +114,9 @@ def _few_seeds(comparison: Comparison) -> str:
     narrower = detectable(seeds) / detectable(ENOUGH)
     text = (
         f"With {seeds} seeds an interval reaches {detectable(seeds):.1f} standard deviations to each side"
-        f"{here.rstrip()}: so little do {seeds} seeds tell, and not so much do the networks differ. "
-        f"{count_of(ENOUGH - seeds, 'seed')} more (SEEDS={ENOUGH}) make it about {narrower:.0f} times narrower; what "
-        "is there is not run again."
+        f"{here.rstrip()}: that width comes from so few seeds, not from how much the networks differ. "
+        f"{count_of(ENOUGH - seeds, 'seed')} more (SEEDS={ENOUGH}) make it about {narrower:.0f} times narrower; "
+        "finished runs are kept, and only missing ones are trained."
     )
     open_ones = [one for one in comparison.judged if one.verdict == "undecided"]
     needed = [

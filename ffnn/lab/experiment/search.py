@@ -34,8 +34,8 @@ def run_searches(
 ) -> dict[str, list[RunRecord]]:
     """Search for every condition and seed, and give back the best trials by condition.
 
-    A search is known by the hash of its settings and of the code. What of it is there is not run
-    again, and a search that was interrupted goes on.
+    A search is known by the hash of its settings and of the code. Trials that are finished
+    are kept, and a search that was interrupted goes on.
 
     Parameters
     ----------

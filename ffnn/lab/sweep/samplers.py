@@ -135,8 +135,8 @@ class Spread(_Listed):
 class Bayes(Sampler):
     """A Gaussian process where PyTorch is installed, else a tree of Parzen estimators; both are Optuna's.
 
-    The first trials are spread over the space. A suggestion that is there already is not run again: the
-    point counts once more for the model, which then looks elsewhere, and after that a spread point is taken.
+    The first trials are spread over the space. A point that was tried already is not trained a second time: it
+    counts once more for the model, which then looks elsewhere, and after that a spread point is taken.
     """
 
     def __init__(self, space: Space, seed: int, identify: Identify, metric: Metric) -> None:
