@@ -7,7 +7,6 @@ that compile at once one may find the other's code under its own arguments.
 import functools
 import hashlib
 import logging
-import pickle
 import sys
 import tempfile
 from pathlib import Path
@@ -138,8 +137,7 @@ class File(IndexDataCacheFile):  # type: ignore[misc]
         size = hashlib.sha256().digest_size
         if hashlib.sha256(content[:-size]).digest() != content[-size:]:
             raise ValueError("its content is not what was written")
-        # The very bytes that were hashed: a file may be another one when it is read again.
-        return pickle.loads(content)  # noqa: S301 - as Numba keeps kernels, which are machine code in any case
+        return self._load_data(self.name)  # where another process has put its file meanwhile, that is as whole
 
     def save(self, data: Any) -> None:
         """Put a file in the place of the one before, if there was one, at once."""

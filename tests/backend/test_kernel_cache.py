@@ -193,21 +193,6 @@ def test_what_has_its_checksum_and_no_kernel_in_it_is_compiled_again(
     assert len(caplog.records) == 1
 
 
-def test_what_is_run_is_what_was_checked(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process may put another file there between two looks."""
-    file = numba_cache.File(str(folder), "kernel.nbc")
-    file.save("checked")
-    read = Path.read_bytes
-
-    def read_before_another(path: Path) -> bytes:
-        content = read(path)
-        numba_cache.File(str(folder), "kernel.nbc").save("another")
-        return content
-
-    monkeypatch.setattr(Path, "read_bytes", read_before_another)
-    assert file.load() == "checked"
-
-
 @pytest.mark.parametrize("maker", numba_cache.MAKERS)
 def test_another_maker_makes_other_kernels(maker: str, tmp_path: Path) -> None:
     for name in numba_cache.MAKERS:

@@ -17,7 +17,6 @@ PLACES = {
 ADMITTED = {
     ("ffnn/backend/formula.py", "compile"),  # of this package's own source, from its own files
     ("ffnn/backend/formula.py", "exec"),
-    ("ffnn/backend/numba_cache.py", "pickle.loads"),  # as Numba reads the machine code that it kept
 }
 
 
