@@ -41,6 +41,10 @@ def main() -> None:
         from ffnn.memory import RAN_OUT
 
         code = _complain(RAN_OUT)
+    except OSError as problem:
+        if problem.filename is None or problem.strerror is None:
+            raise
+        code = _complain(f"{str(problem.filename)[:200]}: {problem.strerror}")  # a path that the system refuses
     except (click.Abort, KeyboardInterrupt) as problem:
         if isinstance(problem.__cause__, EOFError):
             raise problem.__cause__ from None  # click takes every one for Ctrl-D at a question, and ffnn asks none

@@ -78,6 +78,14 @@ def same_file(source: Path, target: Path) -> None:
         temporary.unlink(missing_ok=True)  # still there if both were names of one file: then POSIX renames nothing
 
 
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a path that no file can have, as one that is too long, is none's."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
 def flush_folder(folder: Path) -> None:
     """Have the names in a folder on the disk before this returns, where the system knows such a thing."""
     if os.name == "posix":

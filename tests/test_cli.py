@@ -49,8 +49,12 @@ def ffnn(*arguments: str, cwd: Path, timeout: float = 300) -> subprocess.Complet
         ["gradcheck", "--engine=nunba"],
         ["data", "info", "mnits"],
         ["data", "lst"],
+        ["report", "n" * 5000],
+        ["compare", "n" * 5000],
+        ["run", "n" * 5000],
+        ["train", f"--data_dir={'n' * 5000}", "--dataset=mnist"],
     ],
-    ids=" ".join,
+    ids=lambda arguments: " ".join(arguments)[:60],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]

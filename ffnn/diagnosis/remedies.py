@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ffnn.diagnosis.course import Course
-from ffnn.diagnosis.usual import LARGEST_PENALTY, USUAL_RATES
+from ffnn.diagnosis.usual import LARGEST_PENALTY, USUAL_RATE, USUAL_RATES
 from ffnn.nn.optimizers import own_rate
 
 MORE_IS_THE_SAME = ("dropout", "warmup_epochs")
@@ -69,8 +69,10 @@ def _usual(name: str, course: Course) -> tuple[float, float]:
     """Between what a setting is not unusual, in this run."""
     if name == "learning_rate":
         optimizer = str(course.chosen("optimizer"))
-        least, most = USUAL_RATES.get(optimizer, (0.0, math.inf))
-        rate = own_rate(optimizer) or 1.0
+        rate = own_rate(optimizer)
+        if rate is None:
+            return 0.0, math.inf
+        least, most = USUAL_RATES.get(optimizer, USUAL_RATE)
         return rate * least, rate * most
     most, size = LARGEST_PENALTY[name], course.config.get("batch_size")
     divided = name == "l2" and course.config.get("l2_per_example") and _is_number(size)

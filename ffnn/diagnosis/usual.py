@@ -17,8 +17,10 @@ LASTING = 3
 LARGEST_PENALTY: Mapping[str, float] = {"l2": 0.01, "weight_decay": 0.5}
 """Of weights, by setting: ten times what helps a network of this kind; more of it can hold all weights at 0."""
 
+USUAL_RATE = (0.1, 30)
+"""How many times its optimizer's own learning rate networks of this kind learn with, at least and at most."""
+
 USUAL_RATES: Mapping[str, tuple[float, float]] = {
-    "sgd": (0.1, 100), "momentum": (0.1, 30), "nesterov": (0.1, 30), "adagrad": (0.1, 30),
-    "rmsprop": (0.01, 30), "adam": (0.01, 30), "adamw": (0.01, 30),
+    "sgd": (0.1, 100), "rmsprop": (0.01, 30), "adam": (0.01, 30), "adamw": (0.01, 30),
 }  # fmt: skip
-"""By optimizer, how many times its own learning rate networks of this kind learn with, at least and at most."""
+"""Likewise, of those optimizers of which that is not so."""

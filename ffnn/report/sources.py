@@ -11,6 +11,7 @@ from typing import Any
 
 from ffnn.csv_file import read_csv
 from ffnn.errors import FFNNError
+from ffnn.files import is_file
 from ffnn.records import Format, read_json
 from ffnn.report.formats import Comparison, Sweep
 from ffnn.tracking import RunRecord, read_run
@@ -143,7 +144,7 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
     for row in read_csv(path / RUNS, ("condition", "run")):
         name = row["run"]
         if name not in known:
-            if not (path / name / CONFIG).is_file():
+            if not is_file(path / name / CONFIG):
                 missing.append(name)
                 continue
             known[name] = read_run(path / name)
@@ -160,7 +161,7 @@ def read_sweep_folder(path: Path) -> SweepFolder:
 def sweep_runs(folder: SweepFolder) -> list[RunRecord]:
     """The runs of a sweep's trials, as far as they are there; also when the folder was moved."""
     places = [folder.path / Path(row["run"]).name for row in folder.trials if row.get("run")]
-    return [read_run(place) for place in dict.fromkeys(places) if (place / CONFIG).is_file()]
+    return [read_run(place) for place in dict.fromkeys(places) if is_file(place / CONFIG)]
 
 
 def _read(path: Path, model: type[Format]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ffnn.errors import FFNNError
-from ffnn.files import cut_unfinished_line, flush_file, replacing, storing
+from ffnn.files import cut_unfinished_line, flush_file, is_file, replacing, storing
 from ffnn.locks import exclusive
 from ffnn.records import Format, checked, read_json
 from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
@@ -191,7 +191,7 @@ def read_run(path: Path | str) -> RunRecord:
         If `path` is no run directory, or one of its files is damaged.
     """
     path = Path(path)
-    if not (path / CONFIG).is_file():
+    if not is_file(path / CONFIG):
         raise FFNNError(f"{path}: expected a run directory; it has no {CONFIG} (runs are in RUNS_DIR/GROUP/RUN_ID)")
     config = checked(Settings, load_yaml(path / CONFIG), path / CONFIG, AGAIN)
     return RunRecord(path, config, read_history(path), read_summary(path), read_environment(path))

@@ -21,7 +21,6 @@ from ffnn.diagnosis.cli import doctor
 from ffnn.diagnosis.present import last_line
 from ffnn.diagnosis.remedies import in_words
 from ffnn.diagnosis.symptom import sorted_out
-from ffnn.diagnosis.usual import USUAL_RATES
 from ffnn.diagnosis.watch import Watch
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build, build_trainer
@@ -245,7 +244,6 @@ def test_a_rate_that_is_too_small_is_named_where_that_can_be_the_cause() -> None
 
 @pytest.mark.parametrize("name", list(OPTIMIZERS))
 def test_the_rate_that_an_optimizer_takes_by_itself_is_a_usual_one(name: str) -> None:
-    assert name in USUAL_RATES
     course = Course(make_config({"optimizer": name}).resolved(), [])
     assert in_words(["x y"], course, ["learning_rate"], ["learning_rate"]) == "x y."
 

@@ -139,6 +139,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
     "rmsprop": [{}, {"rho": 0.5}],
     "adam": [{}, {"beta1": 0.5, "beta2": 0.9}],
     "adamw": [{}, {"beta1": 0.5, "epsilon": 1e-3}],
+    "lion": [{}, {"beta1": 0.5, "beta2": 0.9}],
 }
 
 
@@ -146,7 +147,7 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {
 def test_options_of_an_optimizer_and_averages_are_each_members_own(tmp_path: Path, optimizer: str) -> None:
     members = [
         {"optimizer": {"name": optimizer, **options}, "ema": ema, "epochs": 2, "learning_rate": rate}
-        for options, ema, rate in zip(OPTIONS[optimizer], (0.9, 0.5), (0.01, 0.02), strict=True)
+        for options, ema, rate in zip(OPTIONS.get(optimizer, [{}, {}]), (0.9, 0.5), (0.01, 0.02), strict=True)
     ]
     common = {"engine": "numpy"}
     runs, singles = (make(tmp_path / make.__name__, common, members) for make in (stacked, alone))

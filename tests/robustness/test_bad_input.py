@@ -122,6 +122,11 @@ FOUND = [
 """Small inputs that once ended in something else than one line."""
 
 
+def test_a_run_whose_name_no_file_can_have_is_one_that_is_missing(tmp_path: Path) -> None:
+    content = b"condition,seed,run\na,0," + 5000 * b"9" + b"\n"
+    assert outcome(TARGETS["runs_table"], content, tmp_path) == "accepted"
+
+
 @pytest.mark.parametrize(("name", "content"), FOUND, ids=lambda value: str(value)[:40])
 def test_what_was_found_once_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     """Of an experiment every fault is told, in a line each, so that its reader itself refuses nothing."""

@@ -13,11 +13,8 @@ from ffnn.nn.schedules import SCHEDULES
 from ffnn.training.callbacks import Best, EarlyStopping
 from ffnn.training.trainer import Callback, Record, Trainer
 
-RATES = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adagrad": 0.1, "rmsprop": 0.01, "adam": 0.02, "adamw": 0.02}
-
-
-def test_every_optimizer_has_a_rate_here() -> None:
-    assert set(RATES) == set(OPTIMIZERS)
+LARGE = {"sgd": 0.5, "momentum": 0.1, "nesterov": 0.1, "adagrad": 0.1}
+RATES = {name: LARGE.get(name, 0.01) for name in OPTIMIZERS}
 
 
 @pytest.mark.parametrize("engine", ["numpy", "numba"])
