@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
-import numpy as np
 import pytest
 
 # By default an example that takes 0.2 s fails, which on a busy machine any one may.
@@ -47,6 +46,8 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 @pytest.fixture(autouse=True, scope="session")
 def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One picture for the confusion matrices of all runs that tests make: to draw one takes longer than these runs."""
+    import numpy as np
+
     from ffnn.report import figures
 
     picture = tmp_path_factory.mktemp("drawn") / "confusion.png"
