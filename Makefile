@@ -20,7 +20,7 @@ OPTIONS := $(if $(DATASET),--dataset=$(DATASET)) $(if $(SEEDS),--seeds=$(SEEDS))
            $(if $(EPOCHS),--epochs=$(EPOCHS)) $(if $(WORKERS),--workers=$(WORKERS)) $(ARGS)
 STACKS  := $(if $(STACK),--stack=$(STACK))
 
-.PHONY: help setup bench gpu experiments report studies test test-all lint format fuzz audit clean $(EXPERIMENTS) $(STUDIES)
+.PHONY: help setup bench gpu experiments report studies test test-all lint format fuzz size audit clean $(EXPERIMENTS) $(STUDIES)
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -92,6 +92,9 @@ format: $(VENV)/.ready-test ## mend the style
 fuzz: $(VENV)/.ready-test ## look for inputs that break a reader, a minute each; ARGS='10 config sweep' for some
 	@$(PIP) --editable '.[fuzz]'
 	@$(BIN)/python tests/robustness/fuzz.py $(ARGS)
+
+size: $(VENV)/.ready-test ## lines of each room of ffnn
+	@$(BIN)/python -m pytest -q -s --no-header -p no:cacheprovider tests/test_house.py -k size
 
 audit: ## known weaknesses of the pinned dependencies, where their list can be reached
 	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && .audit/bin/pip --disable-pip-version-check install --quiet pip-audit; }

@@ -48,7 +48,7 @@ def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """One picture for the confusion matrices of all runs that tests make: to draw one takes longer than these runs."""
     import numpy as np
 
-    from ffnn.report import figures
+    from ffnn import figures
 
     picture = tmp_path_factory.mktemp("drawn") / "confusion.png"
     draw = figures.draw_confusion

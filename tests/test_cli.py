@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ffnn.cli import exit_code, main
+from ffnn.cli import main
+from ffnn.commands.train import exit_code
 
 FFNN = [sys.executable, "-m", "ffnn"]
 SMALL = ["--epochs=1", "--hidden_layers=[8]", "--wandb=disabled"]

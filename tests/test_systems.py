@@ -27,7 +27,7 @@ for module, names in ABSENT.items():
     for name in names.split():
         if hasattr(module, name):
             delattr(module, name)
-import ffnn.cli, ffnn.report, ffnn.lab.experiment.series, ffnn.lab.sweep.session
+import ffnn.cli, ffnn.report, ffnn.experiment.series, ffnn.sweep.session
 signal.SIGKILL = kill  # Python's own subprocess uses it here
 sys.argv = ["ffnn", *sys.argv[1:]]
 ffnn.cli.main()

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.analysis.plane import Plane, decide
-from ffnn.drawing import own_style, words
+from ffnn.figures import COLOURS, new_figure
+from ffnn.figures.drawing import own_style, words
+from ffnn.figures.plane import EDGE, class_colours, class_shape, region_colours
 from ffnn.files import storing
 from ffnn.nn import Objective
-from ffnn.report.figures import COLOURS, new_figure
-from ffnn.report.figures.plane import EDGE, class_colours, class_shape, region_colours
 from ffnn.training.metrics import loss_and_accuracy
 from ffnn.training.trainer import Callback, Record, Trainer
 

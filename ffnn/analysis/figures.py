@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from ffnn.analysis.components import Components
 from ffnn.analysis.noise import GradientNoise
 from ffnn.analysis.signals import Signals
-from ffnn.drawing import own_style, words
-from ffnn.report.figures import new_figure, new_grid, save_figure
-from ffnn.report.figures.canvas import legend_below, log_scale, style
-from ffnn.report.figures.plane import EDGE, class_colours, class_shape, name_classes
+from ffnn.figures import new_figure, new_grid, save_figure
+from ffnn.figures.canvas import legend_below, log_scale, style
+from ffnn.figures.drawing import own_style, words
+from ffnn.figures.plane import EDGE, class_colours, class_shape, name_classes
 
 FAINTEST = 1e-20
 """Variances below this are drawn on the lower border."""

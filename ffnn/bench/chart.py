@@ -8,9 +8,9 @@ from pathlib import Path
 
 from ffnn.bench.present import network_titles
 from ffnn.bench.results import FLOORS, CellResult, champion
-from ffnn.drawing import own_style
+from ffnn.figures import COLOURS
+from ffnn.figures.drawing import own_style
 from ffnn.files import storing
-from ffnn.report.figures import COLOURS
 
 GROUP = 0.86
 """Part of the axis between two batch sizes that bars fill."""

@@ -12,10 +12,10 @@ from statistics import fmean, stdev
 from ffnn.comparison.metrics import counted_as_guessing, curve_name, find_measure, margin_of
 from ffnn.comparison.settings import SEEDS, setting, shown
 from ffnn.errors import FFNNError, nearest
+from ffnn.experiment.comparison import p_of_equality, words_for
+from ffnn.experiment.measures import CHOICE, MEASURES, Measure
+from ffnn.experiment.statistics import Mean, Pairs, holm, mean_of
 from ffnn.lab.config import BOOKKEEPING
-from ffnn.lab.experiment.comparison import p_of_equality, words_for
-from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
-from ffnn.lab.experiment.statistics import Mean, Pairs, holm, mean_of
 from ffnn.tracking import RunRecord
 
 BySeed = Mapping[tuple[str, ...], Mapping[tuple[str, ...], float]]

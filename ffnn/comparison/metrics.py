@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from ffnn.catalogue import Metric, find_metric, is_share
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.experiment.measures import MEASURES, Measure, has_own_time
+from ffnn.experiment.measures import MEASURES, Measure, has_own_time
 from ffnn.tracking import RunRecord
 
 

@@ -11,8 +11,8 @@ from ffnn.comparison.groups import Compared, Group
 from ffnn.comparison.settings import SEEDS
 from ffnn.comparison.sparkline import sparkline
 from ffnn.console import Console
-from ffnn.lab.experiment.findings import format_p
-from ffnn.lab.experiment.present import STYLES
+from ffnn.experiment.findings import format_p
+from ffnn.experiment.present import STYLES
 from ffnn.words import count_of
 
 ON_PAPER = 110

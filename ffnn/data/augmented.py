@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
+from ffnn.backend.formulas import product, value_itself
 from ffnn.data.augment import Augmentation, source_places
 from ffnn.data.batches import Batches, Pool, Sampler
-from ffnn.formulas import product, value_itself
 
 T = TypeVar("T")
 

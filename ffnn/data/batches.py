@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_rows, check_type, described
+from ffnn.backend.formulas import value_itself
 from ffnn.backend.host_pool import HostPool
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
-from ffnn.formulas import value_itself
 from ffnn.ranges import positive_integer
 from ffnn.registry import Registry
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.dataset import DataError, Dataset
-from ffnn.drawing import TITLE, own_style, words
+from ffnn.figures.drawing import TITLE, own_style, words
 
 GAP = 2
 """White pixels between images."""

@@ -24,8 +24,8 @@ from ffnn.files import replacing
 PACKAGE = Path(__file__).parent.parent
 
 OBSERVERS = (
-    "analysis", "bench", "comparison", "diagnosis", "report", "sklearn", "studies",
-    "lab/experiment", "lab/rate_finder", "lab/sweep",
+    "analysis", "bench", "commands", "comparison", "diagnosis", "figures", "report", "sklearn", "studies",
+    "experiment", "rate_finder", "sweep",
 )  # fmt: skip
 """Rooms that choose settings or read runs, and so cannot change what a run with given settings finds."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ffnn.errors import FFNNError
 from ffnn.files import replacing
-from ffnn.lab.sweep.hyperband import NOT_AMONG_THE_BEST
+from ffnn.lab.termination import NOT_AMONG_THE_BEST
 from ffnn.tracking import Delivery
 from ffnn.tracking.delivery import LOST, RECORDED, UNSENT, in_words
 from ffnn.tracking.run_directory import read_summary

@@ -11,11 +11,11 @@ from rich.table import Table
 from ffnn.console import Console
 from ffnn.csv_file import write_csv
 from ffnn.data.splits import missing_classes
-from ffnn.drawing import harmless
+from ffnn.figures import draw_robustness
+from ffnn.figures.drawing import harmless
 from ffnn.files import storing
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.nn.gradcheck import TOLERANCE, Comparison
-from ffnn.report.figures import draw_robustness
 from ffnn.training.metrics import Evaluation
 from ffnn.words import visible
 

@@ -18,7 +18,7 @@ import numpy as np
 from ffnn.backend.threads import limited_threads
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.diagnosis.watch import Watch
-from ffnn.drawing import harmless
+from ffnn.figures.drawing import harmless
 from ffnn.files import StorageError
 from ffnn.lab.build import Parts, build_trainer
 from ffnn.lab.config import Config, name_of
@@ -223,7 +223,7 @@ def patiently(notify: Notify) -> Iterator[None]:
 
 def _test(parts: Parts, directory: RunDirectory, tracker: Tracker, notify: Notify) -> Evaluation:
     """Measure the best weights on the test part, draw the confusion matrix and tell the tracker."""
-    from ffnn.report.figures import draw_confusion
+    from ffnn.figures import draw_confusion
 
     dataset = parts.dataset
     evaluation = evaluate(parts.objective, parts.test.epoch(), dataset.class_names)

@@ -13,6 +13,9 @@ from typing import Any
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
+NOT_AMONG_THE_BEST = "not in the top 1/"
+"""In the reason of every trial that a sweep stopped early, before hyperband's eta."""
+
 
 class Interruption:
     """Turns SIGINT and SIGTERM into a wish to end, within a `with` block.

@@ -14,7 +14,8 @@ from typing import Any
 from yaml import YAMLError
 
 from ffnn.errors import FFNNError
-from ffnn.tracking.yaml_file import TwiceError, read_yaml
+from ffnn.tracking.yaml_file import read_yaml
+from ffnn.tracking.yaml_loader import TwiceError
 
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
 

@@ -14,8 +14,8 @@ from typing import Any, ClassVar
 
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.formula import Formula, complete
+from ffnn.backend.formulas import logistic
 from ffnn.backend.vocabulary import absolute, erf, exp, expm1, log1p, maximum, minimum, tanh, where
-from ffnn.formulas import logistic
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter
 from ffnn.ranges import in_range

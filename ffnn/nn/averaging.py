@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from ffnn.backend.engine import Array
-from ffnn.formulas import moved_towards
+from ffnn.backend.formulas import moved_towards
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 

@@ -6,9 +6,9 @@ Its backward is the one gradient that students most often get wrong, so it is de
 from typing import Any
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.formulas import moved_towards, product, value_itself
 from ffnn.backend.vocabulary import sqrt
 from ffnn.errors import FFNNError
-from ffnn.formulas import moved_towards, product, value_itself
 from ffnn.nn.initializers import Normal, Zeros
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter, ParameterSpec

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine, unexplained
+from ffnn.backend.formulas import value_itself
 from ffnn.backend.vocabulary import uniform, where
-from ffnn.formulas import value_itself
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer, key_of_step
 from ffnn.nn.parameters import Parameter, ParameterSpec

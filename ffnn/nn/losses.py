@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_classes
+from ffnn.backend.formulas import product, value_itself
 from ffnn.backend.vocabulary import log, maximum, power, row_map, row_max, row_size, row_sum, where
 from ffnn.backend.workspace import Workspace
 from ffnn.errors import FFNNError
-from ffnn.formulas import product, value_itself
 from ffnn.nn.doors import check_labels, check_matrix
 from ffnn.nn.softmax import exponential, log_share, softmax, softmax_and_logarithms
 from ffnn.ranges import in_range

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine
+from ffnn.backend.formulas import product, value_itself
 from ffnn.backend.vocabulary import exp, log, row_map, row_max, row_sum
-from ffnn.formulas import product, value_itself
 from ffnn.nn.activations import ACTIVATIONS
 from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter

@@ -43,7 +43,7 @@ def answer_blocks(run: RunRecord, pictures: Pictures) -> list[Block]:
 
 
 def _calibration(parts: "Parts", pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_reliability
+    from ffnn.figures import draw_reliability
     from ffnn.training.metrics import evaluate
 
     evaluation = evaluate(parts.objective, parts.test.epoch(), parts.dataset.class_names)
@@ -63,7 +63,7 @@ def _calibration(parts: "Parts", pictures: Pictures) -> list[Block]:
 
 
 def _mistakes(parts: "Parts", evaluation: "Evaluation", pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_images
+    from ffnn.figures import draw_images
 
     rows = evaluation.confidently_wrong(WRONG)
     if not len(rows):
@@ -88,14 +88,14 @@ def _mistakes(parts: "Parts", evaluation: "Evaluation", pictures: Pictures) -> l
 
 def _pair(label: str, answer: str) -> str:
     """The true class and the answer, in one line if there is room below an image."""
-    from ffnn.drawing import words
+    from ffnn.figures.drawing import words
 
     return f"{words(label, 16)}{' ' if len(label) + len(answer) < 15 else chr(10)}→ {words(answer, 16)}"
 
 
 def _robustness(parts: "Parts", pictures: Pictures) -> list[Block]:
+    from ffnn.figures import draw_robustness
     from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
-    from ffnn.report.figures import draw_robustness
 
     measured = evaluate_perturbed(parts, "noise", NOISE)
     accuracy = [one.metrics["accuracy"] for one in measured]
@@ -115,7 +115,7 @@ def _robustness(parts: "Parts", pictures: Pictures) -> list[Block]:
 
 
 def _filters(parts: "Parts", pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_filters
+    from ffnn.figures import draw_filters
 
     network = parts.objective.network
     weight = next((p for p in network.parameters if p.value.ndim == 2 and len(p.value) == parts.dataset.features), None)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.catalogue import USUAL_UPDATE, label_of
-from ffnn.lab.experiment.measures import CHOICE, MEASURES, Measure
+from ffnn.experiment.measures import CHOICE, MEASURES, Measure
 from ffnn.report.advice import advice, best_condition
 from ffnn.report.document import (
     Block,
@@ -37,7 +37,7 @@ from ffnn.tracking.formats import class_names
 from ffnn.words import count_of
 
 if TYPE_CHECKING:
-    from ffnn.report.figures import Interval
+    from ffnn.figures import Interval
 
 MOODS: Mapping[str, Mood] = {
     "confirmed": "good",
@@ -122,7 +122,7 @@ def result_tables(folder: ExperimentFolder) -> list[Block]:
 
 def comparison_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
     """Means with their intervals; none where no condition has a result."""
-    from ffnn.report.figures import draw_intervals
+    from ffnn.figures import draw_intervals
 
     _, measure = _measure(folder)
     known, reference = _intervals(folder), folder.comparison["reference"]
@@ -139,7 +139,7 @@ def comparison_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Fig
 
 
 def _cost(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
-    from ffnn.report.figures import draw_cost
+    from ffnn.figures import draw_cost
 
     _, measure = _measure(folder)
     known, time = _intervals(folder), "time/train_seconds"
@@ -172,7 +172,7 @@ def _ends(measure: Measure) -> tuple[float, float]:
 
 def _intervals(folder: ExperimentFolder) -> "dict[str, Interval]":
     """Of each condition that has a result."""
-    from ffnn.report.figures import Interval
+    from ffnn.figures import Interval
 
     name, measure = _measure(folder)
     return {
@@ -201,8 +201,8 @@ def claim_row(one: Mapping[str, Any]) -> list[Cell | str]:
 
 def _tested(row: Mapping[str, Any], measure: Measure, is_reference: bool = False) -> list[Cell | str]:
     """Difference, p, effect and verdict."""
-    from ffnn.lab.experiment.findings import format_effect, format_p
-    from ffnn.lab.experiment.statistics import Mean
+    from ffnn.experiment.findings import format_effect, format_p
+    from ffnn.experiment.statistics import Mean
 
     difference, p, effect = (
         float(row[key]) if row.get(key) is not None else math.nan for key in ("difference", "p (Holm)", "Hedges g")
@@ -221,7 +221,7 @@ def _tested(row: Mapping[str, Any], measure: Measure, is_reference: bool = False
 
 
 def _mean(row: Mapping[str, Any], name: str, measure: Measure) -> Cell:
-    from ffnn.lab.experiment.statistics import Mean
+    from ffnn.experiment.statistics import Mean
 
     middle, half = _interval(row, name, 1.0)
     text = Mean(middle, half, 0 if math.isnan(middle) else 1).format(measure.scale, measure.digits)
@@ -243,7 +243,7 @@ def _learning(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
 
 def each_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
     """Validation accuracy over epochs, a panel for each condition; none where no run has finished an epoch."""
-    from ffnn.report.figures import draw_each
+    from ffnn.figures import draw_each
 
     histories = _histories(folder)
     if not histories:
@@ -259,7 +259,7 @@ def each_figures(folder: ExperimentFolder, pictures: Pictures) -> list[Figure]:
 
 def curve_figures(folder: ExperimentFolder, pictures: Pictures, metric: str) -> list[Figure]:
     """A metric over epochs, a line for each condition; none where no run has recorded it."""
-    from ffnn.report.figures import draw_curves
+    from ffnn.figures import draw_curves
 
     histories, label = _histories(folder), label_of(metric)
     if not any(metric in record for runs in histories.values() for run in runs for record in run):
@@ -274,8 +274,8 @@ def curve_figures(folder: ExperimentFolder, pictures: Pictures, metric: str) -> 
 
 
 def _inside(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_layers
-    from ffnn.report.figures.curves import layers_of
+    from ffnn.figures import draw_layers
+    from ffnn.figures.curves import layers_of
 
     histories = _histories(folder)
     blocks: list[Block] = []
@@ -301,7 +301,7 @@ def _inside(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
 
 
 def _confusions(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_confusion, draw_confusion_difference
+    from ffnn.figures import draw_confusion, draw_confusion_difference
 
     matrices = {name: m for name, runs in folder.records.items() if (m := _confusion(runs)) is not None}
     best, baseline = _best_and_baseline(folder, list(matrices))

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ffnn.errors import FFNNError
-from ffnn.lab.experiment.tables import write_runs
+from ffnn.experiment.tables import write_runs
 from ffnn.locks import one_writer
 from ffnn.report.document import Block, Cell, Details, Document, Heading, Paragraph, Table
 from ffnn.report.experiment import MOODS, abstract, experiment_blocks

@@ -95,7 +95,7 @@ def doctor_blocks(run: RunRecord) -> list[Block]:
 
 
 def _learning(run: RunRecord, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_lines, draw_parts
+    from ffnn.figures import draw_lines, draw_parts
 
     if not run.history:
         return [Heading("Learning"), Note("No epoch has ended, so there are no curves.", "warning")]
@@ -120,8 +120,8 @@ def _learning(run: RunRecord, pictures: Pictures) -> list[Block]:
 
 
 def _inside(run: RunRecord, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_fans, draw_lines
-    from ffnn.report.figures.curves import layers_of
+    from ffnn.figures import draw_fans, draw_lines
+    from ffnn.figures.curves import layers_of
 
     figures = []
     for name, prefix, label, logarithmic, guide, caption in (
@@ -163,7 +163,7 @@ def _inside(run: RunRecord, pictures: Pictures) -> list[Block]:
 
 
 def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_confusion
+    from ffnn.figures import draw_confusion
 
     summary = run.summary
     if "test/confusion" not in summary:

@@ -59,7 +59,7 @@ def _cell(value: Any) -> Cell:
 
 
 def _curves(records: Sequence[RunRecord], pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures import draw_curves
+    from ffnn.figures import draw_curves
 
     histories = {run.path.resolve().name: [run.history] for run in records if run.history}
     if not histories:

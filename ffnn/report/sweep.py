@@ -75,7 +75,7 @@ def _best(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: str) 
 
 
 def _figures(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: str, pictures: Pictures) -> list[Block]:
-    from ffnn.report.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
+    from ffnn.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
 
     values = [float(row[metric]) for row in found]
     names = [name for name in parameters(folder) if len({row[name] for row in found}) > 1]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.data import DATASETS
+from ffnn.experiment.measures import MEASURES
 from ffnn.lab.config import name_of
-from ffnn.lab.experiment.measures import MEASURES
 from ffnn.locks import one_writer
 from ffnn.report.document import (
     Block,

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from ffnn.backend.engine import Array
 from ffnn.backend.fit import described
+from ffnn.backend.formulas import product
 from ffnn.backend.vocabulary import row_map
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
-from ffnn.formulas import product
 
 
 def weighted_target(target: Any, weight: Any, out: Any) -> Any:

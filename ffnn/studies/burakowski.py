@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from ffnn.backend import create_engine
+from ffnn.figures import draw_confusion, draw_curves
 from ffnn.nn import Linear, Network, Objective, Softmax, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
-from ffnn.report.figures import draw_confusion, draw_curves
 from ffnn.report.run import class_rows
 from ffnn.studies.finished import SECTIONS, Finished
 

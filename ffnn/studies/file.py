@@ -1,6 +1,6 @@
 """A study's file: what was done and published, the experiment that repeats it, and the claims that it tests.
 
-The experiment in it is one like any other, so runs, seeds and statistics are those of `ffnn.lab.experiment`.
+The experiment in it is one like any other, so runs, seeds and statistics are those of `ffnn.experiment`.
 """
 
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from typing import Any
 from pydantic import ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.experiment.check import command_for, describe_problem
-from ffnn.lab.experiment.file import Experiment, Part
-from ffnn.lab.experiment.measures import MEASURES
+from ffnn.experiment.check import command_for, describe_problem
+from ffnn.experiment.file import Experiment, Part
+from ffnn.experiment.measures import MEASURES
 from ffnn.tracking import load_yaml
 
 
@@ -24,7 +24,7 @@ class Published(Part):
     what : str
         In words.
     condition, measure : str
-        Of the experiment, and of `ffnn.lab.experiment.measures.MEASURES`.
+        Of the experiment, and of `ffnn.experiment.measures.MEASURES`.
     value : float
         In the measure's own numbers: 0.8341 for 83.41 %.
     """
@@ -42,7 +42,7 @@ class Said(Part):
     ----------
     said : str
     tests : list of str
-        See `ffnn.lab.experiment.claims`.
+        See `ffnn.experiment.claims`.
     """
 
     said: str

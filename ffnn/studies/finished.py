@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.lab.experiment.claims import Judged
-from ffnn.lab.experiment.comparison import Comparison
-from ffnn.lab.experiment.measures import MEASURES
-from ffnn.lab.experiment.statistics import Mean
+from ffnn.experiment.claims import Judged
+from ffnn.experiment.comparison import Comparison
+from ffnn.experiment.measures import MEASURES
+from ffnn.experiment.statistics import Mean
 from ffnn.registry import Registry
 from ffnn.report.document import Block, Figure
 from ffnn.studies.file import Said, Study
@@ -70,7 +70,7 @@ class Finished:
         name : str
             Of the files, without ending and without a dot.
         draw : callable
-            Takes that path, as the functions of `ffnn.report.figures` do.
+            Takes that path, as the functions of `ffnn.figures` do.
         alt, caption : str
             See `ffnn.report.document.Figure`.
         """

@@ -1,6 +1,6 @@
 """What every study's page shows: what was done, its figures beside ours, each of its claims, all conditions.
 
-Verdicts follow from the statistics of `ffnn.lab.experiment`; nobody writes one by hand.
+Verdicts follow from the statistics of `ffnn.experiment`; nobody writes one by hand.
 """
 
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from pathlib import Path
 from ffnn.catalogue import label_of
 from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
-from ffnn.lab.experiment.claims import Judged
-from ffnn.lab.experiment.findings import caveats, format_p
-from ffnn.lab.experiment.measures import MEASURES
+from ffnn.experiment.claims import Judged
+from ffnn.experiment.findings import caveats, format_p
+from ffnn.experiment.measures import MEASURES
+from ffnn.figures import draw_curves
 from ffnn.report.document import (
     Block,
     Bullets,
@@ -27,7 +28,6 @@ from ffnn.report.document import (
     Table,
     literal,
 )
-from ffnn.report.figures import draw_curves
 from ffnn.report.provenance import data_remarks
 from ffnn.studies.file import Said
 from ffnn.studies.finished import Finished

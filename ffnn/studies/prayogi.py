@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 import ffnn
 from ffnn.backend import create_engine
 from ffnn.data import load
-from ffnn.lab.experiment.measures import MEASURES
+from ffnn.experiment.measures import MEASURES
+from ffnn.figures.plane import draw_points, draw_regions
 from ffnn.nn import Adam, Linear, Network, Objective, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Heading, Paragraph, Row, Table
-from ffnn.report.figures.plane import draw_points, draw_regions
 from ffnn.studies.finished import SECTIONS, Finished
 from ffnn.studies.page import note_on_time
 from ffnn.tracking import RunRecord

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from ffnn.lab.experiment.comparison import compare
-from ffnn.lab.experiment.file import plan_jobs
-from ffnn.lab.experiment.series import run_experiment
-from ffnn.lab.experiment.tables import write_comparison, write_runs
+from ffnn.experiment.comparison import compare
+from ffnn.experiment.file import plan_jobs
+from ffnn.experiment.runs import run_experiment
+from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.jobs import Job
 from ffnn.locks import one_writer
 from ffnn.report.html import write_html

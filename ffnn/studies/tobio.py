@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ffnn.figures import draw_confusion
+from ffnn.figures.bars import draw_bars
+from ffnn.figures.grids import draw_against_level
 from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
 from ffnn.lab.run import load_run
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
-from ffnn.report.figures import draw_confusion
-from ffnn.report.figures.bars import draw_bars
-from ffnn.report.figures.grids import draw_against_level
 from ffnn.studies.finished import SECTIONS, Finished
 
 NOISE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)

@@ -10,7 +10,7 @@ import yaml
 from yaml._yaml import CParser  # not there where PyYAML was built without libyaml
 
 from ffnn.tracking.plain import writable
-from ffnn.tracking.yaml_file import LARGEST, TAG, Loader, sound_size
+from ffnn.tracking.yaml_loader import LARGEST, TAG, Loader, sound_size
 
 TEXT, LIST, MAPPING = f"{TAG}str", f"{TAG}seq", f"{TAG}map"
 OTHERS = {f"{TAG}{kind}" for kind in ("null", "bool", "int", "float")}
@@ -21,7 +21,7 @@ DEEPEST = 100
 
 
 class FastLoader(CParser, Loader):
-    """The loader of `ffnn.tracking.yaml_file`, as far as it goes.
+    """The loader of `ffnn.tracking.yaml_loader`, as far as it goes.
 
     Parameters
     ----------

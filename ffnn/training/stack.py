@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend.engine import Array
+from ffnn.backend.formulas import value_itself
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.errors import FFNNError
-from ffnn.formulas import value_itself
 from ffnn.nn.network import Objective
 from ffnn.nn.optimizers import Optimizer
 from ffnn.nn.penalties import L2Penalty

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from ffnn.analysis.cli import analyze
+from ffnn.commands.analyze import analyze
 from ffnn.lab.build import build
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train

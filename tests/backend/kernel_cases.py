@@ -11,9 +11,9 @@ import numpy as np
 
 from ffnn.backend.engine import Engine
 from ffnn.backend.formula import Formula
+from ffnn.backend.formulas import moved_towards, product, value_itself
 from ffnn.data.augmented import added, mixed
 from ffnn.data.batches import normalized_pixel
-from ffnn.formulas import moved_towards, product, value_itself
 from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, batch_norm, clipping, losses, optimizers, penalties
 from ffnn.nn.activations import Elementwise, _backward_formula
 from ffnn.nn.fusion import _formulas

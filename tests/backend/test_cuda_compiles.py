@@ -17,7 +17,7 @@ from backend.emulated import EmulatedEngine, Emulator
 from backend.kernel_cases import CASES, SETTINGS, run_case
 
 from ffnn.backend.cuda_source import PRELUDE, Source
-from ffnn.formulas import value_itself
+from ffnn.backend.formulas import value_itself
 
 pytestmark = pytest.mark.slow
 

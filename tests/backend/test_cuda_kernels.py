@@ -9,8 +9,8 @@ from backend.kernel_cases import CASES, MANY_SETTINGS, SETTINGS, Case, Setting, 
 
 from ffnn.backend import create_engine, cuda_launch
 from ffnn.backend.engine import Engine
+from ffnn.backend.formulas import value_itself
 from ffnn.backend.vocabulary import row_argmax, row_map, row_max, uniform
-from ffnn.formulas import value_itself
 from ffnn.nn import (
     GELU,
     Adam,

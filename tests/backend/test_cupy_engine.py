@@ -11,11 +11,11 @@ from backend.stand_in import Device, stand_in_device
 
 from ffnn.backend import create_engine, cupy_engine
 from ffnn.backend.engine import Engine
+from ffnn.backend.formulas import product, value_itself
 from ffnn.backend.host_pool import HostPool
 from ffnn.backend.vocabulary import uniform
 from ffnn.data.batches import normalized_pixel
 from ffnn.errors import FFNNError
-from ffnn.formulas import product, value_itself
 from ffnn.nn import (
     GELU,
     Adam,

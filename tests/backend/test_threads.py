@@ -9,7 +9,7 @@ from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
 from ffnn.backend import threads
 from ffnn.backend.threads import SMALL_PRODUCT, limited_threads, suitable_threads, thread_warning, usable_cores
-from ffnn.lab.sweep.process import environment
+from ffnn.sweep.process import environment
 
 
 @pytest.mark.parametrize(("setting", "cores"), [("1", 1), ("3", 3), ("64", 4), ("", 4), ("0", 4), ("many", 4)])

@@ -22,7 +22,6 @@ from ffnn.backend import create_engine
 from ffnn.backend.threads import usable_cores
 from ffnn.bench.arithmetic import step_flops
 from ffnn.bench.card import Card, Sizes, measure
-from ffnn.bench.cli import bench as command
 from ffnn.bench.contender import Contender
 from ffnn.bench.contenders.ffnn_gpu import FFNNCuPy, FFNNCuPyStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
@@ -33,6 +32,7 @@ from ffnn.bench.gpu import Told, look_for_gpu
 from ffnn.bench.process import clean_environment
 from ffnn.bench.races import RACES
 from ffnn.bench.work import Cell
+from ffnn.commands.bench import bench as command
 from ffnn.errors import FFNNError
 
 ON_GPU = [

@@ -5,11 +5,11 @@ import pytest
 from click.testing import CliRunner
 
 from ffnn.bench.chart import draw_race
-from ffnn.bench.cli import bench
 from ffnn.bench.present import markdown, network_tables, summary_lines
 from ffnn.bench.race import Rules
 from ffnn.bench.results import CellResult, busy, champion, greedy, record, summarize
 from ffnn.bench.work import NETWORKS, Cell, fitting_cells, made_up_images
+from ffnn.commands.bench import bench
 from ffnn.data import load
 from ffnn.errors import FFNNError
 from ffnn.files import StorageError

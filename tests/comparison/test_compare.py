@@ -15,13 +15,13 @@ import pytest
 from click.testing import CliRunner
 from scipy import special, stats
 
-from ffnn.comparison.cli import compare
+from ffnn.commands.compare import compare
 from ffnn.comparison.groups import Group, compare_groups, group_runs, mean_curve, varied
 from ffnn.comparison.metrics import curve_name, find_measure
 from ffnn.comparison.settings import Condition, differing, select, setting
 from ffnn.errors import FFNNError
+from ffnn.experiment.statistics import detectable
 from ffnn.lab.config import make_config
-from ffnn.lab.experiment.statistics import detectable
 from ffnn.tracking import RunDirectory, RunRecord, read_run
 
 OPTIMIZERS: dict[str, Any] = {"sgd": "sgd", "adam": "adam", "adam(beta1=0.5)": {"name": "adam", "beta1": 0.5}}

@@ -8,9 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 from tiny_set import PLAIN, Tiny, write
 
+from ffnn.commands.data import data
 from ffnn.data import DATASETS, DataError, load, pixel_statistics
 from ffnn.data.catalog import Published
-from ffnn.data.cli import data
 from ffnn.data.sheet import contact_sheet
 from ffnn.data.verify import differences
 from ffnn.errors import FFNNError

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from ffnn.commands.data import data as commands
 from ffnn.data import fit_normalization, load, make_split, pixel_statistics
-from ffnn.data.cli import data as commands
 
 pytestmark = pytest.mark.data
 

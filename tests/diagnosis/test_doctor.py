@@ -16,8 +16,8 @@ import pytest
 from click.testing import CliRunner
 from sklearn.datasets import load_digits
 
+from ffnn.commands.doctor import doctor
 from ffnn.diagnosis import SYMPTOMS, Course, Finding, diagnose
-from ffnn.diagnosis.cli import doctor
 from ffnn.diagnosis.present import last_line
 from ffnn.diagnosis.remedies import in_words
 from ffnn.diagnosis.symptom import sorted_out

@@ -6,11 +6,11 @@ import pytest
 from click.testing import CliRunner
 
 from ffnn.backend import create_engine
+from ffnn.commands.agree import agree
 from ffnn.errors import FFNNError
 from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, SCHEDULES, Tanh
 from ffnn.reference import REFERENCES, reference_class
 from ffnn.reference.agreement import BOUND, Agreement, Case, cases, compare
-from ffnn.reference.cli import agree
 from ffnn.reference.counterpart import Counterpart, Table
 from ffnn.reference.counterparts import TABLES
 from ffnn.reference.torch_reference import DECOUPLED

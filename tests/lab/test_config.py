@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ffnn.backend import ENGINES
-from ffnn.cli import parse_settings
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab import build
+from ffnn.lab.command_line import parse_settings
 from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.values import parse_value, with_overrides
 from ffnn.nn import ACTIVATIONS, INITIALIZERS, LOSSES, OPTIMIZERS, SCHEDULES

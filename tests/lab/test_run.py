@@ -48,7 +48,7 @@ def test_a_picture_that_fails_costs_a_line_and_no_run(tmp_path: Path, monkeypatc
     def fail(*arguments: Any) -> None:
         raise RuntimeError("Failed to process string\nwith tex")
 
-    monkeypatch.setattr("ffnn.report.figures.draw_confusion", fail)
+    monkeypatch.setattr("ffnn.figures.draw_confusion", fail)
     lines: list[str] = []
     config = make_config({**SMALL, "epochs": 1, "runs_dir": str(tmp_path), "wandb": "offline"})
     record = train(config, lines.append, QUIET)

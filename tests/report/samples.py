@@ -25,7 +25,7 @@ HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> #
 
 def a_picture(folder: Path, name: str = "picture") -> Figure:
     """A figure as `save_figure` leaves it."""
-    from ffnn.report.figures import new_figure, save_figure
+    from ffnn.figures import new_figure, save_figure
 
     figure, axes = new_figure(3.0, 2.0)
     axes.plot([1, 2, 3])

@@ -10,8 +10,8 @@ import matplotlib
 import numpy as np
 import pytest
 
+from ffnn.figures import draw_confusion, draw_curves
 from ffnn.files import StorageError
-from ffnn.report.figures import draw_confusion, draw_curves
 
 MAKERS = {"new_figure", "new_grid", "_grid", "Figure", "save_figure", "figure.savefig"}
 HELPERS = {"new_figure", "new_grid", "save_figure", "_grid", "_save"}
@@ -65,7 +65,7 @@ NOTEBOOK = """
 import os
 from pathlib import Path
 import numpy as np
-from ffnn.report.figures import draw_confusion
+from ffnn.figures import draw_confusion
 
 draw_confusion(np.array([[3, 1], [0, 2]]), ("a", "b"), Path("confusion.png"))
 print(os.environ["MPLBACKEND"])

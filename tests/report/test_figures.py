@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ffnn.report.figures import answers, curves
-from ffnn.report.figures.labels import pushed_apart
-from ffnn.report.figures.plane import SHAPES, TEN, class_colours
+from ffnn.figures import answers, curves
+from ffnn.figures.labels import pushed_apart
+from ffnn.figures.plane import SHAPES, TEN, class_colours
 
 SIGHT = {
     "normal": np.eye(3),

@@ -12,14 +12,14 @@ import pytest
 from click.testing import CliRunner
 from report.samples import write_run, write_sweep
 
+from ffnn.commands.report import report
 from ffnn.errors import FFNNError
+from ffnn.experiment.comparison import compare
+from ffnn.experiment.file import Compare, Experiment
+from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import make_config
-from ffnn.lab.experiment.comparison import compare
-from ffnn.lab.experiment.file import Compare, Experiment
-from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.run import train
 from ffnn.report.advice import advice, seeds_to_show
-from ffnn.report.cli import report
 from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Table, figures_of, literal
 from ffnn.report.experiment import experiment_blocks
 from ffnn.report.make import make_document, make_report

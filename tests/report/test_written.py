@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from ffnn.errors import FFNNError
+from ffnn.experiment.check import read_experiment
+from ffnn.experiment.comparison import compare
+from ffnn.experiment.file import plan_jobs
+from ffnn.experiment.runs import run_experiment
+from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.files import StorageError
 from ffnn.lab.config import make_config
-from ffnn.lab.experiment.check import read_experiment
-from ffnn.lab.experiment.comparison import compare
-from ffnn.lab.experiment.file import plan_jobs
-from ffnn.lab.experiment.series import run_experiment
-from ffnn.lab.experiment.tables import write_comparison, write_runs
 from ffnn.lab.run import load_run, train
 from ffnn.report.make import make_written_report
 from ffnn.report.models import keep_model

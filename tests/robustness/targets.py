@@ -16,28 +16,28 @@ import numpy as np
 from PIL import Image
 
 from ffnn.backend.numba_cache import File
-from ffnn.cli import config_of, parse_settings
 from ffnn.csv_file import read_csv
 from ffnn.data import DATASETS
 from ffnn.data.idx import count_idx, read_idx
 from ffnn.data.unpickle import array_of, unpickle
 from ffnn.diagnosis import Course, diagnose
 from ffnn.errors import FFNNError
+from ffnn.experiment.check import check_files
+from ffnn.experiment.measures import MEASURES
+from ffnn.lab.command_line import config_of, parse_settings
 from ffnn.lab.config import make_config, override
-from ffnn.lab.experiment.check import check_files
-from ffnn.lab.experiment.measures import MEASURES
-from ffnn.lab.sweep.explain import explain
-from ffnn.lab.sweep.ledger import Ledger
-from ffnn.lab.sweep.plan import make_plan
-from ffnn.lab.sweep.schema import read_sweep
-from ffnn.lab.sweep.session import make_sampler
-from ffnn.lab.sweep.storage import open_storage
 from ffnn.locks import HolderFile
 from ffnn.report.advice import advice
 from ffnn.report.experiment import abstract, result_tables
 from ffnn.report.run import run_abstract
 from ffnn.report.sources import ExperimentFolder, SweepFolder, find_sources
 from ffnn.report.sweep import sweep_abstract
+from ffnn.sweep.explain import explain
+from ffnn.sweep.ledger import Ledger
+from ffnn.sweep.plan import make_plan
+from ffnn.sweep.schema import read_sweep
+from ffnn.sweep.session import make_sampler
+from ffnn.sweep.storage import open_storage
 from ffnn.tracking import find_runs, read_run
 from ffnn.tracking.run_directory import RunDirectory
 from ffnn.training.checkpoints import Checkpoint

@@ -13,7 +13,7 @@ from robustness.targets import RUN
 from ffnn.cli import main
 from ffnn.errors import FFNNError
 from ffnn.report.sources import find_sources
-from ffnn.tracking import read_run, yaml_file
+from ffnn.tracking import read_run, yaml_loader
 from ffnn.tracking.run_directory import RunDirectory
 from ffnn.training.checkpoints import Checkpoint
 
@@ -151,8 +151,8 @@ def test_the_slow_parser_reads_nothing_but_what_is_refused(tmp_path: Path, monke
     """Ten thousand runs are compared, and it takes eight times as long; it is there for its words."""
     run = leave(tmp_path)
     slow = []
-    before = yaml_file.Loader.__init__
-    monkeypatch.setattr(yaml_file.Loader, "__init__", lambda self, text: (slow.append(text), before(self, text))[1])
+    before = yaml_loader.Loader.__init__
+    monkeypatch.setattr(yaml_loader.Loader, "__init__", lambda self, text: (slow.append(text), before(self, text))[1])
     read_run(run)
     assert slow == []
     (run / "config.yaml").write_text("a: [\n")

@@ -13,10 +13,10 @@ from ffnn.errors import FFNNError
 from ffnn.lab.build import build, check_fits
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
-from ffnn.lab.sweep.plan import make_plan
-from ffnn.lab.sweep.schema import read_sweep
 from ffnn.memory import needed_bytes, parameters_of
 from ffnn.nn import Linear, Network
+from ffnn.sweep.plan import make_plan
+from ffnn.sweep.schema import read_sweep
 
 FAR_TOO_MUCH = [{"hidden_layers": [99_999_999_999]}, {"num_layers": 1000, "hidden_units": 100_000}]
 

@@ -14,8 +14,8 @@ import yaml
 
 from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
-from ffnn.lab.rate_finder.present import command_with
 from ffnn.lab.run import train
+from ffnn.rate_finder.present import command_with
 from ffnn.tracking import redact
 from ffnn.tracking.environment import recorded_command
 from ffnn.tracking.keys import key_fault, without_secrets
@@ -294,8 +294,8 @@ def test_keys_among_tags_or_notes_are_blotted_out(environ: dict[str, str], tmp_p
 
 
 def test_a_sweep_and_an_experiment_are_refused_with_a_key_in_a_name(tmp_path: Path) -> None:
-    from ffnn.lab.experiment.check import check_files
-    from ffnn.lab.sweep.schema import read_sweep
+    from ffnn.experiment.check import check_files
+    from ffnn.sweep.schema import read_sweep
 
     (tmp_path / "s.yaml").write_text("method: grid\nparameters:\n  notes: {value: password=s3cr3t}\n")
     with pytest.raises(FFNNError, match=r"s.yaml:3: parameters.notes.value: expected it without") as refusal:

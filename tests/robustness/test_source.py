@@ -66,7 +66,7 @@ def test_nothing_runs_what_a_file_says(repository: Path) -> None:
 def test_the_loader_is_a_safe_one() -> None:
     import yaml
 
-    from ffnn.tracking.yaml_file import Loader
+    from ffnn.tracking.yaml_loader import Loader
 
     assert issubclass(Loader, yaml.SafeLoader)
     assert not [tag for tag in Loader.yaml_constructors if tag and "python" in tag]

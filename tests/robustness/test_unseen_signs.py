@@ -18,7 +18,7 @@ HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202eevil\u2066\u200b\x00\n\tffnn: a
 SHOWN = r"\x1b]0;owned\x07\x1b[2J\r\x9b31m\u202eevil\u2066\u200b\x00\n\tffnn: all is well"
 DOORS = {
     "ffnn/terminal.py", "ffnn/bench/worker.py", "ffnn/bench/card.py", "ffnn/studies/peak_memory.py",
-    "ffnn/lab/sweep/guard.py",
+    "ffnn/sweep/guard.py",
 }  # fmt: skip
 """The one for lines; and processes whose numbers another process reads."""
 
@@ -127,7 +127,7 @@ def test_everything_for_a_person_leaves_by_the_doors(repository: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for called in _passes_by(node)
     ]
-    assert [place for place in found if not place.startswith("ffnn/lab/sweep/cli.py")] == []  # clears its own line
+    assert [place for place in found if not place.startswith("ffnn/commands/sweep.py")] == []  # clears its own line
     assert len(found) <= 1
 
 
@@ -236,7 +236,7 @@ def test_every_table_is_written_by_one_place(repository: Path) -> None:
 
 
 def test_the_tables_of_runs_hold_no_formula(run: Path, tmp_path: Path) -> None:
-    from ffnn.lab.experiment.tables import write_runs
+    from ffnn.experiment.tables import write_runs
     from ffnn.report.sources import read_csv
     from ffnn.tracking import read_run
 

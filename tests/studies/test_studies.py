@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ffnn.errors import FFNNError
-from ffnn.lab.experiment.file import plan_jobs
+from ffnn.experiment.file import plan_jobs
 from ffnn.studies.burakowski import gradient_sizes
 from ffnn.studies.file import read_study
 from ffnn.studies.prayogi import fit_regression, principal_components

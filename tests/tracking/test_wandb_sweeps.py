@@ -17,8 +17,8 @@ from tracking.whole import check_online
 from wandb_server import KEY, Client, Run, WandbServer
 
 from ffnn.lab.run import run_id
-from ffnn.lab.sweep.plan import Plan, make_plan
-from ffnn.lab.sweep.schema import read_sweep
+from ffnn.sweep.plan import Plan, make_plan
+from ffnn.sweep.schema import read_sweep
 from ffnn.tracking import read_run
 
 FILES = sorted((Path(__file__).parents[2] / "sweeps").glob("*.yaml"))

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ffnn.errors import FFNNError
 from ffnn.tracking import dump_yaml, load_yaml
-from ffnn.tracking.yaml_file import Loader
+from ffnn.tracking.yaml_loader import Loader
 
 SCALARS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False), st.text(), st.from_regex(r"[-+.0-9eE_x:]{1,8}")

@@ -1,0 +1,235 @@
+"""Experiments: one YAML file a question, turned into a run for every condition and seed.
+
+Files are read in `ffnn.experiment.check`, runs made in `ffnn.experiment.runs` and `ffnn.lab.jobs`, and what
+they say to the expected finding is in `ffnn.experiment.comparison`.
+"""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import product
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ffnn.data import DATASETS
+from ffnn.errors import FFNNError, nearest
+from ffnn.experiment.claims import Claim, parse_claim
+from ffnn.experiment.faults import Fault, FaultsError, Place
+from ffnn.experiment.measures import MEASURES
+from ffnn.lab.config import Config, Count, make_config, name_of, override
+from ffnn.lab.jobs import Job
+from ffnn.tracking.run_directory import folder_name_fault
+
+BEST = "best"
+
+
+class Part(BaseModel):
+    """A section of an experiment file: nothing in it is unknown, and nothing changes it later."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Compare(Part):
+    """How conditions are compared, and what the expected finding says in terms of numbers.
+
+    Attributes
+    ----------
+    against : str
+        A condition, or "best": the one with the highest mean accuracy on validation.
+    margin : float >= 0
+        Differences of the metric smaller than this do not matter.
+    claims : list of str
+        See `ffnn.experiment.claims`. The expected finding is confirmed if all are.
+    """
+
+    against: str = BEST
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.003
+    claims: list[str] = []
+
+
+class Search(Part):
+    """For each condition and seed a search over the sweep's space, whose best trial on validation then counts.
+
+    Attributes
+    ----------
+    trials : int >= 1
+        Of each search.
+    """
+
+    trials: Count
+
+
+class Variation(Part):
+    """What is different on another data set.
+
+    Attributes
+    ----------
+    expected : str, optional
+    base, conditions : dict
+        Settings that win over those of the file.
+    claims : list of str, optional
+    search : Search, optional
+        Instead of those of the file.
+    """
+
+    expected: str | None = None
+    base: dict[str, Any] = {}
+    conditions: dict[str, dict[str, Any]] = {}
+    claims: list[str] | None = None
+    search: Search | None = None
+
+
+class Experiment(Part):
+    """What an experiment file says.
+
+    Attributes
+    ----------
+    question : str
+        What is asked.
+    expected : str
+        What one expects to find, written down before the runs.
+    base : dict
+        Settings of all runs.
+    conditions : dict
+        For each condition, by name, the settings that differ.
+    grid : dict
+        Factors, each with its named levels and their settings. Every combination is a condition, named
+        by its levels with dashes between.
+    seeds : int
+        Every condition runs with seeds 0, 1, ..., seeds - 1.
+    metric : str
+        What runs are judged by; a name of `ffnn.experiment.measures.MEASURES`.
+    compare : Compare
+    sweep : str, optional
+        The sweep file that covers the same values, from the folder above this file's.
+    search : Search, optional
+    datasets : dict
+        By data set, what is different there.
+    """
+
+    question: str
+    expected: str
+    base: dict[str, Any]
+    conditions: dict[str, dict[str, Any]] = {}
+    grid: dict[str, dict[str, dict[str, Any]]] = {}
+    seeds: Count = 5
+    metric: str = "test/accuracy"
+    compare: Compare = Compare()
+    sweep: str | None = None
+    search: Search | None = None
+    datasets: dict[str, Variation] = {}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Experiment":
+        found = list(self._faults())
+        if found:
+            raise FaultsError(found, self)
+        return self
+
+    def _faults(self) -> Iterator[Fault]:
+        """Everything that contradicts itself."""
+        names = self.all_conditions()
+        if not names:
+            yield Fault((), "expected at least one condition, under conditions or grid")
+        for name in names:
+            fault = folder_name_fault(name)  # it is part of its runs' names
+            if name == BEST or any(c.isspace() for c in name):
+                fault = f"expected a name without spaces, and not {BEST!r}; received {name!r}"
+            if fault:
+                (place, _), *_ = self.all_origins()[name]
+                yield Fault(place, fault)
+        yield from _not_one_of(("metric",), self.metric, MEASURES)
+        yield from _not_one_of(("compare", "against"), self.compare.against, (BEST, *names))
+        if self.metric in MEASURES:
+            yield from self._faulty_claims(("compare", "claims"), self.compare.claims)
+        for dataset, variation in self.datasets.items():
+            yield from _not_one_of(("datasets", dataset), dataset, list(DATASETS))
+            for name in variation.conditions:
+                yield from _not_one_of(("datasets", dataset, "conditions", name), name, names)
+            if self.metric in MEASURES:
+                yield from self._faulty_claims(("datasets", dataset, "claims"), variation.claims or ())
+        if self.search and not self.sweep:
+            yield Fault(("search",), "expected a sweep beside it, which names the space to search")
+
+    def _faulty_claims(self, place: Place, texts: Sequence[str]) -> Iterator[Fault]:
+        for number, text in enumerate(texts):
+            try:
+                self.claims([text])
+            except FFNNError as problem:
+                yield Fault((*place, number), str(problem))
+
+    def all_origins(self) -> dict[str, list[tuple[Place, Mapping[str, Any]]]]:
+        """Every condition's settings, by the places where they stand in the file; those of the grid first."""
+        made: dict[str, list[tuple[Place, Mapping[str, Any]]]] = {}
+        for levels in product(*self.grid.values()) if self.grid else ():
+            chosen = zip(self.grid.items(), levels, strict=True)
+            places: list[tuple[Place, Mapping[str, Any]]]
+            places = [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
+            made.setdefault("-".join(levels), places)
+        for name, settings in self.conditions.items():
+            made.setdefault(name, [(("conditions", name), settings)])
+        return made
+
+    def all_conditions(self) -> dict[str, dict[str, Any]]:
+        """The settings of every condition by its name: those written out, then the grid's combinations."""
+        combinations = product(*(levels.items() for levels in self.grid.values())) if self.grid else ()
+        made: dict[str, dict[str, Any]] = dict(self.conditions)
+        for levels in combinations:
+            name = "-".join(label for label, _ in levels)
+            made[name] = {key: value for _, settings in levels for key, value in settings.items()}
+        return made
+
+    def claims(self, texts: Sequence[str] | None = None) -> list[Claim]:
+        """The claims of the expected finding, or those that `texts` mean here."""
+        texts = self.compare.claims if texts is None else texts
+        return [parse_claim(text, self.all_conditions(), self.metric, self.compare.margin) for text in texts]
+
+    def without(self, claims: Collection[str]) -> "Experiment":
+        """The experiment less some of its claims."""
+        kept = [text for text in self.compare.claims if text not in claims]
+        return self.model_copy(update={"compare": self.compare.model_copy(update={"claims": kept})})
+
+    def on_dataset(self, dataset: str) -> "Experiment":
+        """The experiment as the file wants it on this data set."""
+        there = self.datasets.get(dataset)
+        if not there:
+            return self
+        conditions = {
+            name: override(settings, there.conditions.get(name, {})) for name, settings in self.all_conditions().items()
+        }
+        claims = self.compare.claims if there.claims is None else there.claims
+        return self.model_copy(
+            update={
+                "expected": there.expected or self.expected,
+                "base": override(self.base, there.base),
+                "conditions": conditions,
+                "grid": {},
+                "compare": self.compare.model_copy(update={"claims": claims}),
+                "search": there.search or self.search,
+            }
+        )
+
+
+def _not_one_of(place: Place, received: str, known: Collection[str]) -> Iterator[Fault]:
+    if received not in known:
+        yield Fault(place, f"expected one of {', '.join(known)}; received {received!r}{nearest(received, known)}")
+
+
+def dataset_of(values: Mapping[str, Any]) -> str:
+    """The name of the data set that these settings mean."""
+    return name_of(values.get("dataset", Config.model_fields["dataset"].default))
+
+
+def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], seeds: int | None = None) -> list[Job]:
+    """Every run of the experiment, seeds innermost; `overrides` win over both base and condition.
+
+    A condition's run with seed s has the split, the initial draws (of the layers whose shapes are the
+    same) and the order of images of every other condition's run with seed s: runs of a seed are pairs.
+    """
+    jobs = []
+    for condition, differences in experiment.all_conditions().items():
+        values = override(override(experiment.base, differences), overrides)
+        dataset = dataset_of(values)
+        own = {"name": f"{dataset}-{condition}", "group": f"{name}-{dataset}", "tags": [name, condition]}
+        config = make_config({**own, **values, "seed": 0})
+        jobs += [Job(condition, config.model_copy(update={"seed": seed})) for seed in range(seeds or experiment.seeds)]
+    return jobs

@@ -1,0 +1,231 @@
+"""What `ffnn run` prints: an experiment's table and verdict, and one table over several experiments.
+
+All numbers and words come from the comparison; here they only find their place on a terminal.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from ffnn.console import Console
+from ffnn.experiment.comparison import Comparison, Row
+from ffnn.experiment.findings import (
+    caveats,
+    certainty_in_words,
+    format_effect,
+    format_p,
+    found_briefly,
+    found_in_words,
+    notes,
+)
+from ffnn.experiment.measures import CHOICE, MEASURES
+from ffnn.experiment.tables import write_comparison, write_runs
+from ffnn.lab.config import Config
+from ffnn.lab.offline import has_record, told_to_wandb
+from ffnn.tracking import RunRecord
+from ffnn.words import count_of
+
+MakeReport = Callable[[Sequence[Path]], Path]
+"""From folders with runs to the page about them."""
+
+WIDEST = 1000
+"""Letters of a line, on a terminal without an edge."""
+
+STYLES = {
+    "confirmed": "green",
+    "contradicted": "red",
+    "undecided": "yellow",
+    "better": "green",
+    "worse": "red",
+    "reference": "bold",
+}
+
+
+def present_comparison(comparison: Comparison, name: str) -> None:
+    """Print what was found: the tables with their footnotes, and the verdict.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    name : str
+        Of the experiment on its data set.
+    """
+    console = _console()
+    console.print(f"\n[bold]{escape(name)}[/bold]: {escape(comparison.experiment.question)}")
+    if comparison.runs < comparison.planned:
+        console.print(f"[yellow]{comparison.runs} of {comparison.planned} runs are there.[/yellow]")
+    console.print(_fitting(_conditions(comparison), console))
+    if comparison.judged:
+        console.print()
+        console.print(_fitting(_claims(comparison), console))
+    console.print()
+    console.print(_legend(comparison))
+    for line in notes(comparison):
+        console.print(f"[dim]{escape(line)}[/dim]")
+    for line in caveats(comparison):
+        console.print(f"[yellow]{escape(line)}[/yellow]")
+    console.print()
+    console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
+    console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
+    console.print(f"[bold]Verdict[/bold]: {_coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
+
+
+def leave_files(
+    comparison: Comparison,
+    config: Config,
+    records: Mapping[str, Sequence[RunRecord]],
+    report: MakeReport,
+    command: str = "",
+) -> None:
+    """Write tables and the report beside the runs, and print where they are.
+
+    Parameters
+    ----------
+    comparison : Comparison
+    config : Config
+        Of any run: it names the folder.
+    records : mapping from condition to its runs
+    report : callable
+        Makes the report from the folder; what it raises as OSError costs the report alone.
+    command : str, default ""
+        That runs the experiment again.
+    """
+    console, folder = _console(), Path(config.runs_dir) / config.group
+    for name, place in _files(comparison, folder, records, report, command).items():
+        console.print(f"{name:<8}{escape(str(place))}", soft_wrap=True)
+
+
+def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> None:
+    """Print one table over experiments: what was expected, what was found, and with what certainty.
+
+    Parameters
+    ----------
+    title : str
+    outcomes : mapping from name to Comparison, or to the words for why there is none
+    """
+    table = Table(title=escape(title), show_lines=True, box=box.HORIZONTALS, padding=(0, 1), title_style="bold")
+    table.caption = "Each experiment's verdict errs with at most 5 %; over several, nothing is corrected."
+    table.add_column("experiment", no_wrap=True, overflow="fold")
+    table.add_column("expected", ratio=5)
+    table.add_column("found", ratio=4)
+    table.add_column("certainty", ratio=3)
+    for name, outcome in outcomes.items():
+        if isinstance(outcome, Comparison):
+            words = _coloured(outcome.verdict, certainty_in_words(outcome))
+            if outcome.runs < outcome.planned:
+                words += f" [yellow]({outcome.runs} of {outcome.planned} runs)[/yellow]"
+            table.add_row(escape(name), escape(outcome.experiment.expected), escape(found_briefly(outcome)), words)
+        else:
+            table.add_row(escape(name), "", escape(outcome), "[red]none[/red]")
+    console = _console()
+    console.print()
+    console.print(table)
+
+
+def _console() -> Console:
+    """A terminal as wide as it is; files and pipes get room enough for every table."""
+    console = Console(markup=True, highlight=False)
+    return console if console.is_terminal else Console(markup=True, highlight=False, width=max(console.width, 110))
+
+
+def _conditions(comparison: Comparison) -> Table:
+    measure, experiment = comparison.measure, comparison.experiment
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("condition", overflow="fold")
+    if experiment.metric != CHOICE:
+        table.add_column(MEASURES[CHOICE].heading, justify="right")
+    for heading in (measure.heading, "difference", "p", "effect"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for row in comparison.rows:
+        cells = [escape(_named(row))]
+        if experiment.metric != CHOICE:
+            cells.append(row.means[CHOICE].format(MEASURES[CHOICE].scale).partition(" ")[0])
+        cells.append(row.means[experiment.metric].format(measure.scale, measure.digits))
+        difference = row.pairs.mean.format(measure.scale, measure.digits, "+") if row.pairs else ""
+        effect = format_effect(row.pairs.effect) if row.pairs else ""
+        cells += [difference, format_p(row.p) if row.pairs else "", effect, _coloured(row.verdict, row.verdict)]
+        table.add_row(*cells)
+    return table
+
+
+def _fitting(table: Table, console: Console) -> Table:
+    """The table without what says least, where the terminal is too narrow for names on one line each.
+
+    A column of dashes always goes; what is left out stands in comparison.csv.
+    """
+    room = console.options.update(max_width=WIDEST)
+    for heading in ("effect", MEASURES[CHOICE].heading):
+        for column in [column for column in table.columns[1:-1] if column.header == heading]:
+            empty = all(cell in ("", "-") for cell in column.cells)
+            if empty or console.measure(table, options=room).maximum > console.width:
+                table.columns.remove(column)
+    return table
+
+
+def _named(row: Row) -> str:
+    remarks = [f"{row.diverged} diverged"] * bool(row.diverged) + [f"{row.missing} missing"] * bool(row.missing)
+    return f"{row.condition} ({', '.join(remarks)})" if remarks else row.condition
+
+
+def _legend(comparison: Comparison) -> str:
+    experiment, measure = comparison.experiment, comparison.measure
+    margin = f"{measure.scale * experiment.compare.margin:g} {measure.unit}".strip()
+    seeds = count_of(comparison.seeds, "seed")
+    effect = "; effect: Hedges' g of pairs" if comparison.seeds > 2 else ""
+    return (
+        f"[dim]Mean ± 95 % interval over {seeds}, on one split; test figures at the epoch that was best on validation. "
+        f"Difference to {escape(comparison.reference)}, paired by seed; p: t test of pairs, Holm-corrected over "
+        f"its table{effect}; equal: within ±{margin}.[/dim]"
+    )
+
+
+def _claims(comparison: Comparison) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column("expected", overflow="fold")
+    for heading in ("difference", "p", "effect"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    for one in comparison.judged:
+        measure = MEASURES[one.claim.measure]
+        difference = one.pairs.mean.format(measure.scale, measure.digits, "+")
+        verdict = _coloured(one.verdict, one.verdict)
+        table.add_row(escape(one.claim.text), difference, format_p(one.p), format_effect(one.pairs.effect), verdict)
+    return table
+
+
+def _coloured(verdict: str, text: str) -> str:
+    style = STYLES.get(verdict)
+    return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
+
+
+def _files(
+    comparison: Comparison,
+    folder: Path,
+    records: Mapping[str, Sequence[RunRecord]],
+    report: MakeReport,
+    command: str,
+) -> dict[str, Path | str]:
+    """Write tables and the report; what they are, and where."""
+    write_runs(records, folder / "runs.csv")
+    table, numbers = write_comparison(comparison, folder, command)
+    places: dict[str, Path | str] = {
+        "runs": f"{folder}/",
+        "tables": f"{folder / 'runs.csv'}, {table.name}, {numbers.name}",
+    }
+    try:
+        page = report([folder])
+        places["report"] = f"{page}, report.pdf, figures/"
+    except OSError as problem:
+        places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
+    told = told_to_wandb(folder, "trials/*/*" if comparison.experiment.search else "*")
+    if told:
+        places["W&B"] = told
+    recorded = (run.path for runs in records.values() for run in runs if has_record(run.path))
+    for path in islice(recorded, 1):
+        places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"
+    return places

@@ -1,0 +1,102 @@
+"""The runs of an experiment: those that are missing are trained, finished ones are kept.
+
+Conditions that come to the same settings share their runs.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ffnn.errors import FFNNError
+from ffnn.lab.build import check_fits
+from ffnn.lab.jobs import Job, Once, company_of, data_digests, finished_runs, run_jobs
+from ffnn.lab.run import Notify
+from ffnn.tracking import Delivery, RunRecord
+
+
+class Stopped(KeyboardInterrupt):
+    """Ctrl-C, with what was finished before it.
+
+    Parameters
+    ----------
+    records : mapping from condition to its runs
+    """
+
+    def __init__(self, records: Mapping[str, Sequence[RunRecord]]) -> None:
+        super().__init__()
+        self.records = records
+
+
+def run_experiment(
+    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False, stack: int = 1
+) -> dict[str, list[RunRecord]]:
+    """Run what has not been run yet, and give back all runs by condition.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    workers, stack : int >= 1
+        As for `run_jobs`.
+    notify : callable
+        Takes lines for the user. A run that fails costs one line and its place in the result.
+    fresh : bool, default False
+        Run everything, whatever is there.
+
+    Raises
+    ------
+    FFNNError
+        If the data cannot be had, there is no memory for a run, or every run failed.
+    Stopped
+        After Ctrl-C.
+    """
+    digests = data_digests(jobs)
+    there = {} if fresh else finished_runs(jobs, digests)
+    # Conditions that come to the same settings share their runs, which carry the name of the first.
+    distinct: dict[str, Job] = {}
+    for job in jobs:
+        distinct.setdefault(job.config.digest(), job)
+    waiting = [job for digest, job in distinct.items() if digest not in there]
+    done = len(distinct) - len(waiting)
+    if done:
+        notify(
+            f"{done} of {len(distinct)} runs are already there, with the same settings, code and data: not run again"
+        )
+    for job in waiting:
+        try:
+            check_fits(job.config)
+        except FFNNError as problem:
+            raise FFNNError(f"condition {job.condition}: {problem}") from None
+    records = dict(there)
+    try:
+        company = None if fresh else company_of(jobs, digests, there)
+        made = run_jobs(waiting, workers, Once(notify), stack, company)
+        for place, (job, outcome) in enumerate(made, start=done + 1):
+            if isinstance(outcome, RunRecord):
+                records[job.config.digest()] = outcome
+            notify(f"[{place}/{len(distinct)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
+    except KeyboardInterrupt:
+        raise Stopped(_by_condition(jobs, records)) from None
+    if not records:
+        raise FFNNError(f"all {len(distinct)} runs failed; there is nothing to compare")
+    return _by_condition(jobs, records)
+
+
+def _by_condition(jobs: Sequence[Job], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:
+    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+    for job in jobs:
+        if job.config.digest() in records:
+            found[job.condition].append(records[job.config.digest()])
+    return found
+
+
+def _in_words(outcome: RunRecord | FFNNError) -> str:
+    if isinstance(outcome, FFNNError):
+        return f"failed: {outcome}"
+    summary = outcome.summary
+    delivery = Delivery.of(summary)
+    remark = delivery.remark() if delivery else ""
+    if "test/accuracy" not in summary:
+        return f"{summary['status']}: {summary.get('reason', '')}{remark}"
+    ended = "" if summary["status"] == "finished" else f", {summary['status']}"
+    return (
+        f"test accuracy {100 * summary['test/accuracy']:.2f} %, best epoch {summary['best/epoch']}, "
+        f"{summary['time/total_seconds']:.1f} s{ended}{remark}"
+    )

@@ -1,0 +1,120 @@
+"""Experiments whose runs are searches: for each condition and seed a sweep, of which the best trial counts.
+
+A learning rate found for one optimizer says nothing about another, so each is searched for by itself.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ffnn.errors import FFNNError
+from ffnn.experiment.file import Experiment
+from ffnn.experiment.runs import Stopped
+from ffnn.lab.jobs import Job, data_digests
+from ffnn.lab.run import Notify
+from ffnn.sweep.analysis import edges_of, leave_files, ranked
+from ffnn.sweep.schema import Sweep, read_sweep
+from ffnn.sweep.session import Wish, open_sweep, run_sweep
+from ffnn.tracking import RunRecord, read_run
+from ffnn.words import count_of
+
+TRIALS = "trials"
+"""The folder, beside the tables, that has a folder for each search."""
+
+
+def run_searches(
+    experiment: Experiment,
+    folder: Path,
+    jobs: Sequence[Job],
+    workers: int,
+    notify: Notify,
+    fresh: bool = False,
+    stack: int = 1,
+) -> dict[str, list[RunRecord]]:
+    """Search for every condition and seed, and give back the best trials by condition.
+
+    A search is known by the hash of its settings and of the code. Trials that are finished
+    are kept, and a search that was interrupted goes on.
+
+    Parameters
+    ----------
+    experiment : Experiment
+        With a `search` and a `sweep`.
+    folder : Path
+        What the sweep file's path begins from.
+    jobs : sequence of Job
+        The settings of each search; the sweep's parameters win over them.
+    workers, stack : int >= 1
+        Processes at a time, and the trials that each of them trains as one where it can.
+    notify : callable
+        Takes lines for the user.
+    fresh : bool, default False
+        Search everything anew, whatever is there.
+
+    Raises
+    ------
+    FFNNError
+        If the sweep file or the data cannot be had, or if no trial of any search ended well.
+    Stopped
+        After Ctrl-C.
+    """
+    if experiment.search is None or experiment.sweep is None:
+        raise FFNNError("expected an experiment with `search` and `sweep`; received one without")
+    sweep = read_sweep(folder / experiment.sweep)
+    data_digests(jobs)
+    suffix = time.strftime("-%Y%m%d-%H%M%S") if fresh else ""
+    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+    for place, job in enumerate(jobs, start=1):
+        label = f"[search {place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
+        try:
+            record, ends = _search(sweep, job, suffix, experiment.search.trials, workers, stack)
+        except KeyboardInterrupt:
+            raise Stopped(found) from None
+        if record is None:
+            notify(f"{label}: no trial ended well")
+            continue
+        found[job.condition].append(record)
+        notify(
+            f"{label}: best of {count_of(experiment.search.trials, 'trial')}: learning rate "
+            f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
+            + "".join(f"; {sentence}" for sentence in ends)
+        )
+    if not any(found.values()):
+        raise FFNNError(f"no trial of {len(jobs)} searches ended well; there is nothing to compare")
+    return found
+
+
+def _search(
+    sweep: Sweep, job: Job, suffix: str, trials: int, workers: int, stack: int
+) -> tuple[RunRecord | None, list[str]]:
+    """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
+    settings = _settings(sweep, job, suffix)
+    there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
+    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there, stack=stack, join=True)
+    plan, ledger = open_sweep(sweep, settings, wish)
+    found = run_sweep(plan, ledger, wish, terminal=False)
+    leave_files(found, plan, {})
+    best = ranked(found, plan)
+    return (read_run(best[0].run) if best and best[0].run else None), edges_of(best, plan)
+
+
+def _settings(sweep: Sweep, job: Job, suffix: str) -> dict[str, Any]:
+    """What every trial of a search receives: the settings of the job that the sweep does not search.
+
+    The group says experiment, condition and seed, as W&B shows it, and lies in the experiment's own folder.
+    """
+    config = job.config
+    searched = {name for name, spec in sweep.file.parameters.items() if not _is_constant(spec)}
+    own = {
+        "runs_dir": str(Path(config.runs_dir) / config.group / TRIALS),
+        "group": f"{config.group}-{job.condition}-s{config.seed}-{config.digest()}{suffix}",
+        "tags": [*config.tags, TRIALS],
+        "name": None,
+    }
+    given = {name: getattr(config, name) for name in config.model_fields_set}
+    return {name: value for name, value in {**given, **own}.items() if name not in searched and value is not None}
+
+
+def _is_constant(spec: object) -> bool:
+    return isinstance(spec, Mapping) and "value" in spec

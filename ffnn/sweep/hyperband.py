@@ -1,0 +1,69 @@
+"""Hyperband's early termination, by W&B's rule to the letter, so that a file means the same with and without W&B.
+
+An iteration is one finite logged value of the sweep's metric, whatever it counts; ffnn logs one an epoch.
+Source of the rule: the `sweeps` package of W&B, hyperband_stopping.py, after Li et al. 2018, JMLR 18(185).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from ffnn.sweep.schema import Hyperband
+
+
+def bands(rule: Hyperband, limit: float = math.inf) -> list[int]:
+    """The iterations at which a trial is looked at, up to `limit`, in rising order.
+
+    Either min_iter * eta^k, or max_iter / eta^k for k = 1, ..., s; fractions are cut off.
+
+    Examples
+    --------
+    >>> bands(Hyperband(type="hyperband", min_iter=3), 30)
+    [3, 9, 27]
+    >>> bands(Hyperband(type="hyperband", max_iter=27, s=2))
+    [3, 9]
+    """
+    found: list[int] = []
+    if rule.min_iter is not None:
+        band = float(rule.min_iter)
+        for _ in range(100):  # W&B's own end
+            found.append(int(band))
+            band *= rule.eta
+    else:
+        band = float(rule.max_iter or 0)
+        for _ in range(int(rule.s or 0)):
+            band /= rule.eta
+            if band < 1:
+                break
+            found.append(int(band))
+    return sorted(band for band in found if band <= limit)
+
+
+def stops(
+    rule: Hyperband, sign: float, own: Sequence[float], all_histories: Sequence[Mapping[int, float]]
+) -> int | None:
+    """The band at which a trial falls behind, or None if it may go on.
+
+    At the highest band that the trial has reached, the threshold is the value at place
+    floor(n / eta) of the n trials that reached it, best first. Strictly, the trial's value at
+    the band must not be worse; else its best value so far must not be.
+
+    Parameters
+    ----------
+    rule : Hyperband
+    sign : 1 or -1
+        Multiplied with values so that smaller is better.
+    own : sequence of float
+        The trial's finite values, in order.
+    all_histories : sequence of mappings
+        Those of every trial of the sweep, this one among them: iteration, from 1, to value. Only bands count.
+    """
+    reached = bands(rule, len(own))
+    if not reached:
+        return None
+    band = reached[-1]
+    values = sorted(sign * history[band] for history in all_histories if band in history)
+    if not values:
+        return None
+    threshold = values[int(1.0 / rule.eta * len(values))]
+    condition = sign * own[band - 1] if rule.strict else min(sign * value for value in own)
+    return band if condition > threshold else None

@@ -1,0 +1,153 @@
+"""One call of `ffnn sweep`: finds or begins the sweep, works on it until it is over, and says what came out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ffnn.backend import engine_class
+from ffnn.data import load
+from ffnn.errors import FFNNError
+from ffnn.sweep.analysis import import_libraries
+from ffnn.sweep.engine import Engine
+from ffnn.sweep.explain import mistaken_exponents, unknown_settings
+from ffnn.sweep.forkserver import ForkServer
+from ffnn.sweep.home import Home
+from ffnn.sweep.ledger import FAILED, HUNG, KILLED, Ledger, Trial
+from ffnn.sweep.live import view
+from ffnn.sweep.plan import Plan, folder_of, make_plan
+from ffnn.sweep.process import check_system, environment
+from ffnn.sweep.samplers import METHODS, Sampler
+from ffnn.sweep.schema import Sweep
+from ffnn.sweep.storage import open_storage
+from ffnn.terminal import say
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for, beside the file and the settings.
+
+    Attributes
+    ----------
+    count, seed : int, optional
+    workers, stack : int >= 1
+    timeout : float, optional
+    storage : str, optional
+    resume, retry_failed : bool
+    join : bool
+        Take part in what another process may have begun a moment ago.
+    """
+
+    count: int | None = None
+    workers: int = 1
+    seed: int | None = None
+    timeout: float | None = None
+    storage: str | None = None
+    resume: bool = False
+    retry_failed: bool = False
+    stack: int = 1
+    join: bool = False
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a sweep that is there may be continued."""
+        return self.resume or self.retry_failed
+
+    @property
+    def redo(self) -> tuple[str, ...]:
+        """Statuses for which a trial is run again."""
+        return (*((KILLED,) if self.goes_on else ()), *((FAILED, HUNG) if self.retry_failed else ()))
+
+
+def make_sampler(plan: Plan) -> Sampler:
+    """The searcher that the plan's method names."""
+    return METHODS.create(
+        plan.sweep.file.method, space=plan.space, seed=plan.seed, identify=plan.identify, metric=plan.metric
+    )
+
+
+def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[Plan, Ledger]:
+    """The plan and the ledger of a sweep that begins, goes on or is joined.
+
+    Raises
+    ------
+    FFNNError
+        If there is one and none was expected, or the other way round, or it is another sweep.
+    """
+    check_system()
+    folder, group = folder_of(sweep, settings)
+    home = Home(folder)
+    address = home.choose(wish.storage)
+    there = home.own.exists()
+    if wish.storage is None and there and not (wish.goes_on or wish.join):
+        raise FFNNError(f"{folder}: a sweep is there already; --resume goes on with it, --group=NAME begins another")
+    if wish.storage is None and not there and wish.goes_on:
+        raise FFNNError(f"--resume: expected a sweep in {folder}; there is none: leave --resume out")
+    if not wish.goes_on:
+        _check(make_plan(sweep, settings, wish.seed, wish.count, {}))  # before anything is written
+    metric = sweep.file.metric
+    ledger = Ledger(open_storage(address), group, metric is None or metric.goal == "maximize")
+    before = ledger.plan()
+    if before is None:
+        home.expect_nothing(address)
+        plan = make_plan(sweep, settings, wish.seed, wish.count, {})
+        before = ledger.begin({**plan.record(), "count": plan.count})
+    plan = make_plan(sweep, settings, wish.seed, wish.count, before)
+    home.remember(address)
+    return plan, ledger
+
+
+def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[str, Trial]:
+    """Work on a sweep until it is over; its trials.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when everything has been put away.
+    """
+    with ForkServer(environment(1)) as server:
+        return _run(plan, ledger, wish, terminal, server)
+
+
+def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
+    sampler = make_sampler(plan)
+    say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
+    for line in mistaken_exponents(plan):
+        say(f"warning: {line}", err=True)
+    _fetch_data(plan, sampler)
+    import_libraries()
+    server.wait()
+    with view(plan, terminal) as shown:
+        engine = Engine(
+            plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server, wish.stack
+        )
+        try:
+            engine.run()
+        finally:
+            trials = ledger.trials()
+    return trials
+
+
+def _pace(wish: Wish) -> str:
+    return f"{wish.workers}" if wish.stack == 1 else f"{wish.workers} x up to {wish.stack} of one shape"
+
+
+def _check(plan: Plan) -> None:
+    for problem in unknown_settings(plan):
+        raise FFNNError(problem)
+    if plan.sweep.file.method != "grid" and plan.limit is None:
+        raise FFNNError(
+            f"{plan.sweep.path}: {plan.sweep.file.method} search has no end; add --count=N, or run_cap: N to the file"
+        )
+
+
+def _fetch_data(plan: Plan, sampler: Sampler) -> None:
+    """Load the data once, so that what is absent, an engine too, is downloaded once, or said once."""
+    proposal = sampler.propose({})
+    if proposal is None:
+        raise FFNNError(f"{plan.sweep.path}: there is nothing to try")
+    try:
+        config = plan.config(proposal.arguments)
+    except FFNNError:
+        return  # the trial itself will say so, and fail
+    engine_class(config.engine).check()
+    load(config.dataset, config.data_dir)
