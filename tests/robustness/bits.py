@@ -89,9 +89,7 @@ def machine() -> dict[str, Any]:
     return {
         "numpy": np.__version__,
         "numba": numba.__version__,
-        "blas": sorted(
-            {f"{pool['version']} {pool['architecture']}" for pool in threadpool_info() if "architecture" in pool}
-        ),
+        "blas": sorted({f"{library['version']} {library['architecture']}" for library in libraries}),
         "c library": " ".join(platform.libc_ver()),
         "avx512": bool(features.get("AVX512_SKX")),
     }
