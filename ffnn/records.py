@@ -97,6 +97,45 @@ def read_json(path: Path, model: type[Format], fix: str = "") -> dict[str, Any]:
     return checked(model, values, path, fix)
 
 
+EXPECTED = {
+    "model_type": "names and values",
+    "dict_type": "names and values",
+    "list_type": "a list",
+    "string_type": "text",
+    "string_too_short": "text",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "finite_number": "a finite number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "literal_error": "{expected}",
+    "missing": "a value",
+    "too_short": "at least {min_length} values",
+    "greater_than": "a number greater than {gt}",
+    "greater_than_equal": "a number of at least {ge}",
+    "less_than": "a number less than {lt}",
+    "less_than_equal": "a number of at most {le}",
+}
+"""What pydantic's kinds of error expected, in ffnn's words; a format may have its own words for some of them."""
+
+IN_YAML = {"string_type": "text (in quotes, if YAML takes it for something else)"}
+"""Words for files that a person writes."""
+
+
+def expected(error: Mapping[str, Any], words: Mapping[str, str] = EXPECTED) -> str:
+    """What one of pydantic's errors expected; in its own words where there are no others for it."""
+    text = words.get(error["type"])
+    return str(error["msg"]) if text is None else text.format(**error.get("ctx", {}))
+
+
+def message_of(error: Mapping[str, Any]) -> str | None:
+    """What a validator of ffnn's own said; None of an error that is pydantic's."""
+    return str(error["msg"]).removeprefix("Value error, ") if error["type"] == "value_error" else None
+
+
 def mismatch(name: str, expected: str, received: object) -> PydanticCustomError:
     """What a model's validator raises of a value within it: a ValueError would show all of the model's values."""
     return PydanticCustomError("mismatch", "{expected}", {"name": name, "expected": expected, "received": received})
@@ -106,6 +145,21 @@ def _with(message: str, fix: str) -> str:
     return f"{message}; {fix}" if fix else message
 
 
+def writable(value: Any) -> bool:
+    """Whether a text or number by itself can be in a file and a message: half characters cannot.
+
+    Nor can whole numbers that are larger than every float: Python refuses to print them when they are long.
+
+    Examples
+    --------
+    >>> [writable(value) for value in ("naïve", "\\ud800", 2**1023, 2**1024, None)]
+    [True, False, True, False, True]
+    """
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return not isinstance(value, int) or -LARGEST <= value <= LARGEST
+
+
 class _Fault(Exception):  # noqa: N818  what is wrong, until the place is known
     def __init__(self, name: str, expected: str, received: object) -> None:
         super().__init__(f"{name}: " * bool(name) + f"expected {expected}; received {_shown(received)}")
@@ -113,14 +167,10 @@ class _Fault(Exception):  # noqa: N818  what is wrong, until the place is known
 
 def _check_plain(value: Any, name: str, finite: bool) -> None:
     """Refuse what no file of ffnn's holds: NaN, infinities, numbers beyond floats, half characters, dates, bytes."""
-    if isinstance(value, str):
-        if not value.isascii() and any("\ud800" <= letter <= "\udfff" for letter in value):
-            raise _Fault(name, "text that can be written", value)
-    elif isinstance(value, float):
+    if not writable(value):
+        raise _Fault(name, "text that can be written" if isinstance(value, str) else "a finite number", value)
+    if isinstance(value, float):
         if finite and not math.isfinite(value):
-            raise _Fault(name, "a finite number", value)
-    elif isinstance(value, int):
-        if not -LARGEST <= value <= LARGEST:
             raise _Fault(name, "a finite number", value)
     elif isinstance(value, list):
         for part in value:
@@ -128,7 +178,7 @@ def _check_plain(value: Any, name: str, finite: bool) -> None:
                 _check_plain(part, name, finite)
     elif isinstance(value, dict):
         _check_names(value, name, finite)
-    elif value is not None:
+    elif not isinstance(value, str | int | None):
         raise _Fault(name, "numbers, text, lists and mappings", value)
 
 
@@ -145,40 +195,25 @@ def _check_names(values: dict[Any, Any], name: str, finite: bool) -> None:
 def _fault(error: Mapping[str, Any]) -> _Fault:
     """What pydantic found first, in ffnn's words."""
     name = ".".join(str(part) for part in error["loc"] if not str(part).startswith(_ALTERNATIVES))
-    if error["type"] == "value_error":
-        return _Fault(name, str(error["msg"]).removeprefix("Value error, expected "), error["input"])
+    if message := message_of(error):
+        return _Fault(name, message.removeprefix("expected "), error["input"])
     if error["type"] == "mismatch":
         about = error["ctx"]
         return _Fault(".".join(filter(None, (name, about["name"]))), about["expected"], about["received"])
-    if error["type"] == "missing":
-        return _Fault(name, "a value", None)
-    words = _EXPECTED.get(error["type"], str(error["msg"]))
-    return _Fault(name, words.format(**error.get("ctx", {})), error["input"])
+    return _Fault(name, expected(error, _WORDS), None if error["type"] == "missing" else error["input"])
 
 
 _ALTERNATIVES = ("str", "dict[", "constrained-", "function-")
 """What pydantic adds to a place where a value may have one of several types."""
 
-_EXPECTED = {
-    "model_type": "names and values",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "list_type": "a list",
-    "dict_type": "names and values",
-    "too_short": "at least {min_length} values",
-    "greater_than_equal": "a number of at least {ge}",
-    "greater_than": "a number greater than {gt}",
-    "less_than_equal": "a smaller number",
-}
+_WORDS = {**EXPECTED, "less_than_equal": "a smaller number"}
 
 
 def _shown(value: object) -> str:
     """What was received, shortened. Of a whole number that is too long to print, the number of its bits."""
     if value is None:
         return "nothing"
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+    if isinstance(value, int) and not writable(value):
         return f"a whole number of {value.bit_length()} bits"
     text = repr(value)
     return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}..."

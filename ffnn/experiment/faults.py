@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from ffnn.errors import nearest
+from ffnn.records import EXPECTED, IN_YAML, expected, message_of
 
 Place = tuple[str | int, ...]
 """Keys from the file's outermost level inwards."""
@@ -70,8 +71,8 @@ def faults_of(
             found.append(Fault(place[: -1 if error["type"] == "invalid_key" else -2], name))
         elif isinstance(own, FaultsError):
             found += [Fault((*place, *fault.place), fault.text) for fault in own.found]
-        elif error["type"] == "value_error":
-            found.append(Fault(place, str(error["msg"]).removeprefix("Value error, ")))
+        elif message := message_of(error):
+            found.append(Fault(place, message))
         else:
             known = next((sections[part] for part in reversed(place[:-1]) if part in sections), top)
             found.append(Fault(place, _in_words(error, place, known)))
@@ -81,20 +82,11 @@ def faults_of(
 def _in_words(error: Mapping[str, Any], place: Place, known: Mapping[str, Any]) -> str:
     unknown = error["type"] == "extra_forbidden"
     hint = nearest(str(place[-1]), known) if unknown else ""
-    expected = f"only {', '.join(known)}" if unknown else _EXPECTED.get(error["type"], error["msg"])
+    wanted = f"only {', '.join(known)}" if unknown else expected(error, _WORDS)
     if error["type"] == "model_type":
-        expected += f": {', '.join(known)}"
+        wanted += f": {', '.join(known)}"
     received = "nothing" if error["type"] == "missing" else repr(error["input"])
-    return f"expected {expected}; received {received}{hint}"
+    return f"expected {wanted}; received {received}{hint}"
 
 
-_EXPECTED = {
-    "string_type": "text (in quotes, if YAML takes it for something else)",
-    "dict_type": "names and values",
-    "list_type": "a list",
-    "model_type": "names and values",
-    "missing": "a value",
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "greater_than_equal": "a larger number",
-}
+_WORDS = {**EXPECTED, **IN_YAML, "greater_than_equal": "a larger number"}

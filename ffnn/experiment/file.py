@@ -15,8 +15,9 @@ from ffnn.errors import FFNNError, nearest
 from ffnn.experiment.claims import Claim, parse_claim
 from ffnn.experiment.faults import Fault, FaultsError, Place
 from ffnn.experiment.measures import MEASURES
-from ffnn.lab.config import Config, Count, make_config, name_of, override
+from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.jobs import Job
+from ffnn.lab.kinds import Count
 from ffnn.tracking.run_directory import folder_name_fault
 
 BEST = "best"

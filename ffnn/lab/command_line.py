@@ -3,12 +3,13 @@
 Every command that takes settings, and every reader of such a command, understands them by these rules alone.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.lab.config import REMARKS, Config, make_config, override, takes_text
+from ffnn.lab.config import REMARKS, Config, make_config, override
 from ffnn.lab.values import is_nothing, parse_value
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import redact_values
@@ -49,12 +50,23 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
 
 def _value(name: str, text: str) -> Any:
     """What a text means as the value of a setting, or of an option within one."""
-    if takes_text(name):
+    if _takes_text(name):
         return None if is_nothing(text) else text
     try:
         return parse_value(text)
     except FFNNError as problem:
         raise FFNNError(f"--{name}: {problem}") from None
+
+
+@functools.lru_cache(maxsize=1024)
+def _takes_text(field: str) -> bool:
+    """Whether this is a setting of plain text, so that a command line's `--name=2024` stays text."""
+    if field not in Config.model_fields:
+        return False
+    annotation = Config.model_fields[field].annotation
+    return annotation is str or (
+        get_origin(annotation) is not Literal and set(get_args(annotation)) == {str, type(None)}
+    )
 
 
 def config_of(config_file: Path | None, settings: Mapping[str, Any]) -> Config:

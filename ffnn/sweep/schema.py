@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ffnn.errors import FFNNError, nearest
+from ffnn.records import EXPECTED, IN_YAML, expected, message_of
 from ffnn.sweep.marks import Marks
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import key_fault
@@ -155,23 +156,7 @@ def _keys_in(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tu
 
 METRIC_EXAMPLE = "metric: {name: best/val/accuracy, goal: maximize}"
 _MODELS: Mapping[str, type[BaseModel]] = {"metric": Metric, "early_terminate": Hyperband}
-_EXPECTED = {
-    "string_type": "text (in quotes, if YAML takes it for something else)",
-    "dict_type": "names and values",
-    "model_type": "names and values",
-    "list_type": "a list",
-    "missing": "a value",
-    "too_short": "at least one",
-    "literal_error": "{expected}",
-    "int_type": "a whole number",
-    "int_parsing": "a whole number",
-    "int_from_float": "a whole number",
-    "float_type": "a number",
-    "float_parsing": "a number",
-    "bool_parsing": "true or false",
-    "greater_than": "a number greater than {gt}",
-    "greater_than_equal": "a number of at least {ge}",
-}
+_WORDS = {**EXPECTED, **IN_YAML, "too_short": "at least one"}
 
 
 def _first_problem(problem: ValidationError, marks: Marks) -> str:
@@ -182,16 +167,15 @@ def _first_problem(problem: ValidationError, marks: Marks) -> str:
     if error["type"] == "extra_forbidden":
         known = model.model_fields
         return f"{where}: unknown key; expected one of {', '.join(known)}{nearest(str(place[-1]), known)}"
-    if error["type"] == "value_error":
-        return f"{where}: {error['msg'].removeprefix('Value error, ')}"
-    expected = _EXPECTED.get(error["type"], error["msg"]).format(**error.get("ctx", {}))
-    received, hint = repr(error["input"]), ""
+    if message := message_of(error):
+        return f"{where}: {message}"
+    wanted, received, hint = expected(error, _WORDS), repr(error["input"]), ""
     if error["type"] == "missing":
         choices = get_args(model.model_fields[str(place[-1])].annotation)
         names = [choice for choice in choices if isinstance(choice, str)]
-        expected, received = f"one of {', '.join(names)}" if names else expected, "nothing"
+        wanted, received = f"one of {', '.join(names)}" if names else wanted, "nothing"
     if place == ("metric",):
         hint = f"; write {METRIC_EXAMPLE}"
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         hint = nearest(error["input"], str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
-    return f"{where}: expected {expected}; received {received}{hint}"
+    return f"{where}: expected {wanted}; received {received}{hint}"

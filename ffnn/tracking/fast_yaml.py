@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from yaml._yaml import CParser  # not there where PyYAML was built without libyaml
 
-from ffnn.tracking.plain import writable
+from ffnn.records import writable
 from ffnn.tracking.yaml_loader import LARGEST, TAG, Loader, sound_size
 
 TEXT, LIST, MAPPING = f"{TAG}str", f"{TAG}seq", f"{TAG}map"

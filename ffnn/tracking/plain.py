@@ -9,9 +9,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-MOST_BITS = 1024
-"""Of a whole number: the largest float has as many."""
-
 
 def finite_numbers(record: Mapping[str, Any]) -> dict[str, int | float]:
     """The finite numbers of a record as Python numbers, in their order; NaN and infinities are left out.
@@ -82,21 +79,6 @@ def plain(value: Any) -> Any:
     if kind:  # a subclass, such as an enumeration
         return kind(value)
     raise TypeError(f"expected numbers, strings, lists and mappings; received {type(value).__name__}: {value!r}")
-
-
-def writable(value: Any) -> bool:
-    """Whether a text or number by itself can be in a file and a message: half characters cannot.
-
-    Nor can whole numbers that are larger than every float: Python refuses to print them when they are long.
-
-    Examples
-    --------
-    >>> [writable(value) for value in ("naïve", "\\ud800", 2**1023, 2**1024, None)]
-    [True, False, True, False, True]
-    """
-    if isinstance(value, str):
-        return value.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in value)
-    return not isinstance(value, int) or value.bit_length() <= MOST_BITS
 
 
 def _finite(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from ffnn.tracking.plain import writable
+from ffnn.records import writable
 
 TAG = "tag:yaml.org,2002:"
 MERGE = f"{TAG}merge"

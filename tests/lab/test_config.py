@@ -268,9 +268,9 @@ def test_digest_changes_with_results_and_not_with_bookkeeping() -> None:
 
 def test_every_setting_is_used_somewhere() -> None:
     """A setting that nothing reads would promise what does not happen."""
-    from ffnn.lab import experiment, run, session
+    from ffnn.lab import run, session
 
-    source = "".join(inspect.getsource(module) for module in (build, run, session, experiment))
+    source = "".join(inspect.getsource(module) for module in (build, run, session))
     unused = [name for name in Config.model_fields if f"config.{name}" not in source]
     assert unused == ["num_layers", "hidden_units"]
 
