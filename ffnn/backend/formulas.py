@@ -4,27 +4,25 @@ Like every formula they are plain functions of values: call them on NumPy arrays
 compile them.
 """
 
-from typing import Any
-
 from ffnn.backend.vocabulary import absolute, exp, where
 
 
-def value_itself(x: Any) -> Any:
+def value_itself(x):
     """x: for kernels that only move or sum values."""
     return x
 
 
-def product(a: Any, b: Any) -> Any:
+def product(a, b):
     """a * b."""
     return a * b
 
 
-def moved_towards(average: Any, value: Any, share: Any) -> Any:
+def moved_towards(average, value, share):
     """One step of an exponential moving average: a share of the way to the value, and none where they are equal."""
     return average + share * (value - average)
 
 
-def logistic(x: Any) -> Any:
+def logistic(x):
     """1 / (1 + e^-x), written with e^-|x| so that nothing overflows.
 
     Examples

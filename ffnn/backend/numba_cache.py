@@ -21,7 +21,10 @@ from ffnn.backend.numba_math import jit
 
 log = logging.getLogger(__name__)
 
-MAKERS = ("formula.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "vocabulary.py")
+MAKERS = (
+    "formula.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "numba_rows.py", "numba_tuples.py",
+    "vocabulary.py",
+)  # fmt: skip
 """What kernels are made of and by, besides formulas."""
 
 

@@ -13,8 +13,8 @@ from ffnn.backend import fit, numba_loops
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_cache import kept
-from ffnn.backend.numba_loops import ROW_WORDS, Helper
 from ffnn.backend.numba_math import WORDS, word
+from ffnn.backend.numba_rows import ROW_WORDS, Helper
 from ffnn.backend.numpy_engine import NumpyEngine, member
 
 _square_sum = kept(numba_loops.square_sum)

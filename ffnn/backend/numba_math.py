@@ -36,7 +36,7 @@ EXP_LOW, EXP_HIGH = f4(-86.6), f4(88.3)
 ZERO, ONE, INFINITY = f4(0.0), f4(1.0), f4(np.inf)
 
 
-def _expm1_near_0(r: Any) -> Any:
+def _expm1_near_0(r):
     # e**r - 1 for |r| <= ln(2) / 2: Chebyshev fit of (e**r - 1 - r) / r**2, relative error 1.1e-7.
     p = f4(0.00139336749) * r + f4(0.00836319738)
     p = p * r + f4(0.0416664647)
@@ -48,7 +48,7 @@ def _expm1_near_0(r: Any) -> Any:
 _expm1_near_0 = word(_expm1_near_0, EXACT_ORDER)
 
 
-def _exp32(x: Any) -> Any:
+def _exp32(x):
     # e**x = 2**n * e**r with |r| <= ln(2) / 2.
     clipped = EXP_LOW if x < EXP_LOW else x
     clipped = EXP_HIGH if clipped > EXP_HIGH else clipped
@@ -66,12 +66,12 @@ def _exp32(x: Any) -> Any:
 _exp32 = word(_exp32, EXACT_ORDER)
 
 
-def _expm132(x: Any) -> Any:
+def _expm132(x):
     # Near 0 the difference e**x - 1 would cancel.
     return _expm1_near_0(x) if abs(x) < f4(0.34) else _exp32(x) - ONE
 
 
-def _tanh32(x: Any) -> Any:
+def _tanh32(x):
     # (1 - z) / (1 + z) with z = e**(-2|x|); below 0.6 a Chebyshev fit of tanh(x) / x in x**2.
     size = abs(x)
     z = _exp32(f4(-2.0) * size)
@@ -85,7 +85,7 @@ def _tanh32(x: Any) -> Any:
     return small if size < f4(0.6) else (large if x > ZERO else -large)
 
 
-def _erf32(x: Any) -> Any:
+def _erf32(x):
     # Below 1 a fit of erf(x) / x in x**2; above, erfc(x) = e**(-x**2) * s * q(s) with s = 1 / (1 + x/2).
     size = abs(x)
     u = x * x
@@ -107,7 +107,7 @@ def _erf32(x: Any) -> Any:
     return small if size < ONE else (large if x > ZERO else -large)
 
 
-def _uniform(index: Any, key: Any) -> Any:
+def _uniform(index, key):
     bits = u4(index)
     for _ in range(2):
         bits = u4(bits ^ key)  # a float, which a plain number becomes, does not compile: it may be rounded

@@ -7,7 +7,7 @@ a resumed run changes them.
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,12 +38,12 @@ class Stopwatch:
         self.seconds += time.perf_counter() - self._start
 
 
-def added(value: Any, other: Any) -> Any:
+def added(value, other):
     """value + other."""
     return value + other
 
 
-def mixed(value: Any, other: Any, share: Any) -> Any:
+def mixed(value, other, share):
     """share * value + (1 - share) * other."""
     return share * value + (1.0 - share) * other
 

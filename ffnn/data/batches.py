@@ -7,7 +7,6 @@ of seed and epoch, so a resumed run sees the batches of the uninterrupted one.
 import math
 from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from ffnn.ranges import positive_integer
 from ffnn.registry import Registry
 
 
-def normalized_pixel(pixel: Any, scale: Any, shift: Any) -> Any:
+def normalized_pixel(pixel, scale, shift):
     """The network input that a pixel becomes."""
     return pixel * scale + shift
 

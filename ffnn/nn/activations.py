@@ -26,7 +26,7 @@ ACTIVATIONS: Registry[Layer] = Registry("activation")
 derivative: Any = None  # given a meaning for each activation
 
 
-def _chain_rule(grad: Any, x: Any, y: Any, *constants: Any) -> Any:
+def _chain_rule(grad, x, y, *constants):
     return grad * derivative(x, y, *constants)
 
 
@@ -35,7 +35,7 @@ def _backward_formula(of: Formula) -> Formula:
     return complete(_chain_rule, f"{of.__qualname__}_backward".replace(".", "_"), derivative=of)
 
 
-def softplus(x: Any) -> Any:
+def softplus(x):
     """log(1 + e^x) as max(x, 0) + log(1 + e^-|x|), in which nothing overflows (see `Softplus`)."""
     return maximum(x, 0.0) + log1p(exp(-absolute(x)))
 
@@ -75,7 +75,7 @@ class Elementwise(Layer):
         return grad_inputs
 
 
-def normal_cdf(x: Any) -> Any:
+def normal_cdf(x):
     """Phi(x), the distribution function of the standard normal: (1 + erf(x / sqrt 2)) / 2.
 
     erf integrates 2/sqrt(pi) e^(-s^2) from 0; with s = t / sqrt 2 that is twice the integral of the density
@@ -92,11 +92,11 @@ class Identity(Elementwise):
     from_output = True
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return x
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         return 1.0
 
 
@@ -118,11 +118,11 @@ class ReLU(Elementwise):
     from_output = True
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return maximum(x, 0.0)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         return where(y > 0.0, 1.0, 0.0)
 
 
@@ -153,11 +153,11 @@ class LeakyReLU(Elementwise):
         self.constants = (self.negative_slope,)
 
     @staticmethod
-    def function(x: Any, negative_slope: Any) -> Any:
+    def function(x, negative_slope):
         return where(x > 0.0, x, negative_slope * x)
 
     @staticmethod
-    def derivative(x: Any, y: Any, negative_slope: Any) -> Any:
+    def derivative(x, y, negative_slope):
         return where(y > 0.0, 1.0, negative_slope)
 
 
@@ -174,11 +174,11 @@ class Sigmoid(Elementwise):
     from_output = True
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return logistic(x)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         return y * (1.0 - y)
 
 
@@ -194,11 +194,11 @@ class Tanh(Elementwise):
     from_output = True
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return tanh(x)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         return 1.0 - y * y
 
 
@@ -222,11 +222,11 @@ class ELU(Elementwise):
         self.constants = (self.alpha,)
 
     @staticmethod
-    def function(x: Any, alpha: Any) -> Any:
+    def function(x, alpha):
         return where(x > 0.0, x, alpha * expm1(minimum(x, 0.0)))
 
     @staticmethod
-    def derivative(x: Any, y: Any, alpha: Any) -> Any:
+    def derivative(x, y, alpha):
         return where(x > 0.0, 1.0, alpha * exp(minimum(x, 0.0)))
 
 
@@ -241,11 +241,11 @@ class GELU(Elementwise):
     kind = "gelu"
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return x * normal_cdf(x)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         density = 0.3989422804014327 * exp(-0.5 * x * x)
         return normal_cdf(x) + x * density
 
@@ -263,11 +263,11 @@ class GELUTanh(Elementwise):
     kind = "gelu_tanh"
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return x * logistic(1.5957691216057308 * (x + 0.044715 * x * x * x))
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         s = logistic(1.5957691216057308 * (x + 0.044715 * x * x * x))
         return s + x * s * (1.0 - s) * 1.5957691216057308 * (1.0 + 0.134145 * x * x)
 
@@ -282,11 +282,11 @@ class SiLU(Elementwise):
     kind = "silu"
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return x * logistic(x)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         s = logistic(x)
         return s * (1.0 + x * (1.0 - s))
 
@@ -301,11 +301,11 @@ class Mish(Elementwise):
     kind = "mish"
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return x * tanh(softplus(x))
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         t = tanh(softplus(x))
         return t + x * (1.0 - t * t) * logistic(x)
 
@@ -321,9 +321,9 @@ class Softplus(Elementwise):
     kind = "softplus"
 
     @staticmethod
-    def function(x: Any) -> Any:
+    def function(x):
         return softplus(x)
 
     @staticmethod
-    def derivative(x: Any, y: Any) -> Any:
+    def derivative(x, y):
         return logistic(x)

@@ -3,8 +3,6 @@
 Its backward is the one gradient that students most often get wrong, so it is derived here in full.
 """
 
-from typing import Any
-
 from ffnn.backend.engine import Array, Engine
 from ffnn.backend.formulas import moved_towards, product, value_itself
 from ffnn.backend.vocabulary import sqrt
@@ -15,26 +13,24 @@ from ffnn.nn.parameters import Parameter, ParameterSpec
 from ffnn.ranges import in_range
 
 
-def squared_deviation(x: Any, total: Any, n: Any) -> Any:
+def squared_deviation(x, total, n):
     """(x - mean)^2, the mean being total / n."""
     deviation = x - total / n
     return deviation * deviation
 
 
-def inverse_deviation(variance: Any, epsilon: Any) -> Any:
+def inverse_deviation(variance, epsilon):
     """1 / sqrt(variance + epsilon)."""
     return 1.0 / sqrt(variance + epsilon)
 
 
-def normalized(x: Any, mean: Any, inverse: Any, scale: Any, shift: Any) -> Any:
+def normalized(x, mean, inverse, scale, shift):
     """(x - mean) times the inverse deviation, and that scaled and shifted."""
     x_hat = (x - mean) * inverse
     return x_hat, scale * x_hat + shift
 
 
-def statistics(
-    running_mean: Any, running_variance: Any, total: Any, squares: Any, n: Any, momentum: Any, epsilon: Any
-) -> Any:
+def statistics(running_mean, running_variance, total, squares, n, momentum, epsilon):
     """One step of both running averages, the second of the unbiased variance; then the batch's own mean and 1 / s."""
     mean, variance = total / n, squares / n
     return (
@@ -45,17 +41,17 @@ def statistics(
     )
 
 
-def scale_and_shift_gradients(grad: Any, x_hat: Any) -> Any:
+def scale_and_shift_gradients(grad, x_hat):
     """g h and g, whose sums over the batch are dL/dscale and dL/dshift."""
     return grad * x_hat, grad
 
 
-def input_gradient(grad: Any, x_hat: Any, slope: Any, grad_scale: Any, grad_shift: Any, n: Any) -> Any:
+def input_gradient(grad, x_hat, slope, grad_scale, grad_shift, n):
     """dL/dx of a training batch; `slope` is scale / s."""
     return slope * (grad - (grad_shift + x_hat * grad_scale) / n)
 
 
-def running_gradient(grad: Any, slope: Any) -> Any:
+def running_gradient(grad, slope):
     """dL/dx where mean and variance are constants."""
     return slope * grad
 

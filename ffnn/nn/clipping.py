@@ -3,24 +3,24 @@
 It stands beside every optimizer's rule and changes none of them.
 """
 
-from typing import Any, Protocol
+from typing import Protocol
 
 from ffnn.backend.vocabulary import maximum, minimum, sqrt
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
 
-def clamped(grad: Any, bound: Any) -> Any:
+def clamped(grad, bound):
     """The value within [-bound, bound]."""
     return maximum(minimum(grad, bound), -bound)
 
 
-def root(squares: Any) -> Any:
+def root(squares):
     """The square root."""
     return sqrt(squares)
 
 
-def shortened(grad: Any, bound: Any, norm: Any) -> Any:
+def shortened(grad, bound, norm):
     """The value times what brings the norm of all values to the bound, if it is beyond."""
     return grad * minimum(1.0, bound / (norm + 1e-6))
 

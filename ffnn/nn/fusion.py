@@ -18,21 +18,21 @@ function: Any = None  # both are given a meaning for each activation
 derivative: Any = None
 
 
-def _activated(x: Any, y: Any, bias: Any, *constants: Any) -> Any:
+def _activated(x, y, bias, *constants):
     x = x + bias
     return x, function(x, *constants)
 
 
-def _activated_backward(grad: Any, x: Any, y: Any, *constants: Any) -> Any:
+def _activated_backward(grad, x, y, *constants):
     grad = grad * derivative(x, y, *constants)
     return grad, grad
 
 
-def _activated_in_place(x: Any, bias: Any, *constants: Any) -> Any:
+def _activated_in_place(x, bias, *constants):
     return function(x + bias, *constants)
 
 
-def _activated_in_place_backward(grad: Any, y: Any, *constants: Any) -> Any:
+def _activated_in_place_backward(grad, y, *constants):
     grad = grad * derivative(y, y, *constants)
     return grad, grad
 

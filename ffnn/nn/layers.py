@@ -17,7 +17,7 @@ from ffnn.nn.parameters import Parameter, ParameterSpec
 from ffnn.ranges import in_range, positive_integer
 
 
-def plus_bias(x: Any, bias: Any) -> Any:
+def plus_bias(x, bias):
     """x + bias."""
     return x + bias
 
@@ -117,7 +117,7 @@ class Linear(Layer):
         return 2 * self.input_size * self.units
 
 
-def thinned(x: Any, index: Any, rate: Any, scale: Any, key: Any) -> Any:
+def thinned(x, index, rate, scale, key):
     """0 with probability `rate`, else x * scale; the draw is that of (index, key).
 
     Its derivative is 0 or `scale`, whichever x was multiplied with, so the same formula with the same draw, applied

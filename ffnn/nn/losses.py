@@ -141,17 +141,17 @@ class Loss(ABC):
 LOSSES: Registry[Loss] = Registry("loss")
 
 
-def target_surprise(target: Any, logit: Any, peak: Any, log_total: Any) -> Any:
+def target_surprise(target, logit, peak, log_total):
     """-t log p of a softmax."""
     return -target * log_share(logit, peak, log_total)
 
 
-def score_gradient(weight: Any, total: Any, target: Any, mass: Any, scale: Any) -> Any:
+def score_gradient(weight, total, target, mass, scale):
     """scale (mass p - t), with p = weight / total."""
     return scale * (mass * weight / total - target)
 
 
-def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> Any:
+def softmax_cross_entropy(logits, target, grad, scale):
     """sum_j t_j (log sum_k e^(z_k - c) - (z_j - c)), c being the row's largest logit.
 
     That is -sum_j t_j log p_j with p = softmax(z), since log p_j = z_j - log sum_k e^z_k, for c see `log_share`. To
@@ -168,12 +168,12 @@ def softmax_cross_entropy(logits: Any, target: Any, grad: Any, scale: Any) -> An
     return row_sum(target_surprise, target, logits, peak, log(total))
 
 
-def smoothed(target: Any, mass: Any, kept: Any, spread: Any) -> Any:
+def smoothed(target, mass, kept, spread):
     """kept * target + spread * mass."""
     return kept * target + spread * mass
 
 
-def smoothed_targets(targets: Any, out: Any, kept: Any, spread: Any) -> Any:
+def smoothed_targets(targets, out, kept, spread):
     """(1 - s) t_j + s / K sum_k t_k, which keeps the row's sum; returns that sum.
 
     Summed over the K classes: (1 - s) sum_k t_k + K s / K sum_k t_k = sum_k t_k. The gradient p - t is then 0 at
@@ -204,12 +204,12 @@ def ratios(name: str, weights: NDArray[np.float64], dtype: str) -> NDArray[np.fl
     return scaled
 
 
-def total_weight(weights: Any) -> Any:
+def total_weight(weights):
     """The sum of a row."""
     return row_sum(value_itself, weights)
 
 
-def weight_and_scale(weight: Any, scale: Any) -> Any:
+def weight_and_scale(weight, scale):
     """The weight and its inverse; 1 where every label of a batch weighs nothing, as then its loss and gradient do."""
     weight = where(weight > 0.0, weight, 1.0)
     return weight, 1.0 / weight
@@ -289,12 +289,12 @@ class SoftmaxCrossEntropy(Loss):
         return result
 
 
-def focal_term(target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any) -> Any:
+def focal_term(target, logit, p, peak, log_total, gamma):
     """-t (1 - p)^gamma log p: cross-entropy's -t log p, weighted down where p is near 1 already."""
     return power(maximum(1.0 - p, 0.0), gamma) * target_surprise(target, logit, peak, log_total)
 
 
-def focal_slope(target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any) -> Any:
+def focal_slope(target, logit, p, peak, log_total, gamma):
     """p times the derivative of `focal_term` by p: t (gamma p (1 - p)^(gamma - 1) log p - (1 - p)^gamma).
 
     The product rule on -t (1 - p)^gamma log p gives t gamma (1 - p)^(gamma - 1) log p from the power, whose inner
@@ -305,9 +305,7 @@ def focal_slope(target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamm
     return target * (gamma * p * power(rest, gamma - 1.0) * log_p - power(rest, gamma))
 
 
-def focal_gradient(
-    target: Any, logit: Any, p: Any, peak: Any, log_total: Any, gamma: Any, inner: Any, scale: Any
-) -> Any:
+def focal_gradient(target, logit, p, peak, log_total, gamma, inner, scale):
     """scale (b_k - p_k sum_j b_j), b being `focal_slope`, because dp_j/dz_k = p_j ([j = k] - p_k) for a softmax.
 
     With b_j = p_j dl/dp_j, the chain rule is sum_j dl/dp_j p_j ([j = k] - p_k) = sum_j b_j ([j = k] - p_k). For
@@ -316,7 +314,7 @@ def focal_gradient(
     return scale * (focal_slope(target, logit, p, peak, log_total, gamma) - p * inner)
 
 
-def focal(logits: Any, target: Any, grad: Any, scale: Any, gamma: Any) -> Any:
+def focal(logits, target, grad, scale, gamma):
     """-sum_j t_j (1 - p_j)^gamma log p_j with p = softmax(logits)."""
     peak, log_total = softmax_and_logarithms(logits, grad)
     inner = row_sum(focal_slope, target, logits, grad, peak, log_total, gamma)
@@ -349,17 +347,17 @@ class FocalLoss(SoftmaxCrossEntropy):
         self.constants = (self.gamma,)
 
 
-def squared_error_gradient(output: Any, target: Any, scale: Any, count: Any) -> Any:
+def squared_error_gradient(output, target, scale, count):
     """The gradient of the mean squared error for one output."""
     return 2.0 * scale * (output - target) / count
 
 
-def squared_difference(output: Any, target: Any) -> Any:
+def squared_difference(output, target):
     """(y - t)^2."""
     return (output - target) * (output - target)
 
 
-def mean_squared_error(outputs: Any, target: Any, grad: Any, scale: Any) -> Any:
+def mean_squared_error(outputs, target, grad, scale):
     """(1/K) sum_j (y_j - t_j)^2, with gradient (2/K) (y_j - t_j): y_j stands in one square only."""
     count = row_size(target)
     row_map(squared_error_gradient, grad, outputs, target, scale, count)
@@ -380,22 +378,22 @@ class MeanSquaredError(Loss):
         return outputs
 
 
-def shortfall(output: Any, target: Any, score: Any, margin: Any) -> Any:
+def shortfall(output, target, score, margin):
     """By how much the label's score fails to lead this output by the margin; 0 for the label itself."""
     return (1.0 - target) * maximum(margin - score + output, 0.0)
 
 
-def falls_short(output: Any, target: Any, score: Any, margin: Any) -> Any:
+def falls_short(output, target, score, margin):
     """The slope of `shortfall` by the output: 1 - t where it is above 0."""
     return where(margin - score + output > 0.0, 1.0 - target, 0.0)
 
 
-def hinge_gradient(slope: Any, target: Any, total: Any, scale: Any, count: Any) -> Any:
+def hinge_gradient(slope, target, total, scale, count):
     """scale (v_k - t_k sum_i v_i) / K, v being `falls_short`."""
     return scale * (slope - target * total) / count
 
 
-def hinge(outputs: Any, target: Any, grad: Any, scale: Any, margin: Any) -> Any:
+def hinge(outputs, target, grad, scale, margin):
     """(1/K) sum_i (1 - t_i) max(0, margin - s + z_i), with the label's score s = sum_j t_j z_j.
 
     An output z_k stands in its own term, whose slope is v_k, and through s, with ds/dz_k = t_k, in all: each term that

@@ -23,7 +23,7 @@ from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
 
-def shrunk(value: Any, share: Any) -> Any:
+def shrunk(value, share):
     """The value less a share of it."""
     return value - share * value
 
@@ -145,7 +145,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay)
 
     @staticmethod
-    def rule(value: Any, grad: Any, learning_rate: Any) -> Any:
+    def rule(value, grad, learning_rate):
         return value - learning_rate * grad
 
     def constants(self, step: int, learning_rate: float) -> tuple[float, ...]:
@@ -172,7 +172,7 @@ class Momentum(Optimizer):
         self.momentum = in_range("momentum", momentum, 0, 1)
 
     @staticmethod
-    def rule(value: Any, velocity: Any, grad: Any, learning_rate: Any, momentum: Any) -> Any:
+    def rule(value, velocity, grad, learning_rate, momentum):
         velocity = momentum * velocity + grad
         return value - learning_rate * velocity, velocity
 
@@ -198,7 +198,7 @@ class Nesterov(Momentum):
     """
 
     @staticmethod
-    def rule(value: Any, velocity: Any, grad: Any, learning_rate: Any, momentum: Any) -> Any:
+    def rule(value, velocity, grad, learning_rate, momentum):
         velocity = momentum * velocity + grad
         return value - learning_rate * (grad + momentum * velocity), velocity
 
@@ -224,7 +224,7 @@ class AdaGrad(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
 
     @staticmethod
-    def rule(value: Any, total: Any, grad: Any, learning_rate: Any, epsilon: Any) -> Any:
+    def rule(value, total, grad, learning_rate, epsilon):
         total = total + grad * grad
         return value - learning_rate * grad / (sqrt(total) + epsilon), total
 
@@ -257,7 +257,7 @@ class RMSProp(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
 
     @staticmethod
-    def rule(value: Any, average: Any, grad: Any, learning_rate: Any, fresh: Any, epsilon: Any) -> Any:
+    def rule(value, average, grad, learning_rate, fresh, epsilon):
         average = average - fresh * average + fresh * grad * grad
         return value - learning_rate * grad / (sqrt(average) + epsilon), average
 
@@ -307,17 +307,7 @@ class Adam(Optimizer):
         self.epsilon = in_range("epsilon", epsilon, 0, open_low=True)
 
     @staticmethod
-    def rule(
-        value: Any,
-        m: Any,
-        v: Any,
-        grad: Any,
-        step_size: Any,
-        fresh1: Any,
-        fresh2: Any,
-        root_correction: Any,
-        epsilon: Any,
-    ) -> Any:
+    def rule(value, m, v, grad, step_size, fresh1, fresh2, root_correction, epsilon):
         m = m - fresh1 * m + fresh1 * grad
         v = v - fresh2 * v + fresh2 * grad * grad
         return value - step_size * m / (sqrt(v) * root_correction + epsilon), m, v
@@ -374,7 +364,7 @@ class Lion(Optimizer):
         self.beta2 = in_range("beta2", beta2, 0, 1)
 
     @staticmethod
-    def rule(value: Any, m: Any, grad: Any, learning_rate: Any, fresh1: Any, fresh2: Any) -> Any:
+    def rule(value, m, grad, learning_rate, fresh1, fresh2):
         step = sign(m - fresh1 * m + fresh1 * grad)
         return value - learning_rate * step, m - fresh2 * m + fresh2 * grad
 

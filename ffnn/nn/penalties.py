@@ -3,14 +3,12 @@
 It is a term of the objective, unlike an optimizer's `weight_decay`, which shrinks weights directly.
 """
 
-from typing import Any
-
 from ffnn.backend.engine import Array
 from ffnn.nn.parameters import ParameterStore
 from ffnn.ranges import in_range
 
 
-def with_penalty(grad: Any, value: Any, strength: Any) -> Any:
+def with_penalty(grad, value, strength):
     """grad + strength * value."""
     return grad + strength * value
 

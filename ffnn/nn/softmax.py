@@ -3,8 +3,6 @@
 Every output depends on every input of its row, so its backward is the product with a full Jacobian.
 """
 
-from typing import Any
-
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine
@@ -15,22 +13,22 @@ from ffnn.nn.layer import Layer
 from ffnn.nn.parameters import Parameter
 
 
-def exponential(score: Any, peak: Any) -> Any:
+def exponential(score, peak):
     """e^(score - peak), at most 1."""
     return exp(score - peak)
 
 
-def share(weight: Any, total: Any) -> Any:
+def share(weight, total):
     """weight / total."""
     return weight / total
 
 
-def centred_product(y: Any, grad: Any, inner: Any) -> Any:
+def centred_product(y, grad, inner):
     """y (g - inner)."""
     return y * (grad - inner)
 
 
-def softmax_and_logarithms(scores: Any, probabilities: Any) -> Any:
+def softmax_and_logarithms(scores, probabilities):
     """y_j = e^(x_j) / sum_k e^(x_k), after subtracting the row's largest score c; returns c and log sum_k e^(x_k - c).
 
     Subtracting a number from all scores divides numerator and denominator by its exponential, which changes no y.
@@ -44,7 +42,7 @@ def softmax_and_logarithms(scores: Any, probabilities: Any) -> Any:
     return peak, log(total)
 
 
-def log_share(score: Any, peak: Any, log_total: Any) -> Any:
+def log_share(score, peak, log_total):
     """log y = x - log sum_k e^(x_k) = (x - c) - log sum_k e^(x_k - c), c being the largest score.
 
     In this order: for scores of 1000 the sum c + log sum_k e^(x_k - c) has no digit left for a logarithm of 1e-5.
@@ -52,13 +50,13 @@ def log_share(score: Any, peak: Any, log_total: Any) -> Any:
     return (score - peak) - log_total
 
 
-def softmax(scores: Any, probabilities: Any) -> Any:
+def softmax(scores, probabilities):
     """y_j = e^(x_j) / sum_k e^(x_k); returns log sum_k e^(x_k)."""
     peak, log_total = softmax_and_logarithms(scores, probabilities)
     return peak + log_total
 
 
-def softmax_backward(grad: Any, y: Any, grad_scores: Any) -> Any:
+def softmax_backward(grad, y, grad_scores):
     """dL/dx_j = y_j (g_j - sum_k g_k y_k), because dy_k/dx_j = y_k ([j = k] - y_j); returns the sum.
 
     With S = sum_k e^(x_k), y_k = e^(x_k) / S and dS/dx_j = e^(x_j). The quotient rule gives

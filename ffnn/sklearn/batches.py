@@ -4,7 +4,6 @@ A row's target is its one-hot vector times its weight, so whatever is linear in 
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,7 @@ from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
 
 
-def weighted_target(target: Any, weight: Any, out: Any) -> Any:
+def weighted_target(target, weight, out):
     """weight * target; returns the weight."""
     row_map(product, out, target, weight)
     return weight

@@ -29,7 +29,7 @@ SAMPLE = 2048
 """Values that quantiles are taken of: sorting all of them would cost more than the epoch's other figures together."""
 
 
-def difference(before: Any, now: Any) -> Any:
+def difference(before, now):
     """now - before."""
     return now - before
 

@@ -19,7 +19,7 @@ from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
 from ffnn.nn.network import Objective
 
 
-def hit(outputs: Any, label: Any) -> Any:
+def hit(outputs, label):
     """1 where the largest output is that of the label, else 0."""
     return where(row_argmax(outputs) == label, 1.0, 0.0)
 

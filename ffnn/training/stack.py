@@ -26,12 +26,12 @@ Blueprint = Callable[[StackedEngine], tuple[Objective, Optimizer, Plan]]
 """Makes the network, the optimizer and the plan that all members have in common, on the engine of a stack."""
 
 
-def one_more(place: Any, step: Any) -> Any:
+def one_more(place, step):
     """place + step."""
     return place + step
 
 
-def summed(loss: Any, weight: Any, hits: Any, own_loss: Any, own_hits: Any, own_weight: Any) -> Any:
+def summed(loss, weight, hits, own_loss, own_hits, own_weight):
     """A batch's sums added to those of the batches before it."""
     return loss + own_loss, weight + own_weight, hits + own_hits
 

@@ -1,11 +1,13 @@
 """Binding and caching of formulas: number types stay narrow, and no stale machine code is ever run."""
 
+import importlib
 import inspect
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import FunctionType
 from typing import Any
@@ -16,7 +18,7 @@ import pytest
 from numba.core.types import StarArgTuple
 
 from ffnn.backend import create_engine
-from ffnn.backend.formula import bind, complete, fingerprint
+from ffnn.backend.formula import bind, check, complete, fingerprint
 from ffnn.backend.numba_loops import elementwise
 from ffnn.backend.numba_math import jit
 from ffnn.backend.vocabulary import exp, minimum, sqrt, where
@@ -252,3 +254,20 @@ def test_activations_become_vector_instructions(name: str) -> None:
     fresh((engine.empty((2, 3)),), (engine.zeros((2, 3)),), cls().constants)
     (llvm,) = fresh.inspect_llvm().values()
     assert (" x float>" in llvm) == (name not in WITHOUT_VECTORS)
+
+
+def test_only_formulas_go_without_types(repository: Path) -> None:
+    """mypy asks for none in these modules, so that formulas read as in papers; all else in them has its types."""
+    settings = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    overrides = [part for part in settings["tool"]["mypy"]["overrides"] if "disallow_untyped_defs" in part]
+    names = [name for part in overrides for name in part["module"] if ".numba_" not in name]
+    for name in names:
+        module = importlib.import_module(name)
+        things = [thing for thing in vars(module).values() if getattr(thing, "__module__", "") == name]
+        things += [part for thing in things if isinstance(thing, type) for part in vars(thing).values()]
+        functions = [f for thing in things if isinstance(f := getattr(thing, "__func__", thing), FunctionType)]
+        written = [f for f in functions if f.__code__.co_filename == module.__file__]  # a dataclass's are not
+        untyped = [f for f in written if not f.__annotations__]
+        assert untyped, f"{name} has formulas"
+        for function in untyped:
+            check(function)

@@ -27,7 +27,7 @@ def test_the_mathematics_imports_numpy_and_the_engines_only() -> None:
     modules = modules_after("import ffnn.nn, ffnn.nn.gradcheck")
     assert not tops(modules) & (HEAVY | {"numba", "cupy", "scipy"})
     rooms = {".".join(name.split(".")[:2]) for name in modules if name.startswith("ffnn")}
-    words = {"ffnn.errors", "ffnn.backend.formulas", "ffnn.ranges", "ffnn.registry", "ffnn.synonyms"}
+    words = {"ffnn.errors", "ffnn.ranges", "ffnn.registry", "ffnn.synonyms"}
     assert rooms == {"ffnn", "ffnn.nn", "ffnn.backend"} | words
 
 
