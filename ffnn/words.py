@@ -4,6 +4,7 @@ A name comes out of a file that somebody else may have written: what a terminal 
 """
 
 import re
+from collections.abc import Sequence
 
 _UNSEEN = re.compile(
     "["
@@ -49,3 +50,15 @@ def count_of(number: int, noun: str) -> str:
     ('1 seed', '2 seeds', '1,500 steps')
     """
     return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """Names in one line, of many the first ones.
+
+    Examples
+    --------
+    >>> first_of(["a", "b", "c"], most=2), first_of(["a", "b"], most=2)
+    ('a, b and 1 more', 'a, b')
+    """
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

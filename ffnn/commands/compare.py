@@ -31,7 +31,7 @@ def compare(
     ffnn compare runs --by optimizer,learning_rate --where dataset=digits --metric test/macro_f1
     ffnn compare runs/train --by activation --against relu --where "epochs>=5"
     """
-    from ffnn.comparison.groups import compare_groups, group_runs
+    from ffnn.comparison.by_settings import compare_settings
     from ffnn.comparison.present import present_groups
     from ffnn.comparison.settings import Condition, check_setting, differing, select
     from ffnn.tracking import find_runs, read_run
@@ -46,4 +46,4 @@ def compare(
     for name in names:
         check_setting(runs, name, "--by")
     names = names or differing(runs)
-    present_groups(compare_groups(group_runs(runs, names), names, metric, against, margin))
+    present_groups(compare_settings(runs, names, metric, against, margin))

@@ -1,4 +1,4 @@
-"""Comparison in the terminal: any runs, grouped by any setting, with intervals, tests and verdicts.
+"""Comparison: groups of runs judged by statistics, be they an experiment's conditions or runs grouped by settings.
 
-The statistics are those of experiments; here runs need not have been planned together.
+`measures` reads numbers from runs, `groups` compares them, `rows` has the cells that terminal, page and files share.
 """

@@ -1,4 +1,7 @@
-"""What `ffnn compare` prints: one row a group, at the width of the terminal, and below it what the figures are."""
+"""Comparisons on a terminal: the tables of all commands, and what `ffnn compare` prints around its own.
+
+A row is a group; below it stands what the figures are.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,12 +10,14 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from ffnn.comparison.groups import Compared, Group
+from ffnn.comparison.by_settings import Compared, mean_curve
+from ffnn.comparison.groups import Group
+from ffnn.comparison.measures import Measure, counted_as_guessing
+from ffnn.comparison.rows import numbers_of, texts_of
 from ffnn.comparison.settings import SEEDS
 from ffnn.comparison.sparkline import sparkline
+from ffnn.comparison.statistics import Pairs
 from ffnn.console import Console
-from ffnn.experiment.findings import format_p
-from ffnn.experiment.present import STYLES
 from ffnn.words import count_of
 
 ON_PAPER = 110
@@ -22,31 +27,55 @@ MOST_LISTED = 6
 """Settings that the legend names."""
 
 
+STYLES = {
+    "confirmed": "green",
+    "contradicted": "red",
+    "undecided": "yellow",
+    "better": "green",
+    "worse": "red",
+    "reference": "bold",
+}
+
+
+def coloured(verdict: str, text: str) -> str:
+    """A text in the colour of a verdict, as Rich's markup."""
+    style = STYLES.get(verdict)
+    return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
+
+
+def table_of(first: str, headings: Sequence[str]) -> Table:
+    """An empty table of names, figures and verdicts; figures never break."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    table.add_column(escape(first), overflow="fold")
+    for heading in headings:
+        table.add_column(escape(heading), justify="right", no_wrap=True)
+    table.add_column("verdict", no_wrap=True)
+    return table
+
+
+def tested_cells(measure: Measure, pairs: Pairs | None, p: float, verdict: str) -> list[str]:
+    """Difference, p, effect and verdict; of the reference only its verdict."""
+    difference, p_shown, effect, _ = texts_of(numbers_of(pairs, p, verdict), measure) if pairs else [""] * 4
+    return [difference, p_shown, effect, coloured(verdict, verdict)]
+
+
 def present_groups(compared: Compared) -> None:
     """Print the table and what its figures are."""
     console = Console(markup=True, highlight=False)
     if not console.is_terminal:
         console = Console(markup=True, highlight=False, width=ON_PAPER)
     measure, groups = compared.measure, compared.groups
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column(escape(", ".join(compared.by) or "group"), overflow="fold")
-    for heading in ("n", escape(measure.heading), "difference", "pairs", "p"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table = table_of(", ".join(compared.by) or "group", ["n", measure.heading, "difference", "pairs", "p"])
+    curves = [mean_curve(group.runs, compared.curve) if compared.curve else [] for group in groups]
     if compared.curve:
         table.add_column("epochs", no_wrap=True)
-    seen = [value for group in groups for value in group.curve if math.isfinite(value)]
-    low, high = min(seen, default=0.0), max(seen, default=0.0)
-    for group in groups:
-        style = STYLES.get(group.verdict)
-        verdict = f"[{style}]{group.verdict}[/{style}]" if style else group.verdict
-        paired = group.paired
-        against = ["", "", ""]
-        if paired:
-            difference = paired.pairs.mean.format(measure.scale, measure.digits, "+")
-            against = [difference, str(paired.count), format_p(group.p)]
-        cells = [escape(_named(group)), str(group.known), _mean(compared, group), *against, verdict]
-        table.add_row(*cells, *([sparkline(group.curve, low, high)] if compared.curve else []))
+    finite = [value for curve in curves for value in curve if math.isfinite(value)]
+    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    for group, curve in zip(groups, curves, strict=True):
+        difference, p, _, verdict = tested_cells(measure, group.pairs, group.p, group.verdict)
+        pairs = str(group.paired.count) if group.paired else ""
+        cells = [escape(_named(compared, group)), str(_known(compared, group)), _mean(compared, group)]
+        table.add_row(*cells, difference, pairs, p, verdict, *([sparkline(curve, low, high)] if compared.curve else []))
     console.print(table)
     console.print(f"\n[dim]{escape(' '.join(_legend(compared)))}[/dim]")
     if compared.curve:
@@ -55,17 +84,20 @@ def present_groups(compared: Compared) -> None:
         console.print(f"[yellow]{escape(remark)}[/yellow]")
 
 
+def _known(compared: Compared, group: Group) -> int:
+    """Runs that have the metric."""
+    return sum(math.isfinite(compared.measure.of(run)) for run in group.runs)
+
+
 def _mean(compared: Compared, group: Group) -> str:
-    scale, digits = compared.measure.scale, compared.measure.digits
-    text = group.mean.format(scale, digits)
-    return text if math.isnan(group.spread) else f"{text} spread {scale * group.spread:.{digits}f}"
+    text = group.mean.format(compared.measure.scale, compared.measure.digits)
+    return text if math.isnan(group.spread) else f"{text} spread {compared.measure.shown(group.spread)}"
 
 
-def _named(group: Group) -> str:
-    diverged = sum(bool(run.summary.get("diverged")) for run in group.runs)
+def _named(compared: Compared, group: Group) -> str:
     unfinished = sum(run.summary.get("status") not in ("finished", "diverged") for run in group.runs)
-    unknown = len(group.runs) - group.known
-    counts = {"diverged": diverged, "not finished": unfinished, "without it": unknown}
+    unknown = len(group.runs) - _known(compared, group)
+    counts = {"diverged": group.diverged, "not finished": unfinished, "without it": unknown}
     remarks = [f"{count} {what}" for what, count in counts.items() if count]
     return f"{group.name} ({', '.join(remarks)})" if remarks else group.name
 
@@ -93,10 +125,8 @@ def _legend(compared: Compared) -> list[str]:
             text.append("Neither larger nor smaller is better.")
     if any(math.isfinite(group.p) for group in groups):
         once = ", a seed's pairs averaged to one" if others else ""
-        within = f"±{measure.scale * compared.margin:g} {measure.unit}".rstrip() if compared.margin is not None else ""
-        text.append(
-            f"p: t test of pairs{once}, Holm-corrected over the rows{f'; equal: within {within}' * bool(within)}."
-        )
+        equal = f"; equal: within ±{measure.within(compared.margin)}" if compared.margin is not None else ""
+        text.append(f"p: t test of pairs{once}, Holm-corrected over the rows{equal}.")
     elif not any(math.isfinite(group.mean.half_width) for group in groups):
         text.append("No group has two seeds with the same settings: no interval and no test.")
     return text
@@ -111,10 +141,10 @@ def _remarks(compared: Compared) -> list[str]:
     """What one must know to read the figures right."""
     measure, reference = compared.measure, compared.reference
     remarks = []
-    guessed = sum(group.guessed for group in compared.groups)
-    if guessed:
+    guessing = sum(counted_as_guessing(run, measure) for group in compared.groups for run in group.runs)
+    if guessing:
         remarks.append(
-            f"Counted as guessing, for what divergence kept from being measured: {count_of(guessed, 'run')}."
+            f"Counted as guessing, for what divergence kept from being measured: {count_of(guessing, 'run')}."
         )
     lonely = [group.name for group in compared.groups if group.paired and not group.paired.count]
     if lonely:
@@ -122,9 +152,8 @@ def _remarks(compared: Compared) -> list[str]:
     for group in compared.groups:
         paired = group.paired
         if paired and paired.count and paired.partial:
-            own, other = (f"{measure.scale * value:.{measure.digits}f}" for value in (paired.own, paired.other))
-            over = f"over their {count_of(paired.count, 'pair')}"
             remarks.append(
-                f"Some runs have no partner: {over} ({group.name}) has {own} and ({reference.name}) {other}."
+                f"Some runs have no partner: over their {count_of(paired.count, 'pair')} ({group.name}) has "
+                f"{measure.shown(paired.mean)} and ({reference.name}) {measure.shown(paired.reference_mean)}."
             )
     return remarks

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
 from ffnn.diagnosis.usual import ANSWERS, LASTING
+from ffnn.words import first_of
 
 SMALL_INPUTS, LARGE_INPUTS = 0.05, 5.0
 """Deviation of all inputs together: images in [0, 1] have 0.2 to 0.4, standardized ones 1. Initializers expect about 1;
@@ -127,6 +128,7 @@ class ClassNeverPredicted(Symptom):
         never = {name: images for name, images, told in classes if not told and images >= ENOUGH_IMAGES}
         if not never:
             return None
+        counted = [f"{name} ({images} are)" for name, images in never.items()]
         weights = course.config.get("class_weights")
         zero = (
             [name for (name, _, _), weight in zip(classes, weights, strict=False) if not weight]
@@ -134,15 +136,10 @@ class ClassNeverPredicted(Symptom):
             else []
         )
         return (
-            f"class{'es' * (len(never) > 1)} never predicted: {_listed(list(never))}",
-            f"No test image is taken for {_listed([f'{name} ({images} are)' for name, images in never.items()])}"
-            + (f"; class_weights has 0 for {_listed(zero)}" if zero else "")
+            f"class{'es' * (len(never) > 1)} never predicted: {first_of(list(never), MOST_LISTED)}",
+            f"No test image is taken for {first_of(counted, MOST_LISTED)}"
+            + (f"; class_weights has 0 for {first_of(zero, MOST_LISTED)}" if zero else "")
             + ".",
             ("more epochs or a larger learning rate while accuracy still rises", "class_weights=balanced",
              "sampling=balanced", "a look at whether the training images have that class"),
         )  # fmt: skip
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {rest} more" if rest > 0 else "")

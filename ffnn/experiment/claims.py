@@ -10,9 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ffnn.comparison.measures import MEASURES
+from ffnn.comparison.statistics import ALPHA, Pairs, holm
 from ffnn.errors import FFNNError, nearest
-from ffnn.experiment.measures import MEASURES
-from ffnn.experiment.statistics import ALPHA, Pairs, holm
 
 Verdict = Literal["confirmed", "contradicted", "undecided"]
 FORM = re.compile(
@@ -37,7 +37,7 @@ class Claim:
     relation : str
     right : str or float
     measure : str
-        A name of `ffnn.experiment.measures.MEASURES`.
+        A name of `ffnn.comparison.measures.MEASURES`.
     margin : float >= 0
     """
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ffnn.comparison.measures import MEASURES
 from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
 from ffnn.experiment.claims import Claim, parse_claim
 from ffnn.experiment.faults import Fault, FaultsError, Place
-from ffnn.experiment.measures import MEASURES
 from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.jobs import Job
 from ffnn.lab.kinds import Count
@@ -98,7 +98,7 @@ class Experiment(Part):
     seeds : int
         Every condition runs with seeds 0, 1, ..., seeds - 1.
     metric : str
-        What runs are judged by; a name of `ffnn.experiment.measures.MEASURES`.
+        What runs are judged by; a name of `ffnn.comparison.measures.MEASURES`.
     compare : Compare
     sweep : str, optional
         The sweep file that covers the same values, from the folder above this file's.

@@ -11,18 +11,12 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from ffnn.comparison.groups import Group
+from ffnn.comparison.measures import CHOICE, MEASURES
+from ffnn.comparison.present import coloured, table_of, tested_cells
 from ffnn.console import Console
-from ffnn.experiment.comparison import Comparison, Row
-from ffnn.experiment.findings import (
-    caveats,
-    certainty_in_words,
-    format_effect,
-    format_p,
-    found_briefly,
-    found_in_words,
-    notes,
-)
-from ffnn.experiment.measures import CHOICE, MEASURES
+from ffnn.experiment.comparison import Comparison
+from ffnn.experiment.findings import caveats, certainty_in_words, found_briefly, found_in_words, notes
 from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import Config
 from ffnn.lab.offline import has_record, told_to_wandb
@@ -34,15 +28,6 @@ MakeReport = Callable[[Sequence[Path]], Path]
 
 WIDEST = 1000
 """Letters of a line, on a terminal without an edge."""
-
-STYLES = {
-    "confirmed": "green",
-    "contradicted": "red",
-    "undecided": "yellow",
-    "better": "green",
-    "worse": "red",
-    "reference": "bold",
-}
 
 
 def present_comparison(comparison: Comparison, name: str) -> None:
@@ -71,7 +56,7 @@ def present_comparison(comparison: Comparison, name: str) -> None:
     console.print()
     console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
     console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
-    console.print(f"[bold]Verdict[/bold]: {_coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
+    console.print(f"[bold]Verdict[/bold]: {coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
 
 
 def leave_files(
@@ -115,7 +100,7 @@ def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> Non
     table.add_column("certainty", ratio=3)
     for name, outcome in outcomes.items():
         if isinstance(outcome, Comparison):
-            words = _coloured(outcome.verdict, certainty_in_words(outcome))
+            words = coloured(outcome.verdict, certainty_in_words(outcome))
             if outcome.runs < outcome.planned:
                 words += f" [yellow]({outcome.runs} of {outcome.planned} runs)[/yellow]"
             table.add_row(escape(name), escape(outcome.experiment.expected), escape(found_briefly(outcome)), words)
@@ -133,23 +118,18 @@ def _console() -> Console:
 
 
 def _conditions(comparison: Comparison) -> Table:
-    measure, experiment = comparison.measure, comparison.experiment
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("condition", overflow="fold")
-    if experiment.metric != CHOICE:
-        table.add_column(MEASURES[CHOICE].heading, justify="right")
-    for heading in (measure.heading, "difference", "p", "effect"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
-    for row in comparison.rows:
-        cells = [escape(_named(row))]
-        if experiment.metric != CHOICE:
-            cells.append(row.means[CHOICE].format(MEASURES[CHOICE].scale).partition(" ")[0])
-        cells.append(row.means[experiment.metric].format(measure.scale, measure.digits))
-        difference = row.pairs.mean.format(measure.scale, measure.digits, "+") if row.pairs else ""
-        effect = format_effect(row.pairs.effect) if row.pairs else ""
-        cells += [difference, format_p(row.p) if row.pairs else "", effect, _coloured(row.verdict, row.verdict)]
-        table.add_row(*cells)
+    measure, metric = comparison.measure, comparison.experiment.metric
+    choice = [CHOICE] * (metric != CHOICE)
+    headings = [*(MEASURES[name].heading for name in choice), measure.heading, "difference", "p", "effect"]
+    table = table_of("condition", headings)
+    for group in comparison.groups:
+        chosen = [comparison.mean(group.name, name) for name in choice]
+        table.add_row(
+            escape(_named(comparison, group)),
+            *(mean.format(MEASURES[CHOICE].scale).partition(" ")[0] for mean in chosen),
+            group.mean.format(measure.scale, measure.digits),
+            *tested_cells(measure, group.pairs, group.p, group.verdict),
+        )
     return table
 
 
@@ -167,14 +147,14 @@ def _fitting(table: Table, console: Console) -> Table:
     return table
 
 
-def _named(row: Row) -> str:
-    remarks = [f"{row.diverged} diverged"] * bool(row.diverged) + [f"{row.missing} missing"] * bool(row.missing)
-    return f"{row.condition} ({', '.join(remarks)})" if remarks else row.condition
+def _named(comparison: Comparison, group: Group) -> str:
+    counts = {"diverged": group.diverged, "missing": comparison.missing(group)}
+    remarks = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"{group.name} ({', '.join(remarks)})" if remarks else group.name
 
 
 def _legend(comparison: Comparison) -> str:
-    experiment, measure = comparison.experiment, comparison.measure
-    margin = f"{measure.scale * experiment.compare.margin:g} {measure.unit}".strip()
+    margin = comparison.measure.within(comparison.experiment.compare.margin)
     seeds = count_of(comparison.seeds, "seed")
     effect = "; effect: Hedges' g of pairs" if comparison.seeds > 2 else ""
     return (
@@ -185,22 +165,11 @@ def _legend(comparison: Comparison) -> str:
 
 
 def _claims(comparison: Comparison) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    table.add_column("expected", overflow="fold")
-    for heading in ("difference", "p", "effect"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("verdict", no_wrap=True)
+    table = table_of("expected", ["difference", "p", "effect"])
     for one in comparison.judged:
-        measure = MEASURES[one.claim.measure]
-        difference = one.pairs.mean.format(measure.scale, measure.digits, "+")
-        verdict = _coloured(one.verdict, one.verdict)
-        table.add_row(escape(one.claim.text), difference, format_p(one.p), format_effect(one.pairs.effect), verdict)
+        cells = tested_cells(MEASURES[one.claim.measure], one.pairs, one.p, one.verdict)
+        table.add_row(escape(one.claim.text), *cells)
     return table
-
-
-def _coloured(verdict: str, text: str) -> str:
-    style = STYLES.get(verdict)
-    return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
 
 
 def _files(

@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.comparison.groups import Group
+from ffnn.comparison.measures import MEASURES
+from ffnn.comparison.rows import numbers_of
 from ffnn.csv_file import write_records
 from ffnn.experiment.claims import Judged
-from ffnn.experiment.comparison import Comparison, Row
+from ffnn.experiment.comparison import Comparison
 from ffnn.experiment.findings import caveats, certainty_in_words, found_in_words, notes
-from ffnn.experiment.statistics import mean_of
 from ffnn.files import replacing
 from ffnn.tracking import RunRecord, finite
 from ffnn.tracking.keys import redact_values
@@ -40,7 +42,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
 
     That is the claims, what the experiment's file says, and the command that runs it again.
     """
-    rows = [_numbers(comparison, row) for row in comparison.rows]
+    rows = [_numbers(comparison, group) for group in comparison.groups]
     _write_csv(rows, folder / "comparison.csv")
     everything = {
         "question": comparison.experiment.question,
@@ -54,7 +56,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
         "margin": comparison.experiment.compare.margin,
         "reference": comparison.reference,
         "conditions": rows,
-        "claims": [_claim_numbers(one) for one in comparison.judged],
+        "claims": [claim_numbers(one) for one in comparison.judged],
         "command": command,
         "experiment": redact_values(comparison.experiment.model_dump(mode="json")),
     }
@@ -65,52 +67,33 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
     return [folder / "comparison.csv", path]
 
 
-def _numbers(comparison: Comparison, row: Row) -> dict[str, Any]:
-    pairs = row.pairs
+def _numbers(comparison: Comparison, group: Group) -> dict[str, Any]:
     numbers: dict[str, Any] = {
-        "condition": row.condition,
-        "runs": row.runs,
-        "diverged": row.diverged,
-        "missing": row.missing,
+        "condition": group.name,
+        "runs": len(group.runs),
+        "diverged": group.diverged,
+        "missing": comparison.missing(group),
     }
-    for name, mean in row.means.items():
+    for name in MEASURES:
+        mean = comparison.mean(group.name, name)
         if mean.count:
             numbers |= {f"{name} mean": mean.mean, f"{name} std": mean.std, f"{name} ± 95 %": mean.half_width}
-    difference = pairs.mean if pairs else mean_of([])
-    return numbers | {
-        "difference": difference.mean,
-        "difference ± 95 %": difference.half_width,
-        "of rounding": _of_rounding(comparison, row),
-        "pairs": difference.count,
-        "p": pairs.p if pairs else math.nan,
-        "p (Holm)": row.p,
-        "Hedges g": pairs.effect if pairs else math.nan,
-        "verdict": row.verdict,
+    named = {comparison.experiment.metric: group.mean, "difference": group.difference}
+    others = {
+        # Which intervals are those of rounding to whole images, as the seeds scatter less.
+        "of rounding": " ".join(name for name, mean in named.items() if mean.rounded),
+        "pairs": group.difference.count,
+        "p": group.pairs.p if group.pairs else math.nan,
     }
+    return numbers | numbers_of(group.pairs, group.p, group.verdict, others)
 
 
-def _of_rounding(comparison: Comparison, row: Row) -> str:
-    """Which of a row's intervals are those of rounding to whole images, as its seeds scatter less."""
-    metric = comparison.experiment.metric
-    named = {metric: row.means[metric], "difference": row.pairs.mean if row.pairs else mean_of([])}
-    return " ".join(name for name, mean in named.items() if mean.rounded)
-
-
-def _claim_numbers(one: Judged) -> dict[str, Any]:
-    mean = one.pairs.mean
-    return {
-        "claim": one.claim.text,
-        "measure": one.claim.measure,
-        "margin": one.claim.margin,
-        "difference": mean.mean,
-        "difference ± 95 %": mean.half_width,
-        "from the edge": one.excess,
-        "of rounding": mean.rounded,
-        "pairs": mean.count,
-        "p (Holm)": one.p,
-        "Hedges g": one.pairs.effect,
-        "verdict": one.verdict,
-    }
+def claim_numbers(one: Judged) -> dict[str, Any]:
+    """What comparison.json says of a claim."""
+    claim, mean = one.claim, one.pairs.mean
+    others = {"from the edge": one.excess, "of rounding": mean.rounded, "pairs": mean.count}
+    tested = numbers_of(one.pairs, one.p, one.verdict, others)
+    return {"claim": claim.text, "measure": claim.measure, "margin": claim.margin, **tested}
 
 
 def _write_csv(rows: Sequence[Mapping[str, Any]], path: Path) -> None:

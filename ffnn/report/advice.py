@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ffnn.experiment.measures import MEASURES
+from ffnn.comparison.measures import MEASURES
 from ffnn.records import read_json
 from ffnn.report.document import code, literal
 from ffnn.report.formats import Sweep
@@ -60,7 +60,7 @@ def _more_seeds(folder: ExperimentFolder) -> str | None:
 
 def seeds_to_show(entry: Mapping[str, Any]) -> int | None:
     """Seeds with which a difference like this one would exceed its 95 % interval; None where that cannot be said."""
-    from ffnn.experiment.statistics import Mean, seeds_needed
+    from ffnn.comparison.statistics import Mean, seeds_needed
 
     distance = float(entry.get("from the edge", entry.get("difference")) or 0)
     half_width = float(entry.get("difference ± 95 %") or 0)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.catalogue import USUAL_UPDATE, label_of
-from ffnn.experiment.measures import CHOICE, MEASURES, Measure
+from ffnn.comparison.measures import CHOICE, MEASURES, Measure
 from ffnn.report.advice import advice, best_condition
 from ffnn.report.document import (
     Block,
@@ -201,8 +201,8 @@ def claim_row(one: Mapping[str, Any]) -> list[Cell | str]:
 
 def _tested(row: Mapping[str, Any], measure: Measure, is_reference: bool = False) -> list[Cell | str]:
     """Difference, p, effect and verdict."""
-    from ffnn.experiment.findings import format_effect, format_p
-    from ffnn.experiment.statistics import Mean
+    from ffnn.comparison.rows import format_effect, format_p
+    from ffnn.comparison.statistics import Mean
 
     difference, p, effect = (
         float(row[key]) if row.get(key) is not None else math.nan for key in ("difference", "p (Holm)", "Hedges g")
@@ -221,7 +221,7 @@ def _tested(row: Mapping[str, Any], measure: Measure, is_reference: bool = False
 
 
 def _mean(row: Mapping[str, Any], name: str, measure: Measure) -> Cell:
-    from ffnn.experiment.statistics import Mean
+    from ffnn.comparison.statistics import Mean
 
     middle, half = _interval(row, name, 1.0)
     text = Mean(middle, half, 0 if math.isnan(middle) else 1).format(measure.scale, measure.digits)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
-from ffnn.experiment.measures import MEASURES
+from ffnn.comparison.measures import MEASURES
 from ffnn.records import Count, Format, Number, mismatch
 
 FIGURES = ("difference", "difference ± 95 %", "from the edge", "p", "p (Holm)", "Hedges g")

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.comparison.measures import MEASURES
 from ffnn.data import DATASETS
-from ffnn.experiment.measures import MEASURES
 from ffnn.lab.config import name_of
 from ffnn.locks import one_writer
 from ffnn.report.document import (

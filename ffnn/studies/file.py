@@ -9,10 +9,10 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
+from ffnn.comparison.measures import MEASURES
 from ffnn.errors import FFNNError, nearest
 from ffnn.experiment.check import command_for, describe_problem
 from ffnn.experiment.file import Experiment, Part
-from ffnn.experiment.measures import MEASURES
 from ffnn.tracking import load_yaml
 
 
@@ -24,7 +24,7 @@ class Published(Part):
     what : str
         In words.
     condition, measure : str
-        Of the experiment, and of `ffnn.experiment.measures.MEASURES`.
+        Of the experiment, and of `ffnn.comparison.measures.MEASURES`.
     value : float
         In the measure's own numbers: 0.8341 for 83.41 %.
     """

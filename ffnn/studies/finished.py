@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ffnn.comparison.measures import MEASURES
+from ffnn.comparison.statistics import Mean
 from ffnn.experiment.claims import Judged
 from ffnn.experiment.comparison import Comparison
-from ffnn.experiment.measures import MEASURES
-from ffnn.experiment.statistics import Mean
 from ffnn.registry import Registry
 from ffnn.report.document import Block, Figure
 from ffnn.studies.file import Said, Study
@@ -46,7 +46,7 @@ class Finished:
 
     def mean(self, condition: str, measure: str) -> Mean:
         """Mean, deviation and interval of a measure over a condition's runs."""
-        return next(row.means[measure] for row in self.comparison.rows if row.condition == condition)
+        return self.comparison.mean(condition, measure)
 
     def shown(self, condition: str, measure: str) -> str:
         """The same as people read it, such as "85.27 ± 0.41"."""

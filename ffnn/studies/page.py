@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ffnn.catalogue import label_of
+from ffnn.comparison.measures import MEASURES
+from ffnn.comparison.rows import format_p
 from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
 from ffnn.experiment.claims import Judged
-from ffnn.experiment.findings import caveats, format_p
-from ffnn.experiment.measures import MEASURES
+from ffnn.experiment.findings import caveats
 from ffnn.figures import draw_curves
 from ffnn.report.document import (
     Block,
@@ -156,10 +157,7 @@ def _tested(one: Judged) -> list[str]:
 
 
 def _conditions(finished: Finished) -> list[Block]:
-    rows = [
-        [row.condition, *(row.means[name].format(MEASURES[name].scale, MEASURES[name].digits) for name in COLUMNS)]
-        for row in finished.comparison.rows
-    ]
+    rows = [[condition, *(finished.shown(condition, name) for name in COLUMNS)] for condition in finished.records]
     table = Table(
         ["condition", *(MEASURES[name].heading for name in COLUMNS)],
         rows,

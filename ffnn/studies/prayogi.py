@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 import ffnn
 from ffnn.backend import create_engine
+from ffnn.comparison.measures import MEASURES
 from ffnn.data import load
-from ffnn.experiment.measures import MEASURES
 from ffnn.figures.plane import draw_points, draw_regions
 from ffnn.nn import Adam, Linear, Network, Objective, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Heading, Paragraph, Row, Table

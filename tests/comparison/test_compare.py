@@ -16,11 +16,12 @@ from click.testing import CliRunner
 from scipy import special, stats
 
 from ffnn.commands.compare import compare
-from ffnn.comparison.groups import Group, compare_groups, group_runs, mean_curve, varied
-from ffnn.comparison.metrics import curve_name, find_measure
+from ffnn.comparison.by_settings import compare_settings, group_runs, mean_curve, varied
+from ffnn.comparison.groups import Group
+from ffnn.comparison.measures import curve_name, find_measure
 from ffnn.comparison.settings import Condition, differing, select, setting
+from ffnn.comparison.statistics import detectable
 from ffnn.errors import FFNNError
-from ffnn.experiment.statistics import detectable
 from ffnn.lab.config import make_config
 from ffnn.tracking import RunDirectory, RunRecord, read_run
 
@@ -73,7 +74,7 @@ def accuracies(runs: Sequence[RunRecord], **wanted: Any) -> list[float]:
 def rows_of(runs: Sequence[RunRecord], by: str, **options: Any) -> dict[str, Group]:
     """The compared groups by name."""
     metric = options.pop("metric", "test/accuracy")
-    return {row.name: row for row in compare_groups(group_runs(runs, [by]), [by], metric, **options).groups}
+    return {row.name: row for row in compare_settings(runs, [by], metric, **options).groups}
 
 
 def of_seeds(runs: Sequence[RunRecord], name: str) -> list[float]:
@@ -125,7 +126,7 @@ def test_seeds_with_different_settings_have_a_spread(tmp_path: Path) -> None:
         leave_run(tmp_path, value, seed=seed, learning_rate=rate)
         for seed, rate, value in ((0, 0.1, 0.5), (0, 0.01, 0.9), (1, 0.1, 0.5))
     ]
-    (row,) = compare_groups({"all runs": runs}, [], "test/accuracy").groups
+    (row,) = compare_settings(runs, [], "test/accuracy").groups
     assert np.isnan(row.mean.half_width)
     assert row.spread == pytest.approx(np.std([0.5, 0.9, 0.5], ddof=1))
 

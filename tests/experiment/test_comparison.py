@@ -66,21 +66,21 @@ FIVE = {
 
 def test_each_condition_gets_the_verdict_of_its_pairs() -> None:
     comparison = compared(FIVE, against="a")
-    assert {row.condition: row.verdict for row in comparison.rows} == {
+    assert {row.name: row.verdict for row in comparison.groups} == {
         "a": "reference",
         "b": "worse",
         "c": "equal",
         "d": "undecided",
     }
-    (b,) = (row for row in comparison.rows if row.condition == "b")
+    (b,) = (row for row in comparison.groups if row.name == "b")
     assert b.pairs is not None
     assert b.pairs.mean.mean == pytest.approx(-0.02)
-    assert b.means["test/accuracy"].mean == pytest.approx(0.881)
-    assert {row.verdict for row in compared(FIVE, against="b").rows if row.condition in "ac"} == {"better"}
+    assert b.mean.mean == pytest.approx(0.881)
+    assert {row.verdict for row in compared(FIVE, against="b").groups if row.name in "ac"} == {"better"}
 
 
 def test_p_values_are_corrected_for_the_number_of_conditions() -> None:
-    pairs = {row.condition: row for row in compared(FIVE, against="a").rows}
+    pairs = {row.name: row for row in compared(FIVE, against="a").groups}
     assert pairs["b"].pairs is not None
     assert pairs["b"].p == pytest.approx(3 * pairs["b"].pairs.p)
 
@@ -99,37 +99,37 @@ def test_a_smaller_loss_is_better() -> None:
         for name, loss in {"a": 0.3, "b": 0.2}.items()
     }
     of_loss = experiment(["a", "b"], against="a").model_copy(update={"metric": "test/loss"})
-    assert compare(of_loss, records).rows[1].verdict == "better"
+    assert compare(of_loss, records).groups[1].verdict == "better"
 
 
 def test_diverged_runs_count_as_guessing_and_are_said() -> None:
     comparison = compared({"a": runs(0.9, 0.91, 0.9), "b": runs(0.95, None, None)}, against="a")
-    assert comparison.rows[1].diverged == 2
-    assert comparison.rows[1].means["test/accuracy"].mean == pytest.approx((0.95 + 0.1 + 0.1) / 3)
+    assert comparison.groups[1].diverged == 2
+    assert comparison.groups[1].mean.mean == pytest.approx((0.95 + 0.1 + 0.1) / 3)
     assert any("Diverged: b 2 of 3" in line for line in caveats(comparison))
 
 
 def test_a_condition_of_diverged_runs_only_is_the_worst_and_not_absent() -> None:
     comparison = compared({"a": runs(0.9, 0.91, 0.9, 0.89), "b": runs(None, None, None, None)})
     assert comparison.reference == "a"
-    assert comparison.rows[1].verdict == "worse"
+    assert comparison.groups[1].verdict == "worse"
 
 
 def test_epochs_that_a_diverged_run_did_not_reach_count_as_guessing() -> None:
     diverged = made(0, 0.5, epochs=8, diverged=True)
-    means = compared({"a": [diverged]}).rows[0].means
-    assert means["curve/val/accuracy"].mean == pytest.approx((4 * 0.5 + 4 * 0.1) / 8)
+    mean = compared({"a": [diverged]}).mean("a", "curve/val/accuracy")
+    assert mean.mean == pytest.approx((4 * 0.5 + 4 * 0.1) / 8)
 
 
 def test_missing_runs_are_said_and_the_other_seeds_compared() -> None:
     comparison = compared({"a": runs(0.9, 0.91, 0.9), "b": [made(2, 0.8), made(0, 0.81)]}, against="a")
-    pairs = comparison.rows[1].pairs
+    pairs = comparison.groups[1].pairs
     assert pairs is not None
     assert pairs.differences == pytest.approx([-0.1, -0.09])
     assert any("not made: b 1" in line for line in caveats(comparison))
     none_at_all = compared({"a": runs(0.9, 0.91), "b": []}, claims=["a > b"])
     assert none_at_all.verdict == "undecided"
-    assert none_at_all.rows[1].missing == 2
+    assert none_at_all.missing(none_at_all.groups[1]) == 2
     assert found_in_words(none_at_all).endswith("test acc. %; without runs to compare: b")
     assert found_briefly(none_at_all).count(":") == 1
 
@@ -156,8 +156,8 @@ def test_being_equal_to_the_reference_needs_stronger_evidence_among_many() -> No
     """
     pair = {"a": runs(0.9, 0.9, 0.9, 0.9, 0.9), "b": runs(0.9018, 0.8982, 0.9009, 0.8991, 0.9)}
     others = {f"c{number}": runs(0.7 + number / 100, 0.9, 0.8, 0.95, 0.85) for number in range(12)}
-    assert compared(pair, against="a").rows[1].verdict == "equal"
-    assert compared({**pair, **others}, against="a").rows[1].verdict == "undecided"
+    assert compared(pair, against="a").groups[1].verdict == "equal"
+    assert compared({**pair, **others}, against="a").groups[1].verdict == "undecided"
 
 
 def test_what_was_found_names_everybody_with_the_difference() -> None:
@@ -184,7 +184,7 @@ def test_few_seeds_say_how_wide_their_intervals_are_and_how_many_more_to_run(see
     assert bool(said) == bool(expected)
     if seeds == 1:
         assert comparison.verdict == "undecided"
-        assert {row.verdict for row in comparison.rows} == {"reference", "undecided"}
+        assert {row.verdict for row in comparison.groups} == {"reference", "undecided"}
 
 
 def test_more_seeds_are_said_to_settle_what_they_would_settle() -> None:
@@ -212,9 +212,9 @@ def test_intervals_of_rounding_and_shared_runs_are_told_in_footnotes_and_only_wh
 
 def test_a_mean_over_epochs_is_rounded_less_than_one_of_them() -> None:
     """Four independent roundings to 1/1000: their mean has the standard deviation 1/1000 / sqrt(12 * 4)."""
-    rows = {row.condition: row for row in compared({"a": runs(0.9, 0.9), "b": runs(0.8, 0.8)}).rows}
-    assert rows["a"].means["best/val/accuracy"].std == pytest.approx(0.001 / math.sqrt(12))
-    assert rows["a"].means["curve/val/accuracy"].std == pytest.approx(0.001 / math.sqrt(48))
+    comparison = compared({"a": runs(0.9, 0.9), "b": runs(0.8, 0.8)})
+    assert comparison.mean("a", "best/val/accuracy").std == pytest.approx(0.001 / math.sqrt(12))
+    assert comparison.mean("a", "curve/val/accuracy").std == pytest.approx(0.001 / math.sqrt(48))
 
 
 def test_a_gap_is_told_with_what_it_is() -> None:
@@ -236,7 +236,7 @@ def test_an_expectation_for_other_data_is_said_to_be_that() -> None:
 
 def test_a_series_that_was_stopped_counts_what_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     comparison = compare(experiment(["a", "b"]), {"a": runs(0.9, 0.91), "b": runs(0.8)}, seeds=3)
-    assert [row.missing for row in comparison.rows] == [1, 2]
+    assert [comparison.missing(row) for row in comparison.groups] == [1, 2]
     present_summary("2 experiments", {"one": comparison, "two": "not begun"})
     printed = " ".join(capsys.readouterr().out.split())
     assert "(3 of 6 runs)" in printed

@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image
 
 from ffnn.backend.numba_cache import File
+from ffnn.comparison.measures import MEASURES
 from ffnn.csv_file import read_csv
 from ffnn.data import DATASETS
 from ffnn.data.idx import count_idx, read_idx
@@ -23,7 +24,6 @@ from ffnn.data.unpickle import array_of, unpickle
 from ffnn.diagnosis import Course, diagnose
 from ffnn.errors import FFNNError
 from ffnn.experiment.check import check_files
-from ffnn.experiment.measures import MEASURES
 from ffnn.lab.command_line import config_of, parse_settings
 from ffnn.lab.config import make_config, override
 from ffnn.locks import HolderFile

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from ffnn.experiment.statistics import Pairs, detectable, hedges_correction, holm, mean_of
+from ffnn.comparison.statistics import Pairs, detectable, hedges_correction, holm, mean_of
 
 # Student, "The probable error of a mean", Biometrika 6 (1908), section IX: extra hours of sleep of ten patients by two
 # soporifics. R's data set `sleep`; its t.test(paired = TRUE) prints t = -4.0621, df = 9, p-value = 0.002833.
