@@ -64,10 +64,11 @@ def sweep(
     with _wait_said(file):
         from ffnn.lab.command_line import parse_settings
         from ffnn.sweep.analysis import present
+        from ffnn.sweep.engine import Wish
         from ffnn.sweep.explain import explain
         from ffnn.sweep.plan import make_plan
         from ffnn.sweep.schema import read_sweep
-        from ffnn.sweep.session import Wish, make_sampler, open_sweep, run_sweep
+        from ffnn.sweep.session import make_sampler, open_sweep, run_sweep
 
         described, settings = read_sweep(file), parse_settings(ctx.args)
         wish = Wish(count, workers, seed, timeout, storage, resume, retry_failed, stack)
@@ -77,7 +78,7 @@ def sweep(
         lines, problems = explain(plan, make_sampler(plan))
         say("\n".join([*lines, *(f"problem: {problem}" for problem in problems)]))
         ctx.exit(2 if problems else 0)
-    from ffnn.sweep.patience import StorageAwayError
+    from ffnn.sweep.postgres import StorageAwayError
 
     plan, ledger = begun
     ctx.call_on_close(ledger.storage.close)

@@ -13,9 +13,11 @@ from ffnn.experiment.file import Experiment
 from ffnn.experiment.runs import Stopped
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
-from ffnn.sweep.analysis import edges_of, leave_files, ranked
+from ffnn.sweep.analysis import edges_of, leave_files
+from ffnn.sweep.engine import Wish
 from ffnn.sweep.schema import Sweep, read_sweep
-from ffnn.sweep.session import Wish, open_sweep, run_sweep
+from ffnn.sweep.session import open_sweep, run_sweep
+from ffnn.sweep.trials import ranked
 from ffnn.tracking import RunRecord, read_run
 from ffnn.words import count_of
 
@@ -95,7 +97,7 @@ def _search(
     plan, ledger = open_sweep(sweep, settings, wish)
     found = run_sweep(plan, ledger, wish, terminal=False)
     leave_files(found, plan, {})
-    best = ranked(found, plan)
+    best = ranked(found.values(), plan.metric)
     return (read_run(best[0].run) if best and best[0].run else None), edges_of(best, plan)
 
 

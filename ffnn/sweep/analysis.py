@@ -17,10 +17,9 @@ from ffnn.lab.config import BOOKKEEPING
 from ffnn.lab.offline import told_to_wandb
 from ffnn.sweep.distributions import Interval
 from ffnn.sweep.edges import ENOUGH, edges
-from ffnn.sweep.ledger import COUNTED, Trial
 from ffnn.sweep.live import short_settings
 from ffnn.sweep.plan import Plan
-from ffnn.sweep.samplers import usable
+from ffnn.sweep.trials import Trial, ranked
 from ffnn.tracking import dump_yaml, finite
 from ffnn.words import count_of
 
@@ -31,11 +30,6 @@ BEST = 10
 """Trials in the printed table."""
 ON_PAPER = 110
 """Letters of a line where there is no terminal that says how many it has."""
-
-
-def ranked(trials: Mapping[str, Trial], plan: Plan) -> list[Trial]:
-    """The trials with a result, best first; of equal ones the earlier."""
-    return sorted(usable(trials.values()), key=lambda trial: plan.metric.sign * (trial.best or 0.0))
 
 
 def importances(trials: Sequence[Trial], plan: Plan) -> dict[str, float]:
@@ -105,7 +99,7 @@ def write_best(trial: Trial, plan: Plan, path: Path) -> None:
 
 def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float], path: Path) -> None:
     """Write `sweep.json`: what a report cannot see in the trials, such as the metric's direction and importances."""
-    best = ranked(trials, plan)
+    best = ranked(trials.values(), plan.metric)
     about = {
         "file": str(plan.sweep.path),
         "description": f"{plan.sweep.file.method} search",
@@ -137,7 +131,7 @@ def leave_files(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, f
     places = {"trials": plan.own_folder / "trials.csv"}
     write_table(trials, plan, places["trials"])
     write_about(trials, plan, weights, plan.own_folder / "sweep.json")
-    best = ranked(trials, plan)
+    best = ranked(trials.values(), plan.metric)
     if best:
         places["best"] = plan.own_folder / "best.yaml"
         write_best(best[0], plan, places["best"])
@@ -156,9 +150,9 @@ def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, 
     """Draw what there is enough to draw of, and give the files."""
     from ffnn.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
 
-    found = [trial for trial in trials.values() if trial.best is not None and trial.status in COUNTED]
-    values = [trial.best for trial in found if trial.best is not None]
-    rows = [plan.space.values(trial.latents) for trial in found]
+    results = [trial for trial in trials.values() if trial.usable]
+    values = [trial.best for trial in results if trial.best is not None]
+    rows = [plan.space.values(trial.latents) for trial in results]
     axes = {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()}
     folder, label = plan.own_folder, plan.metric.name
     paths = [folder / "best_so_far.png"]
@@ -191,7 +185,7 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=max(console.width, ON_PAPER))
-    best = ranked(trials, plan)
+    best = ranked(trials.values(), plan.metric)
     weights = importances(best, plan)
     places: dict[str, Any] = dict(leave_files(trials, plan, weights))
     console.print(Text.assemble("\n", (plan.group, "bold"), f": {in_numbers(trials)}"))
@@ -212,8 +206,8 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
     if best:
         console.print(f"train it: ffnn train --config {shlex.quote(str(places['best']))}", soft_wrap=True)
         console.print(f"report:   ffnn report {shlex.quote(str(plan.folder))}", soft_wrap=True)
-    if told := told_to_wandb(plan.folder, "*"):
-        console.print(f"W&B      {told}", soft_wrap=True)
+    if line := told_to_wandb(plan.folder, "*"):
+        console.print(f"W&B      {line}", soft_wrap=True)
 
 
 def _table(best: Sequence[Trial], plan: Plan) -> "Table":

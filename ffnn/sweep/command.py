@@ -20,7 +20,7 @@ from ffnn.sweep.schema import Sweep
 from ffnn.tracking import load_yaml
 
 ENVIRONMENT_VARIABLE = re.compile(r"\$\{envvar:([A-Z0-9_]*)\}")
-STACK = "ffnn.sweep.stack_process"
+STACK = "ffnn.sweep.stacks"
 """The program of a stack of trials."""
 MACRO = re.compile(r"\$\{(\w+)\}")
 

@@ -5,11 +5,10 @@ one of them costs that one.
 """
 
 import itertools
-import json
 import select
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ffnn.backend.threads import usable_cores
@@ -17,17 +16,28 @@ from ffnn.errors import FFNNError
 from ffnn.files import storing
 from ffnn.lab.stacked import stack_key
 from ffnn.lab.termination import NOT_AMONG_THE_BEST
-from ffnn.sweep import ledger as words
 from ffnn.sweep.command import words_of_train
-from ffnn.sweep.forkserver import ForkServer
+from ffnn.sweep.guard import Fork
 from ffnn.sweep.hyperband import bands, stops
-from ffnn.sweep.ledger import Ledger, Outcome, Proposal, Trial, as_if_running
+from ffnn.sweep.ledger import Ledger
+from ffnn.sweep.live import View
 from ffnn.sweep.plan import Plan
-from ffnn.sweep.process import TrialProcess, environment
-from ffnn.sweep.samplers import Sampler, usable
-from ffnn.sweep.stacked_trials import Request, StackedTrial, start_stack
-from ffnn.sweep.watch import RunWatch, finished_run, mark_unfinished_runs
-from ffnn.tracking import dump_yaml
+from ffnn.sweep.samplers import Sampler
+from ffnn.sweep.trials import (
+    COUNTED,
+    FAILED,
+    GIVEN_BACK,
+    HUNG,
+    INTERRUPTED,
+    KILLED,
+    PRUNED,
+    RUNNING,
+    Outcome,
+    Proposal,
+    Trial,
+)
+from ffnn.sweep.watch import mark_unfinished_runs
+from ffnn.sweep.worker import DIED, Worker, left_behind, start_workers
 
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 2.0
@@ -35,57 +45,48 @@ LOOK_SECONDS = 2.0
 SHOW_SECONDS = 0.5
 GRACE_SECONDS = 20.0
 """From asking a trial to end until it is killed; W&B's agent waits 30 s."""
-DIED = "the sweep that ran it was killed"
 HOPELESS = 5
 """So many failures before the first success end a sweep: something is wrong with all of them."""
 
 
-@dataclass
-class Worker:
-    """A trial under way in this process.
+@dataclass(frozen=True)
+class Wish:
+    """What the command line asks for, beside the file and the settings.
 
     Attributes
     ----------
-    place : int
-        Of its process among those of this sweep; trials of a stack share theirs.
-    company : int
-        Trials in its process when it was started.
-    ending : Outcome or None
-        Why it was asked to end.
-    kill_at : float
-        When it is killed if it has not ended.
+    count, seed : int, optional
+    workers : int >= 1
+        Processes at a time.
+    timeout : float, optional
+        Seconds after which a trial counts as hanging.
+    storage : str, optional
+    resume, retry_failed : bool
+    stack : int >= 1
+        Trials that one process trains as one stack, where their networks have one shape.
+    join : bool
+        Take part in what another process may have begun a moment ago.
     """
 
-    trial: Trial
-    process: TrialProcess | StackedTrial
-    place: int
-    watch: RunWatch
-    epochs: int
-    company: int = 1
-    began: float = field(default_factory=time.monotonic)
-    ending: Outcome | None = None
-    kill_at: float = float("inf")
+    count: int | None = None
+    workers: int = 1
+    seed: int | None = None
+    timeout: float | None = None
+    storage: str | None = None
+    resume: bool = False
+    retry_failed: bool = False
+    stack: int = 1
+    join: bool = False
 
     @property
-    def seconds(self) -> float:
-        """Since it was started."""
-        return time.monotonic() - self.began
+    def goes_on(self) -> bool:
+        """Whether a sweep that is there may be continued."""
+        return self.resume or self.retry_failed
 
-    def end(self, outcome: Outcome, grace: float) -> None:
-        """Ask it to end, once."""
-        if self.ending is None:
-            self.ending = outcome
-            self.kill_at = time.monotonic() + grace
-            self.process.interrupt()
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What a person watching wants to know."""
-
-    trials: dict[str, Trial]
-    workers: list[Worker]
-    size: int | None
+    @property
+    def redo(self) -> tuple[str, ...]:
+        """Statuses that a trial may have had before now and is run again for."""
+        return (*((KILLED,) if self.goes_on else ()), *((FAILED, HUNG) if self.retry_failed else ()))
 
 
 class Engine:
@@ -96,45 +97,24 @@ class Engine:
     plan : Plan
     ledger : Ledger
     sampler : Sampler
-    workers : int >= 1
-        Processes at a time.
-    timeout : float, optional
-        Seconds after which a trial counts as hanging.
-    redo : collection of str
-        Statuses that a trial may have had before now and is run again for.
-    show : callable
-        Given the situation after every look.
-    tell : callable
-        Given a trial when it has ended, and before it its number, from 1, in the order in which trials were begun.
-    server : ForkServer, optional
+    wish : Wish
+    view : View
+        Shown the trials after every look, and told of each that has ended.
+    fork : Fork, optional
         Starts trials faster.
-    stack : int >= 1
-        Trials that one process trains as one stack, where their networks have one shape.
     """
 
     def __init__(
-        self,
-        plan: Plan,
-        ledger: Ledger,
-        sampler: Sampler,
-        workers: int,
-        timeout: float | None,
-        redo: Collection[str],
-        show: Callable[[Situation], None],
-        tell: Callable[[int, Trial], None],
-        server: ForkServer | None = None,
-        stack: int = 1,
+        self, plan: Plan, ledger: Ledger, sampler: Sampler, wish: Wish, view: View, fork: Fork | None = None
     ) -> None:
-        self.plan, self.ledger, self.sampler = plan, ledger, sampler
-        self.count, self.timeout, self.show, self.tell = workers, timeout, show, tell
-        self._server, self._stack = server, stack
+        self.plan, self.ledger, self.sampler, self.wish, self.view = plan, ledger, sampler, wish, view
+        self._fork = fork
         self._places = itertools.count()
-        self._redo_statuses = tuple(redo)
         self._workers: list[Worker] = []
         self._looked = self._shown = float("-inf")
         self._failed: set[int] = set()
         self._successes = 0
-        self._threads = max(1, usable_cores() // workers)
+        self._threads = max(1, usable_cores() // wish.workers)
 
     def run(self) -> None:
         """Work until the sweep is over, for everybody.
@@ -151,12 +131,12 @@ class Engine:
             folder.mkdir(parents=True, exist_ok=True)
         self.ledger.owners.beat()
         self._look()
-        self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self._redo_statuses}
+        self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self.wish.redo}
         try:
             while self._step():
                 self._pause()
         except KeyboardInterrupt:
-            self._end_all(Outcome(words.INTERRUPTED, "Ctrl-C"))
+            self._end_all(Outcome(INTERRUPTED, "Ctrl-C"))
             raise
         finally:
             for worker in self._workers:
@@ -167,17 +147,20 @@ class Engine:
         for worker in list(self._workers):
             self._attend(worker)
         if len(self._failed) >= HOPELESS and not self._successes:
-            self._end_all(Outcome(words.INTERRUPTED, "the sweep gave up"))
+            self._end_all(Outcome(INTERRUPTED, "the sweep gave up"))
             raise FFNNError(
                 f"the first {len(self._failed)} trials failed, so the sweep ends here; what they printed is in "
                 f"{self.plan.own_folder / 'trials'}/*.log, the last: {self._last_reason}"
             )
-        while len({worker.place for worker in self._workers}) < self.count and (trials := self._next_together()):
-            self._workers += self._start(trials)
+        while len({worker.place for worker in self._workers}) < self.wish.workers:
+            trials = self._next_together()
+            if not trials:
+                break
+            self._workers += start_workers(trials, self.plan, next(self._places), self._threads, self._fork)
         if time.monotonic() - self._shown >= SHOW_SECONDS:
             self._shown = time.monotonic()
-            self.show(Situation(self.ledger.trials(), list(self._workers), self.plan.size))
-        return bool(self._workers) or self._others_at_work()
+            self.view.show(self.ledger.trials(), self._workers)
+        return bool(self._workers) or any(trial.status == RUNNING for trial in self.ledger.trials().values())
 
     # -- what to run -----------------------------------------------------------------------------
 
@@ -188,7 +171,7 @@ class Engine:
         if first is None:
             return []
         together, key = [first], self._stack_key(first.arguments)
-        while key and len(together) < self._stack and len(passed) < self._stack:
+        while key and len(together) < self.wish.stack and len(passed) < self.wish.stack:
             before = len(passed)
             following = self._next(passed, key)
             if following:
@@ -198,7 +181,7 @@ class Engine:
         return together
 
     def _stack_key(self, arguments: Mapping[str, Any]) -> str | None:
-        if self._stack == 1 or words_of_train(self.plan.argv(arguments)) is None:
+        if self.wish.stack == 1 or words_of_train(self.plan.argv(arguments)) is None:
             return None
         try:
             return stack_key(self.plan.config(arguments))
@@ -210,22 +193,23 @@ class Engine:
         self._look()
         while True:
             trials = {**self.ledger.trials(), **passed}
-            if any(self.plan.metric.reached(trial.best) for trial in usable(trials.values())):
+            if any(self.plan.metric.reached(trial.best) for trial in trials.values() if trial.usable):
                 return None
             proposal = self._given_back(trials) or self._new(trials)
             if proposal is None:
                 return None
             if key and self._stack_key(proposal.arguments) != key:
-                passed[proposal.key] = as_if_running(proposal)
+                # To the searcher, which is to propose something else, it is under way.
+                passed[proposal.key] = Trial(
+                    proposal.key, proposal.latents, proposal.arguments, proposal.dimensions, RUNNING
+                )
                 return None
             if claimed := self.ledger.claim(proposal, self.plan.limit, self._redo):
                 return claimed
 
-    def _given_back(self, trials: dict[str, Trial]) -> Proposal | None:
-        for trial in trials.values():
-            if trial.status in words.GIVEN_BACK or trial.id in self._redo:
-                return Proposal(trial.key, trial.latents, trial.arguments, trial.dimensions)
-        return None
+    def _given_back(self, trials: dict[str, Trial]) -> Trial | None:
+        again = (trial for trial in trials.values() if trial.status in GIVEN_BACK or trial.id in self._redo)
+        return next(again, None)
 
     def _new(self, trials: dict[str, Trial]) -> Proposal | None:
         if self.plan.limit is not None and len(trials) >= self.plan.limit:
@@ -236,69 +220,23 @@ class Engine:
         """End or give back what dead owners left behind."""
         if time.monotonic() - self._looked >= LOOK_SECONDS:
             self._looked = time.monotonic()
-            for trial in self.ledger.reap(self._left_behind):
+            for trial in self.ledger.reap(lambda trial: left_behind(trial, self.plan)):
                 mark_unfinished_runs(self.plan.folder, self.plan.argv(trial.arguments, trial.key), DIED)
-
-    def _left_behind(self, trial: Trial) -> Outcome:
-        argv = self.plan.argv(trial.arguments, trial.key)
-        watch = finished_run(self.plan.folder, argv, self.plan.metric.name)
-        if watch is None:
-            return Outcome(words.LOST, DIED)
-        summary = watch.summary()
-        status = words.DIVERGED if summary["status"] == "diverged" else words.FINISHED
-        seconds = float(summary.get("time/total_seconds", 0.0))
-        return self._read_outcome(watch, status, str(summary.get("reason") or ""), seconds)
-
-    def _others_at_work(self) -> bool:
-        trials = self.ledger.trials().values()
-        return any(trial.status == words.RUNNING for trial in trials)
 
     # -- running it ------------------------------------------------------------------------------
 
-    def _start(self, trials: Sequence[Trial]) -> list[Worker]:
-        """Start a process for a trial, or one for several."""
-        plan, place = self.plan, next(self._places)
-        files = [plan.parameters_file(trial.key) for trial in trials]
-        argvs = [plan.argv(trial.arguments, trial.key) for trial in trials]
-        for trial, file in zip(trials, files, strict=True):
-            with storing(file):
-                file.write_text(json.dumps(plan.given(trial.arguments)), encoding="utf-8")
-            described = file.with_suffix(".yaml")  # as W&B's agent writes it
-            with storing(described), described.open("w", encoding="utf-8") as stream:
-                dump_yaml({"wandb_version": 1, **{k: {"value": v} for k, v in trial.arguments.items()}}, stream)
-        watches = [RunWatch(plan.folder, argv, plan.metric.name) for argv in argvs]
-        if len(trials) == 1:
-            environ = environment(self._threads, files[0].with_suffix(".yaml"))
-            processes: Sequence[TrialProcess | StackedTrial] = [
-                TrialProcess(argvs[0], environ, files[0].with_suffix(".log"), self._server)
-            ]
-        else:
-            requests = [Request.beside(file, argv) for file, argv in zip(files, argvs, strict=True)]
-            file = files[0].with_name(f"stack-{trials[0].key}.json")
-            processes = start_stack(requests, environment(self._threads), file, self._server)
-        return [
-            Worker(trial, process, place, watch, self._epochs(trial), len(trials))
-            for trial, process, watch in zip(trials, processes, watches, strict=True)
-        ]
-
-    def _epochs(self, trial: Trial) -> int:
-        try:
-            return self.plan.config(trial.arguments).epochs
-        except FFNNError:
-            return 0  # the trial will say the same, and fail
-
     def _attend(self, worker: Worker) -> None:
-        found = worker.watch.path is None and worker.watch.find() is not None
-        if found:
+        if worker.watch.path is None and worker.watch.find() is not None:
             self.ledger.note_run(worker.trial, str(worker.watch.path))
         code = worker.process.poll()
         new = worker.watch.follow()
         if new:
-            self._report(worker, new)
+            self._report(worker, len(new))
+        limit = float("inf") if self.wish.timeout is None else self.wish.timeout * worker.company
         if code is not None:
             self._finish(worker, code)
-        elif self.timeout is not None and worker.seconds > self.timeout * worker.company:
-            worker.end(Outcome(words.HUNG, f"after {self.timeout * worker.company:g} s"), GRACE_SECONDS / 4)
+        elif worker.seconds > limit:
+            worker.end(Outcome(HUNG, f"after {limit:g} s"), GRACE_SECONDS / 4)
         if time.monotonic() > worker.kill_at and not self._shared(worker):
             worker.process.kill()
 
@@ -306,63 +244,30 @@ class Engine:
         """Whether trials that nobody wants to end run in the same process."""
         return any(other.place == worker.place and not other.ending for other in self._workers)
 
-    def _report(self, worker: Worker, new: list[float]) -> None:
-        """Tell the others what they need, and no more: in a shared storage every value has its price."""
-        rule, own = self.plan.sweep.file.early_terminate, worker.watch.values
-        looks = set(bands(rule, len(own))) if rule else set()
+    def _report(self, worker: Worker, new: int) -> None:
+        """Tell the others what they need of so many new values, and no more: in a shared storage each has its price."""
+        rule, values = self.plan.sweep.file.early_terminate, worker.watch.values
+        looks = set(bands(rule, len(values))) if rule else set()
         if rule and looks and not worker.ending:
             others = [trial.history for trial in self.ledger.trials().values() if trial.key != worker.trial.key]
-            band = stops(rule, self.plan.metric.sign, own, [*others, dict(enumerate(own, start=1))])
+            band = stops(rule, self.plan.metric.sign, values, [*others, dict(enumerate(values, start=1))])
             if band is not None:
-                reason = f"at epoch {band}: {NOT_AMONG_THE_BEST}{rule.eta:g}"
-                worker.end(Outcome(words.PRUNED, reason), GRACE_SECONDS)
-        first = len(own) - len(new) + 1
+                worker.end(Outcome(PRUNED, f"at epoch {band}: {NOT_AMONG_THE_BEST}{rule.eta:g}"), GRACE_SECONDS)
         if self.plan.metric.impute_while_running not in ("false", False):
-            looks |= {len(own)}
-        for step in sorted(step for step in looks if step >= first):
-            self.ledger.report(worker.trial, step, own[step - 1])
+            looks |= {len(values)}
+        for step in sorted(step for step in looks if step > len(values) - new):
+            self.ledger.report(worker.trial, step, values[step - 1])
 
     def _finish(self, worker: Worker, code: int) -> None:
         self._workers.remove(worker)
-        outcome = self._outcome(worker, code)
+        outcome = worker.outcome(code, self.plan.metric)
         self.ledger.end(worker.trial, outcome)
-        if outcome.status in (words.FAILED, words.HUNG):
+        if outcome.status in (FAILED, HUNG):
             self._failed.add(worker.place)  # what fails together fails once
-        self._successes += outcome.status in words.COUNTED
+        self._successes += outcome.status in COUNTED
         self._last_reason = outcome.reason
         trials = self.ledger.trials()
-        number = list(trials).index(worker.trial.key) + 1
-        self.tell(number, trials[worker.trial.key])
-
-    def _outcome(self, worker: Worker, code: int) -> Outcome:
-        watch = worker.watch
-        summary = watch.summary()
-        status, reason = self._status(worker, code, str(summary.get("status", "")), str(summary.get("reason") or ""))
-        if status not in (words.FINISHED, words.DIVERGED):
-            watch.mark("failed" if status in (words.FAILED, words.HUNG, words.KILLED) else "stopped", reason)
-        return self._read_outcome(watch, status, reason, worker.seconds)
-
-    def _read_outcome(self, watch: RunWatch, status: str, reason: str, seconds: float) -> Outcome:
-        values, single = watch.values, watch.value_of_summary()
-        return Outcome(
-            status=status,
-            reason=reason,
-            best=self.plan.metric.best(values) if values else single,
-            latest=values[-1] if values else single,
-            run=str(watch.path) if watch.path else None,
-            seconds=seconds,
-        )
-
-    def _status(self, worker: Worker, code: int, status: str, reason: str) -> tuple[str, str]:
-        if code == 0 and status in ("finished", "diverged"):  # it was faster than whoever asked it to end
-            return (words.DIVERGED if status == "diverged" else words.FINISHED), reason
-        if worker.ending:
-            return worker.ending.status, worker.ending.reason
-        if code < 0:
-            return words.KILLED, f"by signal {-code}"
-        if status == "stopped":
-            return words.KILLED, reason or "interrupted from outside"
-        return words.FAILED, f"exit code {code}: {worker.process.last_words()}"
+        self.view.tell(list(trials).index(worker.trial.key) + 1, trials[worker.trial.key])
 
     def _end_all(self, outcome: Outcome) -> None:
         for worker in self._workers:

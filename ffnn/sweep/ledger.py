@@ -1,121 +1,28 @@
 """The ledger of a sweep: which trials there are, who runs them and how they ended, shared by all who work on it.
 
-It is kept as an Optuna study. A trial is known by the hash of its config; every attempt at it is one Optuna
-trial, so a trial run again after a crash keeps its name and its history.
+It is kept as an Optuna study. Every attempt at a trial is one Optuna trial, so that a trial run again after a crash
+keeps its name and its history.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Json, ValidationError
 
 from ffnn.errors import FFNNError
-from ffnn.sweep.distribution import Latent
 from ffnn.sweep.owners import RECORD, Owners
 from ffnn.sweep.storage import Storage
+from ffnn.sweep.trials import DIVERGED, FINISHED, GIVEN_BACK, LOST, PRUNED, RUNNING, Outcome, Proposal, Trial
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
-
-RUNNING, FINISHED, DIVERGED, PRUNED = "running", "finished", "diverged", "stopped by hyperband"
-FAILED, HUNG, KILLED, INTERRUPTED, LOST = "failed", "timed out", "killed", "interrupted", "lost"
-GIVEN_BACK = (INTERRUPTED, LOST)
-"""Not the trial's own doing: it is run again by whoever comes next."""
-COUNTED = (FINISHED, DIVERGED, PRUNED)
-"""The trial went its way: its best value is a result."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A trial that could be run: its point, what it would receive, and its name."""
-
-    key: str
-    latents: Mapping[str, Latent]
-    arguments: Mapping[str, Any]
-    dimensions: Mapping[str, "BaseDistribution"]
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One attempt at a trial, as the ledger has it.
-
-    Attributes
-    ----------
-    id, number : int
-        Optuna's; the number counts attempts.
-    key : str
-        Hash of the config.
-    latents, arguments, dimensions : dict
-    status : str
-        One of the words above.
-    reason : str
-    owner : str
-    history : dict
-        The metric's value at each iteration that was reported, in order.
-    best, latest : float or None
-        Of the metric, once it is over.
-    run : str or None
-        Its run directory.
-    seconds : float
-    """
-
-    id: int
-    number: int
-    key: str
-    latents: dict[str, Latent]
-    arguments: dict[str, Any]
-    dimensions: dict[str, "BaseDistribution"]
-    status: str
-    reason: str
-    owner: str
-    history: dict[int, float]
-    best: float | None
-    latest: float | None
-    run: str | None
-    seconds: float
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come of it without being asked for."""
-        return self.status not in (RUNNING, *GIVEN_BACK)
-
-
-def as_if_running(proposal: Proposal) -> Trial:
-    """An attempt at a proposal that nobody has claimed, for a searcher that is to propose something else."""
-    return Trial(
-        id=-1, number=-1, key=proposal.key, latents=dict(proposal.latents), arguments=dict(proposal.arguments),
-        dimensions=dict(proposal.dimensions), status=RUNNING, reason="", owner="", history={}, best=None, latest=None,
-        run=None, seconds=0.0,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How an attempt ended."""
-
-    status: str
-    reason: str = ""
-    best: float | None = None
-    latest: float | None = None
-    run: str | None = None
-    seconds: float = 0.0
 
 
 class Ledger:
-    """The trials of one sweep in a storage.
-
-    Parameters
-    ----------
-    storage : Storage
-    name : str
-        Of the sweep; one storage can hold several.
-    maximize : bool
-    """
+    """The trials of one sweep, by its name, in a storage, which can hold several."""
 
     def __init__(self, storage: Storage, name: str, maximize: bool) -> None:
         from optuna.exceptions import DuplicatedStudyError
@@ -137,12 +44,12 @@ class Ledger:
 
     def plan(self) -> dict[str, Any] | None:
         """The record of the plan that the sweep began with; None before it has one."""
-        there = self._attributes().get("plan")
-        if there is None:
+        record = self._attributes().get("plan")
+        if record is None:
             return None
         with self._read("the plan of the sweep"):
-            _Beginning.model_validate_json(there)
-            return dict(json.loads(there))
+            _Beginning.model_validate_json(record)
+            return dict(json.loads(record))
 
     def begin(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         """Begin with this plan, unless another process was faster; the plan that holds."""
@@ -157,9 +64,9 @@ class Ledger:
 
     def attempts(self) -> list[Trial]:
         """Every attempt, in the order they were begun."""
-        found = self.storage.patiently(lambda: self._optuna.get_all_trials(self._study, deepcopy=False))
+        attempts = self.storage.patiently(lambda: self._optuna.get_all_trials(self._study, deepcopy=False))
         with self._read("trials of a sweep"):
-            return [_trial(frozen) for frozen in found]
+            return [_trial(frozen) for frozen in attempts]
 
     def trials(self) -> dict[str, Trial]:
         """The latest attempt at each trial, by its key, in the order the trials were first begun."""
@@ -168,13 +75,8 @@ class Ledger:
     def claim(self, proposal: Proposal, limit: int | None, redo: Collection[int] = ()) -> Trial | None:
         """Take a trial for this process to run, or None if it is no longer to be had.
 
-        Parameters
-        ----------
-        proposal : Proposal
-        limit : int, optional
-            Trials of the sweep in all.
-        redo : collection of int
-            Attempts, by id, after which the trial may be run again though it is over.
+        `limit` is how many trials the sweep has in all; after attempts of an id in `redo` a trial may be run again
+        though it is over.
         """
         self.owners.beat()
         claimed = self.storage.patiently(lambda: self._claim(proposal, limit, redo))
@@ -185,12 +87,12 @@ class Ledger:
     def _claim(self, proposal: Proposal, limit: int | None, redo: Collection[int]) -> Trial | None:
         with self.storage.locked():
             trials = self.trials()
-            there = trials.get(proposal.key)
-            if there is None and limit is not None and len(trials) >= limit:
+            last = trials.get(proposal.key)
+            if last is None and limit is not None and len(trials) >= limit:
                 return None
-            if there and there.status == RUNNING and there.owner == self.owners.id and there.id not in self._claimed:
-                return there  # the storage went away between taking it and saying so
-            if there is not None and there.status not in GIVEN_BACK and there.id not in redo:
+            if last and last.status == RUNNING and last.owner == self.owners.id and last.id not in self._claimed:
+                return last  # the storage went away between taking it and saying so
+            if last is not None and last.status not in GIVEN_BACK and last.id not in redo:
                 return None
             identity = self._optuna.create_new_trial(self._study, self._template(proposal))
             return _trial(self._optuna.get_trial(identity))
@@ -218,16 +120,11 @@ class Ledger:
         if outcome.best is None:
             state = TrialState.FAIL
         values = [outcome.best] if outcome.best is not None and state != TrialState.FAIL else None
-        record = {
-            "reason": outcome.reason, "best": outcome.best, "latest": outcome.latest, "seconds": outcome.seconds,
-            "status": outcome.status,
-        }  # fmt: skip
+        names = [*(["run"] if outcome.run is not None else []), "reason", "best", "latest", "seconds", "status"]
 
         def write() -> None:
-            if outcome.run is not None:
-                self._optuna.set_trial_user_attr(trial.id, "run", outcome.run)
-            for name, value in record.items():
-                self._optuna.set_trial_user_attr(trial.id, name, value)
+            for name in names:
+                self._optuna.set_trial_user_attr(trial.id, name, getattr(outcome, name))
             self._optuna.set_trial_state_values(trial.id, state, values)
 
         return self._attempt(write)
@@ -263,14 +160,15 @@ class Ledger:
         )
 
     def _read_owners(self) -> dict[str, Any]:
-        attributes = self._attributes()
-        return {
-            name.removeprefix("owner "): value
-            for name, value in attributes.items()
+        owners = {
+            name.removeprefix("owner "): record
+            for name, record in self._attributes().items()
             if name.startswith("owner ")
-            and isinstance(value, dict)
-            and value.keys() >= RECORD
-            and isinstance(value["pid"], int)
+        }
+        return {
+            owner: record
+            for owner, record in owners.items()
+            if isinstance(record, dict) and record.keys() >= RECORD and isinstance(record["pid"], int)
         }
 
     @contextmanager
@@ -315,21 +213,8 @@ class _Beginning(BaseModel, extra="allow"):
 
 
 def _trial(frozen: "FrozenTrial") -> Trial:
-    record = _Record.model_validate(frozen.user_attrs)
-    running = not frozen.state.is_finished()
-    return Trial(
-        id=frozen._trial_id,
-        number=frozen.number,
-        key=record.key,
-        latents=dict(frozen.params),
-        arguments=record.arguments,
-        dimensions=dict(frozen.distributions),
-        status=RUNNING if running else record.status,
-        reason=record.reason,
-        owner=record.owner,
-        history=dict(sorted(frozen.intermediate_values.items())),
-        best=None if running else record.best,
-        latest=None if running else record.latest,
-        run=record.run,
-        seconds=record.seconds,
-    )
+    record = dict(_Record.model_validate(frozen.user_attrs))
+    if not frozen.state.is_finished():
+        record |= {"status": RUNNING, "best": None, "latest": None}
+    history = dict(sorted(frozen.intermediate_values.items()))
+    return Trial(id=frozen._trial_id, latents=frozen.params, dimensions=frozen.distributions, history=history, **record)

@@ -1,16 +1,14 @@
 """What a person sees while a sweep runs: a table that keeps itself up to date, or a line a trial elsewhere."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ffnn.lab.offline import delivery_of
-from ffnn.sweep import ledger as words
-from ffnn.sweep.engine import Situation, Worker
-from ffnn.sweep.ledger import Trial
 from ffnn.sweep.plan import Plan
-from ffnn.sweep.samplers import usable
+from ffnn.sweep.trials import FINISHED, Trial, ranked
+from ffnn.sweep.worker import Worker
 from ffnn.terminal import say
 from ffnn.tracking import Delivery
 from ffnn.words import count_of
@@ -29,23 +27,30 @@ LEFT_OVER = 1
 """Lines of the terminal that stay free, or the table would scroll."""
 
 
-class Lines:
-    """A line when a trial has ended; for logs and pipes."""
+class View:
+    """What a person is shown of a sweep; by itself nothing."""
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
 
-    def __enter__(self) -> "Lines":
+    def __enter__(self) -> "View":
         return self
 
     def __exit__(self, *exception: object) -> None:
-        """Nothing to put away."""
+        """Put it away."""
 
-    def show(self, situation: Situation) -> None:
-        """Nothing to keep up to date."""
+    def show(self, trials: Mapping[str, Trial], workers: Sequence[Worker]) -> None:
+        """Keep it up to date."""
 
     def tell(self, number: int, trial: Trial) -> None:
-        """Print how a trial ended; its number is that of its row in trials.csv."""
+        """A trial has ended; its number is that of its row in trials.csv."""
+
+
+class Lines(View):
+    """A line when a trial has ended; for logs and pipes."""
+
+    def tell(self, number: int, trial: Trial) -> None:
+        """Print how it ended."""
         size = self.plan.size
         place = f"[{number}/{size}]" if size else f"[{number}]"
         delivery = _delivery(trial)
@@ -53,7 +58,7 @@ class Lines:
         say(f"{place} {trial.key} {describe(trial, self.plan)}{remark}", err=True)
 
 
-class Table:
+class Table(View):
     """A live table: first the trials under way, then the best one and the latest, as many as the terminal has room."""
 
     def __init__(self, plan: Plan, console: "Console | None" = None) -> None:
@@ -61,7 +66,8 @@ class Table:
 
         from ffnn.console import Console
 
-        self.plan, self._began, self._finished = plan, time.monotonic(), 0
+        super().__init__(plan)
+        self._began, self._finished = time.monotonic(), 0
         self._lacking: dict[str, str] = {}
         self._console = console or Console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -80,11 +86,11 @@ class Table:
         if delivery and not delivery.whole:
             self._lacking[trial.key] = f", W&B {delivery.state}"
 
-    def show(self, situation: Situation) -> None:
+    def show(self, trials: Mapping[str, Trial], workers: Sequence[Worker]) -> None:
         """Draw the table anew."""
-        self._live.update(self.draw(situation), refresh=True)
+        self._live.update(self.draw(trials, workers), refresh=True)
 
-    def draw(self, situation: Situation) -> "Group":
+    def draw(self, trials: Mapping[str, Trial], workers: Sequence[Worker]) -> "Group":
         """The title, a line for each trial there is room for, and how many more there are."""
         from rich import box
         from rich.console import Group
@@ -92,13 +98,17 @@ class Table:
         from rich.text import Text
 
         table = RichTable(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, expand=True)
-        for heading in ("trial", "status", "epoch", self._heading(), "seconds"):
+        # The metric's name where there is room for it; the title says it anyway.
+        metric = self.plan.metric.name if self._console.size.width > WIDE else "metric"
+        for heading in ("trial", "status", "epoch", metric, "seconds"):
             justify: Literal["left", "right"] = "left" if heading in ("trial", "status") else "right"
             table.add_column(heading, justify=justify, no_wrap=True)
         table.add_column("settings", no_wrap=True, overflow="ellipsis", ratio=1)
         room = max(1, self._console.size.height - FRAME - LEFT_OVER)
-        running = [self._running(worker) for worker in situation.workers]
-        over = self._over(situation)
+        running = [self._running(worker) for worker in workers]
+        best = next(iter(ranked(trials.values(), self.plan.metric)), None)
+        over = [trial for trial in trials.values() if trial.over][::-1]
+        over = over if best is None else [best, *(trial for trial in over if trial.key != best.key)]
         finished = [self._ended(trial) for trial in over]
         for cells in running[:room]:
             table.add_row(*map(Text, cells), style="bold")
@@ -106,12 +116,8 @@ class Table:
             table.add_row(*map(Text, cells), style="green" if number == 0 and over[0].best is not None else "")
         left = {"running": len(running) - room, "finished": len(finished) - max(0, room - len(running))}
         more = ", ".join(f"{count} {what}" for what, count in left.items() if count > 0)
-        title = Text(self._title(situation), no_wrap=True, overflow="ellipsis", style="italic")
+        title = Text(self._title(len(over), best), no_wrap=True, overflow="ellipsis", style="italic")
         return Group(title, table, *([Text(f"and {more} more", style="dim", no_wrap=True)] if more else []))
-
-    def _heading(self) -> str:
-        """The metric's name where there is room for it; the title says it anyway."""
-        return self.plan.metric.name if self._console.size.width > WIDE else "metric"
 
     def _running(self, worker: Worker) -> tuple[str, ...]:
         values = worker.watch.values
@@ -125,44 +131,27 @@ class Table:
         status += self._lacking.get(trial.key, "")
         return trial.key, status, "", shown, f"{trial.seconds:.1f}", short_settings(trial)
 
-    def _over(self, situation: Situation) -> list[Trial]:
-        """What has ended, the best one first, then the latest."""
-        over = [trial for trial in situation.trials.values() if trial.over][::-1]
-        best = self._best(situation)
-        return over if best is None else [best, *(trial for trial in over if trial.key != best.key)]
-
-    def _best(self, situation: Situation) -> Trial | None:
-        found = usable(situation.trials.values())
-        return min(found, key=lambda trial: self.plan.metric.sign * (trial.best or 0), default=None)
-
-    def _title(self, situation: Situation) -> str:
-        over = sum(trial.over for trial in situation.trials.values())
-        size = situation.size
+    def _title(self, over: int, best: Trial | None) -> str:
+        size, name = self.plan.size, self.plan.metric.name
         parts = [f"{self.plan.group}: {over} of {count_of(size, 'trial')}" if size else count_of(over, "trial")]
-        if self._finished and situation.size:
-            left = (time.monotonic() - self._began) / self._finished * max(0, situation.size - over)
-            parts.append(f"{_duration(left)} left")
-        best = self._best(situation)
+        if self._finished and size:
+            seconds = (time.monotonic() - self._began) / self._finished * max(0, size - over)
+            parts.append(f"{_duration(seconds)} left")
         if best:
-            name = self.plan.metric.name
             parts.append(f"{'' if name.startswith('best/') else 'best '}{name} {best.best:.4f} ({best.key})")
         return "; ".join(parts)
 
 
 def short_settings(trial: Trial) -> str:
-    """The searched settings of a trial in short.
-
-    Such as "learning_rate=0.00123 optimizer=adam".
-    """
-    names = trial.latents
+    """The searched settings of a trial in short, such as "learning_rate=0.00123 optimizer=adam"."""
     flat = _flatten(trial.arguments)
-    return " ".join(f"{name}={_short(flat.get(name))}" for name in names)
+    return " ".join(f"{name}={_short(flat.get(name))}" for name in trial.latents)
 
 
 def describe(trial: Trial, plan: Plan) -> str:
     """How a trial ended, in a line."""
     value = "" if trial.best is None else f", {plan.metric.name} {trial.best:.4f}"
-    reason = f" ({trial.reason})" if trial.reason and trial.status != words.FINISHED else ""
+    reason = f" ({trial.reason})" if trial.reason and trial.status != FINISHED else ""
     return f"{short_settings(trial)}: {trial.status}{reason}{value}, {trial.seconds:.1f} s"
 
 
@@ -170,13 +159,7 @@ def _delivery(trial: Trial) -> Delivery | None:
     return delivery_of(Path(trial.run)) if trial.run else None
 
 
-def view(plan: Plan, terminal: bool) -> Lines | Table:
-    """The table on a terminal, lines elsewhere."""
-    made: Callable[[Plan], Lines | Table] = Table if terminal else Lines
-    return made(plan)
-
-
-def _flatten(arguments: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(arguments: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in arguments.items():
         flat[prefix + name] = value

@@ -1,13 +1,15 @@
-"""PostgreSQL as a sweep's storage: its address without secrets, its lock, and when it counts as away.
+"""PostgreSQL as a sweep's storage: its address without secrets, its lock, and the wait for it while it is away.
 
-Passwords stay where libpq looks for them; an address with one would be read by everybody who lists processes.
+Passwords stay where libpq looks for them; an address with one would be read by everybody who lists processes. A
+database that restarts must not end the sweeps on it: what is asked of it is asked again until too much time has passed.
 """
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from ffnn.errors import FFNNError
@@ -16,11 +18,16 @@ if TYPE_CHECKING:
     from optuna.storages import BaseStorage
     from sqlalchemy.engine import URL
 
+Answer = TypeVar("Answer")
 SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 CONNECTION = {"connect_timeout": 10, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3}
 """So that a server whose machine is gone is missed within half a minute; the server is asked for the same."""
 KEEPALIVES = """select set_config('tcp_keepalives_idle', '10', false),
     set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)"""
+
+LIMIT_SECONDS = 300.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 15.0
+"""Seconds; each pause is twice as long as the one before."""
 
 
 def public_url(url: str) -> str:
@@ -137,3 +144,75 @@ def away(problem: Exception) -> str:
 
 def _reason(problem: Exception) -> str:
     return str(getattr(problem, "orig", None) or problem).strip().splitlines()[0]
+
+
+class StorageAwayError(FFNNError):
+    """The storage did not come back in time; what is under way can be gone on with when it has."""
+
+
+class Patience:
+    """Asks again while the storage is away.
+
+    Parameters
+    ----------
+    shown : str
+        The storage's name in messages.
+    away : callable
+        Given an exception, says why the storage could not be reached; "" for any other kind of exception.
+    tell : callable
+        Takes lines for the user.
+    limit : float
+        Seconds to wait in a row; none any more after it was exceeded once, or after Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        shown: str,
+        away: Callable[[Exception], str],
+        tell: Callable[[str], None],
+        limit: float = LIMIT_SECONDS,
+    ) -> None:
+        self._shown, self._away, self._tell, self._limit = shown, away, tell, limit
+        self._asking = False
+
+    def __call__(self, action: Callable[[], Answer]) -> Answer:
+        """Do something with the storage, and do the whole of it again as long as the storage is away.
+
+        Raises
+        ------
+        StorageAwayError
+            If it stays away.
+        """
+        if self._asking:  # part of an action that is repeated as a whole
+            return action()
+        began, pause = 0.0, FIRST_PAUSE
+        while True:
+            self._asking = True
+            try:
+                answer = action()
+            except Exception as problem:
+                reason = self._away(problem)
+                if not reason:
+                    raise
+            else:
+                if began:
+                    self._tell(f"{self._shown} answers again, after {time.monotonic() - began:.0f} s")
+                return answer
+            finally:
+                self._asking = False
+            if not began:
+                began = time.monotonic()
+                self._tell(f"{self._shown} is away ({reason}); asking again for {self._limit / 60:.3g} min")
+            left = began + self._limit - time.monotonic()
+            if left <= 0:
+                self._limit = 0.0
+                raise StorageAwayError(f"{self._shown} has been away for {time.monotonic() - began:.0f} s: {reason}")
+            self._wait(min(pause, left))
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _wait(self, seconds: float) -> None:
+        try:
+            time.sleep(seconds)
+        except KeyboardInterrupt:
+            self._limit = 0.0  # who wants to leave is not kept
+            raise

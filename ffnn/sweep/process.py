@@ -15,8 +15,7 @@ from ffnn.backend.threads import TRIAL_THREADS
 from ffnn.errors import FFNNError
 from ffnn.files import storing
 from ffnn.sweep import guard
-from ffnn.sweep.forkserver import ForkServer
-from ffnn.sweep.link import Link
+from ffnn.sweep.guard import Fork, Link
 
 POOLS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 NOT_A_TRIALS = ("WANDB_SWEEP_ID", "WANDB_RUN_ID")
@@ -35,42 +34,28 @@ def check_system() -> None:
 
 
 def environment(threads: int, parameters: Path | None = None) -> dict[str, str]:
-    """What a trial finds in its environment: its share of the cores, and its parameters as an agent leaves them.
+    """What a trial finds in its environment: so many threads for each pool, and parameters as an agent's."""
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_A_TRIALS}
+    wandb = {"WANDB_SWEEP_PARAM_PATH": str(parameters.resolve())} if parameters else {}
+    return {**inherited, **dict.fromkeys((*POOLS, TRIAL_THREADS), str(threads)), **wandb}
 
-    Parameters
-    ----------
-    threads : int >= 1
-        For every pool of BLAS and Numba.
-    parameters : Path, optional
-        The file that W&B's client reads the sweep's parameters from.
-    """
-    own = {name: value for name, value in os.environ.items() if name not in NOT_A_TRIALS}
-    handed = {"WANDB_SWEEP_PARAM_PATH": str(parameters.resolve())} if parameters else {}
-    return {**own, **dict.fromkeys((*POOLS, TRIAL_THREADS), str(threads)), **handed}
+
+def last_line(log: Path) -> str:
+    """The last line of a log; empty where it has none, or is not there."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
+    return lines[-1].strip() if lines else ""
 
 
 class TrialProcess:
-    """A running trial.
+    """A running trial, whose `log` takes what it prints; `fork` starts it where it can, else it is any command's."""
 
-    Parameters
-    ----------
-    argv : sequence of str
-    environ : mapping
-    log : Path
-        Takes what it prints.
-    server : ForkServer, optional
-        Starts it where it can; otherwise it is started as any command is.
-    """
-
-    def __init__(
-        self, argv: Sequence[str], environ: Mapping[str, str], log: Path, server: ForkServer | None = None
-    ) -> None:
+    def __init__(self, argv: Sequence[str], environ: Mapping[str, str], log: Path, fork: Fork | None = None) -> None:
         self.log = log
         self._guard: subprocess.Popen[bytes] | None = None
         with storing(log):
             file = log.open("ab")
         with file:
-            forked = server.fork(argv, environ, file.fileno()) if server else None
+            forked = fork(argv, environ, file.fileno()) if fork else None
             self._link = forked or self._start(argv, environ, file.fileno())
 
     def fileno(self) -> int:
@@ -99,13 +84,7 @@ class TrialProcess:
 
     def last_words(self) -> str:
         """The last line it printed."""
-        return self.last_line(self.log) or "no output"
-
-    @staticmethod
-    def last_line(log: Path) -> str:
-        """The last line of a log; empty where it has none, or is not there."""
-        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if log.exists() else []
-        return lines[-1].strip() if lines else ""
+        return last_line(self.log) or "no output"
 
     def _start(self, argv: Sequence[str], environ: Mapping[str, str], log: int) -> Link:
         link = Link()

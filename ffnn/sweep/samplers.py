@@ -6,14 +6,14 @@ trials, whoever runs them; Bayesian search depends on what is known when it is a
 
 import importlib.util
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ffnn.registry import Registry
 from ffnn.sweep.distribution import Latent
-from ffnn.sweep.ledger import COUNTED, RUNNING, Proposal, Trial
 from ffnn.sweep.schema import Metric
 from ffnn.sweep.space import Space
+from ffnn.sweep.trials import RUNNING, Proposal, Trial, ranked
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -26,16 +26,7 @@ PATIENCE = 500
 
 
 class Sampler(ABC):
-    """Proposes trials.
-
-    Parameters
-    ----------
-    space : Space
-    seed : int
-    identify : callable
-    metric : Metric, optional
-        What Bayesian search improves.
-    """
+    """Proposes trials; Bayesian search improves the metric."""
 
     description = ""
 
@@ -150,15 +141,15 @@ class Bayes(Sampler):
 
     def propose(self, trials: Mapping[str, Trial]) -> Proposal | None:
         if len(trials) >= self._first:
-            known = list(trials.values())
+            results = list(trials.values())
             for repetition in range(3):
-                proposal = self._suggest(known, len(trials) + 10_000 * repetition)
+                proposal = self._suggest(results, len(trials) + 10_000 * repetition)
                 if proposal.key not in trials:
                     return proposal
-                known.append(trials[proposal.key])
+                results.append(trials[proposal.key])
         return self._spread.propose(trials)
 
-    def _suggest(self, known: Sequence[Trial], number: int) -> Proposal:
+    def _suggest(self, trials: Sequence[Trial], number: int) -> Proposal:
         import warnings
 
         import optuna
@@ -171,9 +162,9 @@ class Bayes(Sampler):
         with warnings.catch_warnings(), threadpool_limits(1):
             warnings.simplefilter("ignore")  # Optuna marks what it may still change as experimental, at every use
             study = optuna.create_study(sampler=self._sampler(number), direction=self._metric.goal)
-            study.add_trials(self._as_seen(known))
-            asked = study.ask(dict(self._dimensions))
-        return self.proposal(asked.params)
+            study.add_trials(self._as_seen(trials))
+            suggestion = study.ask(dict(self._dimensions))
+        return self.proposal(suggestion.params)
 
     def _sampler(self, number: int) -> "BaseSampler":
         # A seed of its own for every question: the answer depends on what is known, not on who asked before.
@@ -189,16 +180,15 @@ class Bayes(Sampler):
         """The trials with the value each counts for; one under way without a value is known to be so."""
         from optuna.trial import TrialState, create_trial
 
-        values = impute(trials, self._metric)
         return [
             create_trial(
-                state=TrialState.RUNNING if values[place] is None else TrialState.COMPLETE,
-                value=values[place],
+                state=TrialState.RUNNING if value is None else TrialState.COMPLETE,
+                value=value,
                 params=dict(trial.latents),
-                distributions=trial.dimensions,
+                distributions=dict(trial.dimensions),
             )
-            for place, trial in enumerate(trials)
-            if values[place] is not None or trial.status == RUNNING
+            for trial, value in zip(trials, impute(trials, self._metric), strict=True)
+            if value is not None or trial.status == RUNNING
         ]
 
 
@@ -208,27 +198,20 @@ def impute(trials: Sequence[Trial], metric: Metric) -> list[float | None]:
     A trial that went its way, to the end or until hyperband stopped it, counts with its best value. None: not
     at all, because there is no finished trial yet or it is under way.
     """
-    well: dict[int, float] = {
-        place: trial.best for place, trial in enumerate(trials) if trial.best is not None and trial.status in COUNTED
-    }
-    worst = max(well.values(), key=lambda value: metric.sign * value) if well else None
+    best = ranked(trials, metric)
+    worst = best[-1].best if best else None
 
-    def value(place: int, trial: Trial) -> float | None:
-        if place in well:
-            return well[place]
+    def value(trial: Trial) -> float | None:
+        if trial.usable:
+            return trial.best
         rule = metric.impute_while_running if trial.status == RUNNING else metric.impute
         if rule in ("false", False):
             return None
-        own = {"best": trial.best, "latest": trial.latest}
+        figures = {"best": trial.best, "latest": trial.latest}
         if trial.history:
             reported = list(trial.history.values())
-            own = {"best": metric.best(reported), "latest": reported[-1]}
-        found = own.get(str(rule))
-        return worst if found is None else found
+            figures = {"best": metric.best(reported), "latest": reported[-1]}
+        figure = figures.get(str(rule))
+        return worst if figure is None else figure
 
-    return [value(place, trial) for place, trial in enumerate(trials)]
-
-
-def usable(trials: Collection[Trial]) -> list[Trial]:
-    """The trials whose best value counts as a result."""
-    return [trial for trial in trials if trial.best is not None and trial.status in COUNTED]
+    return [value(trial) for trial in trials]

@@ -1,61 +1,25 @@
 """One call of `ffnn sweep`: finds or begins the sweep, works on it until it is over, and says what came out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from ffnn.backend import engine_class
 from ffnn.data import load
 from ffnn.errors import FFNNError
 from ffnn.sweep.analysis import import_libraries
-from ffnn.sweep.engine import Engine
+from ffnn.sweep.engine import Engine, Wish
 from ffnn.sweep.explain import mistaken_exponents, unknown_settings
-from ffnn.sweep.forkserver import ForkServer
 from ffnn.sweep.home import Home
-from ffnn.sweep.ledger import FAILED, HUNG, KILLED, Ledger, Trial
-from ffnn.sweep.live import view
+from ffnn.sweep.ledger import Ledger
+from ffnn.sweep.live import Lines, Table
 from ffnn.sweep.plan import Plan, folder_of, make_plan
 from ffnn.sweep.process import check_system, environment
 from ffnn.sweep.samplers import METHODS, Sampler
 from ffnn.sweep.schema import Sweep
 from ffnn.sweep.storage import open_storage
+from ffnn.sweep.trials import Trial
+from ffnn.sweep.warm import ForkServer
 from ffnn.terminal import say
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What the command line asks for, beside the file and the settings.
-
-    Attributes
-    ----------
-    count, seed : int, optional
-    workers, stack : int >= 1
-    timeout : float, optional
-    storage : str, optional
-    resume, retry_failed : bool
-    join : bool
-        Take part in what another process may have begun a moment ago.
-    """
-
-    count: int | None = None
-    workers: int = 1
-    seed: int | None = None
-    timeout: float | None = None
-    storage: str | None = None
-    resume: bool = False
-    retry_failed: bool = False
-    stack: int = 1
-    join: bool = False
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a sweep that is there may be continued."""
-        return self.resume or self.retry_failed
-
-    @property
-    def redo(self) -> tuple[str, ...]:
-        """Statuses for which a trial is run again."""
-        return (*((KILLED,) if self.goes_on else ()), *((FAILED, HUNG) if self.retry_failed else ()))
 
 
 def make_sampler(plan: Plan) -> Sampler:
@@ -77,10 +41,10 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
     folder, group = folder_of(sweep, settings)
     home = Home(folder)
     address = home.choose(wish.storage)
-    there = home.own.exists()
-    if wish.storage is None and there and not (wish.goes_on or wish.join):
+    exists = home.own.exists()
+    if wish.storage is None and exists and not (wish.goes_on or wish.join):
         raise FFNNError(f"{folder}: a sweep is there already; --resume goes on with it, --group=NAME begins another")
-    if wish.storage is None and not there and wish.goes_on:
+    if wish.storage is None and not exists and wish.goes_on:
         raise FFNNError(f"--resume: expected a sweep in {folder}; there is none: leave --resume out")
     if not wish.goes_on:
         _check(make_plan(sweep, settings, wish.seed, wish.count, {}))  # before anything is written
@@ -105,26 +69,16 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
         After Ctrl-C, when everything has been put away.
     """
     with ForkServer(environment(1)) as server:
-        return _run(plan, ledger, wish, terminal, server)
-
-
-def _run(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> dict[str, Trial]:
-    sampler = make_sampler(plan)
-    say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
-    for line in mistaken_exponents(plan):
-        say(f"warning: {line}", err=True)
-    _fetch_data(plan, sampler)
-    import_libraries()
-    server.wait()
-    with view(plan, terminal) as shown:
-        engine = Engine(
-            plan, ledger, sampler, wish.workers, wish.timeout, wish.redo, shown.show, shown.tell, server, wish.stack
-        )
-        try:
-            engine.run()
-        finally:
-            trials = ledger.trials()
-    return trials
+        sampler = make_sampler(plan)
+        say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
+        for line in mistaken_exponents(plan):
+            say(f"warning: {line}", err=True)
+        _fetch_data(plan, sampler)
+        import_libraries()
+        server.wait()
+        with Table(plan) if terminal else Lines(plan) as view:
+            Engine(plan, ledger, sampler, wish, view, server.fork).run()
+    return ledger.trials()
 
 
 def _pace(wish: Wish) -> str:

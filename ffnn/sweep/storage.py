@@ -8,19 +8,16 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ffnn.errors import FFNNError
 from ffnn.locks import HolderFile
 from ffnn.sweep.journal import open_journal
-from ffnn.sweep.patience import Patience
-from ffnn.sweep.postgres import SCHEMES, advisory_lock, away, open_database, public_url
+from ffnn.sweep.postgres import SCHEMES, Answer, Patience, advisory_lock, away, open_database, public_url
 from ffnn.terminal import to_stderr
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
-
-Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from test_ledger import ledger, proposal
 
-from ffnn.sweep.ledger import FINISHED, LOST, RUNNING, Outcome
+from ffnn.sweep.trials import FINISHED, LOST, RUNNING, Outcome
 
 CALLS = ((os, "fsync"), (Path, "symlink_to"), (Path, "unlink"), (os, "write"))
 """Where a worker changes what is on the disk, and where it says what it has done."""

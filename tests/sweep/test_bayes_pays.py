@@ -9,11 +9,12 @@ import pytest
 from ffnn.lab.build import build
 from ffnn.lab.config import make_config
 from ffnn.sweep.distributions import LogUniformValues
-from ffnn.sweep.ledger import FINISHED, Ledger, Outcome
+from ffnn.sweep.ledger import Ledger
 from ffnn.sweep.samplers import METHODS
 from ffnn.sweep.schema import Metric
 from ffnn.sweep.space import Space
 from ffnn.sweep.storage import open_storage
+from ffnn.sweep.trials import FINISHED, Outcome
 from ffnn.training.trainer import Trainer
 
 SEEDS = range(5)

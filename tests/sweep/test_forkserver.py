@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from test_processes import children, until, writers
 
-from ffnn.sweep.forkserver import ForkServer
 from ffnn.sweep.process import TrialProcess, environment
+from ffnn.sweep.warm import ForkServer
 from ffnn.tracking import RunRecord, find_runs, read_run
 
 pytestmark = pytest.mark.posix
@@ -98,7 +98,7 @@ def ended(process: TrialProcess) -> int:
 
 def run(environ: dict[str, str], log: Path, server: ForkServer | None, *settings: str) -> tuple[int, str]:
     """A trial's exit code and what it printed."""
-    process = TrialProcess([*TRAIN, *settings], environ, log, server)
+    process = TrialProcess([*TRAIN, *settings], environ, log, server.fork if server else None)
     code = ended(process)
     return code, log.read_text()
 
@@ -165,7 +165,7 @@ def test_what_libraries_keep_for_a_process_is_each_trials_own(probe: dict[str, s
 
         def start(name: str, seconds: float) -> TrialProcess:
             own = {**environ, "TMPDIR": str(places[name]), "PROBE_SECONDS": str(seconds)}
-            return TrialProcess(TRAIN, own, tmp_path / f"{name}.log", server)
+            return TrialProcess(TRAIN, own, tmp_path / f"{name}.log", server.fork)
 
         long, short = start("long", 1000), start("short", 0)
         until(lambda: "draws" in (tmp_path / "long.log").read_text(), "its first word", 30)
@@ -210,8 +210,8 @@ def test_children_that_a_trial_leaves_behind_are_killed(
 def test_interrupt_ends_a_trial_in_order_and_kill_ends_any(
     server: ForkServer, probe: dict[str, str], tmp_path: Path
 ) -> None:
-    polite = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "polite.log", server)
-    deaf = TrialProcess(TRAIN, {**probe, "PROBE": "deaf"}, tmp_path / "deaf.log", server)
+    polite = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "polite.log", server.fork)
+    deaf = TrialProcess(TRAIN, {**probe, "PROBE": "deaf"}, tmp_path / "deaf.log", server.fork)
     until_forked(tmp_path)
     until(lambda: "deaf" in (tmp_path / "deaf.log").read_text(), "its word")
     until(lambda: any(read_run(path).history for path in find_runs(tmp_path)), "an epoch")
@@ -231,15 +231,17 @@ def test_a_killed_server_costs_no_trial_and_is_started_again(probe: dict[str, st
     with ForkServer(probe) as server:
         server.wait()
         (pid,) = set(children(os.getpid())) - set(before)
-        trial = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "1.log", server)
+        trial = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path}"], probe, tmp_path / "1.log", server.fork)
         until_forked(tmp_path)
         os.kill(pid, signal.SIGKILL)
-        process = TrialProcess(TRAIN, {**probe, "PROBE": "tell"}, tmp_path / "2.log", server)
+        process = TrialProcess(TRAIN, {**probe, "PROBE": "tell"}, tmp_path / "2.log", server.fork)
         assert ended(process) == 0
         until(lambda: any(len(read_run(path).history) > 2 for path in find_runs(tmp_path)), "epochs")
         assert trial.poll() is None
         server.wait()
-        again = TrialProcess([*TRAIN, ENDLESS, f"--runs_dir={tmp_path / 'again'}"], probe, tmp_path / "3.log", server)
+        again = TrialProcess(
+            [*TRAIN, ENDLESS, f"--runs_dir={tmp_path / 'again'}"], probe, tmp_path / "3.log", server.fork
+        )
         trial.close()
         until_forked(tmp_path)
         again.close()
@@ -250,12 +252,12 @@ def test_a_killed_sweep_leaves_neither_server_nor_trials(probe: dict[str, str], 
     code = """
 import json, sys, time
 from pathlib import Path
-from ffnn.sweep.forkserver import ForkServer
+from ffnn.sweep.warm import ForkServer
 from ffnn.sweep.process import TrialProcess
 environ, argv = json.loads(sys.argv[1]), sys.argv[3:]
 with ForkServer(environ) as server:
     server.wait()
-    trials = [TrialProcess(argv, {**environ, "PROBE": act}, Path(sys.argv[2]) / f"{act}.log", server)
+    trials = [TrialProcess(argv, {**environ, "PROBE": act}, Path(sys.argv[2]) / f"{act}.log", server.fork)
               for act in ("", "deaf")]
     print("begun", flush=True)
     time.sleep(1000)

@@ -7,11 +7,13 @@ from sweep_files import write_sweep
 
 from ffnn.errors import FFNNError
 from ffnn.sweep.analysis import leave_files
-from ffnn.sweep.ledger import FINISHED, Ledger, Outcome
+from ffnn.sweep.engine import Wish
+from ffnn.sweep.ledger import Ledger
 from ffnn.sweep.plan import Plan
 from ffnn.sweep.schema import read_sweep
-from ffnn.sweep.session import Wish, make_sampler, open_sweep
+from ffnn.sweep.session import make_sampler, open_sweep
 from ffnn.sweep.storage import public_address
+from ffnn.sweep.trials import FINISHED, Outcome
 
 
 def opened(file: Path, storage: str | None, resume: bool = False) -> tuple[Plan, Ledger]:

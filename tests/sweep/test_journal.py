@@ -15,8 +15,8 @@ from test_home import opened
 from test_ledger import ledger, proposal
 
 from ffnn.errors import FFNNError
-from ffnn.sweep.ledger import FINISHED, Outcome
 from ffnn.sweep.storage import open_storage
+from ffnn.sweep.trials import FINISHED, Outcome
 
 pytestmark = pytest.mark.posix
 KILLED = """

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from ffnn.sweep.distributions import LogUniformValues
-from ffnn.sweep.ledger import FAILED, FINISHED, INTERRUPTED, LOST, PRUNED, RUNNING, Ledger, Outcome, Proposal
+from ffnn.sweep.ledger import Ledger
 from ffnn.sweep.owners import LEASE_SECONDS, Owners, here, started
 from ffnn.sweep.samplers import METHODS, Bayes, impute
 from ffnn.sweep.schema import Metric
 from ffnn.sweep.space import Space, read_space
 from ffnn.sweep.storage import open_storage
+from ffnn.sweep.trials import FAILED, FINISHED, INTERRUPTED, LOST, PRUNED, RUNNING, Outcome, Proposal
 
 SPACE = Space({("learning_rate",): LogUniformValues(1e-5, 0.1)})
 MAXIMIZE = Metric(name="best/val/accuracy", goal="maximize")

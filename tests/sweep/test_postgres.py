@@ -21,9 +21,10 @@ from test_processes import check_complete, children, over, share, trials_of, unt
 
 from ffnn.errors import FFNNError
 from ffnn.sweep.home import Home
-from ffnn.sweep.ledger import FINISHED, RUNNING, Ledger, Outcome
-from ffnn.sweep.patience import Patience, StorageAwayError
+from ffnn.sweep.ledger import Ledger
+from ffnn.sweep.postgres import Patience, StorageAwayError
 from ffnn.sweep.storage import open_storage, public_address
+from ffnn.sweep.trials import FINISHED, RUNNING, Outcome
 
 pwd = pytest.importorskip("pwd", reason="needs a POSIX system")
 
@@ -301,7 +302,7 @@ def test_a_restart_of_ten_seconds_and_a_kill_lose_and_repeat_nothing(tmp_path: P
 @pytest.mark.slow
 def test_the_end_of_patience_names_the_command_that_goes_on(tmp_path: Path, server: Server) -> None:
     file = write_sweep(tmp_path / "s.yaml", {"epochs": {"values": [1, 10**6]}})
-    impatient = "from ffnn.sweep.patience import Patience; Patience.__init__.__defaults__ = (3.0,)"
+    impatient = "from ffnn.sweep.postgres import Patience; Patience.__init__.__defaults__ = (3.0,)"
     runs = f"--runs_dir={tmp_path / 'runs'}"
     words = ["sweep", str(file), runs, "--wandb=disabled", f"--storage={server.url}"]
     code = f"import sys; {impatient}; sys.argv = ['ffnn', *{words!r}]; from ffnn.cli import main; main()"

@@ -14,11 +14,12 @@ import pytest
 from sweep_files import rows, run_sweep, start_sweep, write_sweep
 from test_processes import FOREVER, check_complete, trials_of, until, writers
 
-from ffnn.sweep import stack_process
-from ffnn.sweep.engine import Engine, Worker
-from ffnn.sweep.ledger import INTERRUPTED, PRUNED, Outcome
+from ffnn.sweep.engine import Engine, Wish
 from ffnn.sweep.process import TrialProcess
-from ffnn.sweep.stacked_trials import Request, StackedTrial
+from ffnn.sweep.stacks import Request, StackedTrial
+from ffnn.sweep.stacks import main as run_stack
+from ffnn.sweep.trials import INTERRUPTED, PRUNED, Outcome
+from ffnn.sweep.worker import Worker
 from ffnn.tracking import find_runs, read_run
 
 pytestmark = pytest.mark.posix
@@ -60,7 +61,7 @@ def test_each_member_ends_by_itself_with_a_log_and_a_code(tmp_path: Path, monkey
     file = tmp_path / "stack.json"
     file.write_text(json.dumps([asdict(request) for request in requests]))
     monkeypatch.setattr(sys, "argv", ["stack", str(file)])
-    stack_process.main()
+    run_stack()
     assert [Path(request.code).read_text() for request in requests] == ["0", "130", "2"]
     logs = [Path(request.log).read_text().splitlines() for request in requests]
     assert "resume with: ffnn train --resume" in logs[1][-1]
@@ -95,7 +96,7 @@ def test_a_member_that_does_not_end_takes_no_other_with_it(tmp_path: Path) -> No
     watch: Any = SimpleNamespace(path=tmp_path, follow=list)
     trial: Any = None
     engine = Engine.__new__(Engine)
-    engine.timeout = None
+    engine.wish = Wish()
     engine._workers = [
         Worker(trial, StackedTrial(request, process), 0, watch, 1) for request in requests_in(tmp_path, [{}, {}])
     ]

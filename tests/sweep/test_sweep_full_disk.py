@@ -14,11 +14,11 @@ from ffnn.errors import FFNNError
 from ffnn.lab.present import present_robustness
 from ffnn.lab.robustness import PERTURBATIONS
 from ffnn.sweep import analysis, process
-from ffnn.sweep.engine import Engine
 from ffnn.sweep.home import Home
-from ffnn.sweep.ledger import RUNNING
 from ffnn.sweep.process import TrialProcess
-from ffnn.sweep.stacked_trials import Request, StackedTrial, start_stack
+from ffnn.sweep.stacks import Request, StackedTrial, start_stack
+from ffnn.sweep.trials import RUNNING
+from ffnn.sweep.worker import start_workers
 from ffnn.training.metrics import Evaluation
 
 pytestmark = pytest.mark.posix
@@ -32,9 +32,8 @@ def begin_trial(folder: Path) -> None:
         argv=lambda *_: [],
         given=dict,
     )
-    no: Any = None
     trial = SimpleNamespace(key="trial", arguments={}, status=RUNNING)
-    Engine(cast("Any", plan), no, no, 1, None, (), no, no)._start([cast("Any", trial)])
+    start_workers([cast("Any", trial)], cast("Any", plan), 0, 1, None)
 
 
 def ask_to_end(folder: Path) -> None:

@@ -13,11 +13,11 @@ from sweep_files import write_sweep
 from ffnn.errors import FFNNError
 from ffnn.sweep import session
 from ffnn.sweep.analysis import in_numbers, leave_files, present
-from ffnn.sweep.engine import Situation
-from ffnn.sweep.ledger import FINISHED, PRUNED, RUNNING, Trial
+from ffnn.sweep.engine import Wish
 from ffnn.sweep.live import Lines, Table
 from ffnn.sweep.plan import Plan, make_plan
 from ffnn.sweep.schema import read_sweep
+from ffnn.sweep.trials import FINISHED, PRUNED, RUNNING, Trial
 
 RATES = {"distribution": "log_uniform_values", "min": 1e-5, "max": 0.1}
 HEIGHT = 24
@@ -32,9 +32,10 @@ def trial(plan: Plan, number: int, status: str = FINISHED, rate: float = 0.01, b
     latents = dict.fromkeys(plan.space.searched, rate)
     dimensions = {name: distribution.optuna() for name, distribution in plan.space.searched.items()}
     value = 0.5 + number / 1000 if best is None else best
+    figures = {} if status == RUNNING else {"best": value, "latest": value}
     return Trial(
-        number, number, f"key{number:05}", dict(latents), plan.space.arguments(latents), dimensions, status, "", "me",
-        {}, None if status == RUNNING else value, None if status == RUNNING else value, None, 1.5,
+        f"key{number:05}", dict(latents), plan.space.arguments(latents), dimensions, status, seconds=1.5, id=number,
+        **figures,
     )  # fmt: skip
 
 
@@ -46,7 +47,7 @@ def drawn(plan: Plan, trials: list[Trial], width: int = 80) -> list[str]:
         for one in trials
         if one.status == RUNNING
     ]
-    console.print(Table(plan, console).draw(Situation({one.key: one for one in trials}, workers, 99)))
+    console.print(Table(plan, console).draw({one.key: one for one in trials}, workers))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue().splitlines()
 
@@ -165,7 +166,7 @@ def test_the_first_line_and_warnings_come_before_anything_that_takes_long(
     monkeypatch.setattr(session, "load", load)
     spec = {"distribution": "log_uniform", "min": 0.00001, "max": 0.1}
     file = write_sweep(tmp_path / "s.yaml", {"learning_rate": spec}, method="random")
-    wish = session.Wish(count=3, workers=2)
+    wish = Wish(count=3, workers=2)
     plan, ledger = session.open_sweep(read_sweep(file), {"runs_dir": str(tmp_path / "runs")}, wish)
     with pytest.raises(FFNNError, match="takes long"):
         session.run_sweep(plan, ledger, wish, terminal=False)
