@@ -78,14 +78,7 @@ def exclusive(path: Path, taken: Callable[[str], None], after: float = 0.0) -> I
 def one_writer(folder: Path) -> Iterator[None]:
     """Within it no other process writes the files of this folder, which is made; others wait, and say so.
 
-    Parameters
-    ----------
-    folder : Path
-
-    Raises
-    ------
-    StorageError
-        If the folder takes no file.
+    StorageError if the folder takes no file.
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)

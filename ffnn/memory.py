@@ -13,10 +13,8 @@ from ffnn.errors import FFNNError
 
 SMALL = 1 << 28
 """Bytes that nobody asks the system about."""
-EVALUATED = 1024
+EVALUATION_BATCH = 1024
 """Rows that are evaluated at once."""
-
-
 RAN_OUT = "memory ran out: take fewer units or layers, smaller batches, or fewer processes at a time"
 """What is said of a MemoryError, which has no words of its own that would help."""
 
@@ -40,7 +38,7 @@ def needed_bytes(sizes: Sequence[int], batch: int, slots: int, itemsize: int = 4
     >>> needed_bytes([784, 64, 10], 32, 2)
     1339848
     """
-    return itemsize * (parameters_of(sizes) * (3 + slots) + (2 * batch + EVALUATED) * sum(sizes[1:]))
+    return itemsize * (parameters_of(sizes) * (3 + slots) + (2 * batch + EVALUATION_BATCH) * sum(sizes[1:]))
 
 
 def parameters_of(sizes: Sequence[int]) -> int:
@@ -70,13 +68,13 @@ def available_bytes(root: Path = Path("/")) -> int | None:
     root : Path
         Where the system's files are.
     """
-    known = []
-    known += [1024 * count for count in _figures(root / "proc/meminfo", ("MemAvailable:",))]
+    figures = []
+    figures += [1024 * count for count in _figures(root / "proc/meminfo", ("MemAvailable:",))]
     for group, names in _groups(root):
         with suppress(OSError, ValueError):
             limit, used = (int((group / name).read_text(encoding="ascii")) for name in names.files)
-            known.append(max(0, limit - used + sum(_figures(group / "memory.stat", names.cache))))
-    return min(known, default=None)
+            figures.append(max(0, limit - used + sum(_figures(group / "memory.stat", names.cache))))
+    return min(figures, default=None)
 
 
 class _Names(NamedTuple):

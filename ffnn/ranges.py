@@ -6,6 +6,11 @@ import numbers
 from ffnn.errors import FFNNError
 
 
+def is_number(value: object) -> bool:
+    """Whether a value is a plain number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def in_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
     """`value` as a float if it lies in [low, high); with `open_low` in (low, high).
 

@@ -62,8 +62,8 @@ class Registry(Generic[T]):
 
     def __getitem__(self, name: str) -> Maker[T]:
         if name not in self._entries:
-            known = ", ".join(self._entries)
-            raise FFNNError(f"unknown {self.kind} {name!r}: expected one of {known}{nearest(str(name), self._entries)}")
+            names = ", ".join(self._entries)
+            raise FFNNError(f"unknown {self.kind} {name!r}: expected one of {names}{nearest(str(name), self._entries)}")
         return self._entries[name]
 
     def options(self, name: str) -> dict[str, inspect.Parameter]:
@@ -72,25 +72,25 @@ class Registry(Generic[T]):
 
     def create(self, spec: str | Mapping[str, Any], **options: Any) -> T:
         """The entry `spec`, a name or a mapping with a `name` and options, made with all options together."""
-        given = {"name": spec} if isinstance(spec, str) else dict(spec)
-        if "name" not in given:
-            raise FFNNError(f"{self.kind} needs a 'name': expected one of {', '.join(self)}; received {given!r}")
-        name = given.pop("name")
+        values = {"name": spec} if isinstance(spec, str) else dict(spec)
+        if "name" not in values:
+            raise FFNNError(f"{self.kind} needs a 'name': expected one of {', '.join(self)}; received {values!r}")
+        name = values.pop("name")
         if not isinstance(name, str):
             raise FFNNError(f"{self.kind}: expected a name, one of {', '.join(self)}; received {name!r}")
-        given.update(options)
+        values.update(options)
         accepted = self.options(name)
-        for option in given:
+        for option in values:
             if option not in accepted:
                 listed = ", ".join(accepted) or "none"
                 hint = nearest(option, accepted)
                 raise FFNNError(f"{self.kind} {name!r} has no option {option!r}: it accepts {listed}{hint}")
-        missing = [p.name for p in accepted.values() if p.default is p.empty and p.name not in given]
+        missing = [p.name for p in accepted.values() if p.default is p.empty and p.name not in values]
         if missing:
             raise FFNNError(
                 f"{self.kind} {name!r} needs {', '.join(missing)}: write {{name: {name}, {missing[0]}: ...}}"
             )
-        return self[name](**given)
+        return self[name](**values)
 
 
 @functools.cache

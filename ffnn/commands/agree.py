@@ -25,17 +25,17 @@ def agree(frameworks: tuple[str, ...], steps: str, engine: str) -> None:
 
     after = parse_steps(steps)
     missing = {name: reference_class(name).missing() for name in frameworks or REFERENCES}
-    asked = [name for name, remedy in missing.items() if not remedy or frameworks]
-    for name in asked:
+    names = [name for name, remedy in missing.items() if not remedy or frameworks]
+    for name in names:
         if missing[name]:
             raise FFNNError(f"framework={name} needs packages that are not installed: {missing[name]}")
-    if not asked:
+    if not names:
         raise FFNNError(f"no framework to compare with is installed: {missing['torch']}")
     verdicts = [
         present_agreements(
             name, after, (compare(case, name, lambda: create_engine(engine, "float64"), after) for case in cases())
         )
-        for name in asked
+        for name in names
     ]
     if not all(verdicts):
         raise SystemExit(1)

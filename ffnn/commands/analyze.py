@@ -28,9 +28,9 @@ class _Analyses(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args and args[0] not in self.commands and not args[0].startswith("-"):
-            known = sorted(self.commands)
+            names = sorted(self.commands)
             raise click.UsageError(
-                f"unknown analysis {args[0]!r}: expected one of {', '.join(known)}{nearest(args[0], known)}"
+                f"unknown analysis {args[0]!r}: expected one of {', '.join(names)}{nearest(args[0], names)}"
             )
         return super().resolve_command(ctx, args)
 
@@ -131,20 +131,20 @@ def noise(run_directory: Path, examples: int, out: Path | None) -> None:
     }
     read_run(run_directory)
     folder = _folder(out, run_directory)
-    found = {}
+    measured = {}
     for name, load in stages.items():
         parts = load()
-        found[name] = gradient_noise(parts.objective, _first(parts.train, examples))
+        measured[name] = gradient_noise(parts.objective, _first(parts.train, examples))
     table = Table("weights", "|mean gradient|", "scatter", "noise scale, examples", title_justify="left")
-    for name, one in found.items():
-        scale = "not to be told" if one.scale is None else f"{one.scale:,.0f}"
-        table.add_row(name, f"{one.mean_norm:.3g}", f"{one.scatter**0.5:.3g}", scale)
+    for name, figures in measured.items():
+        scale = "not to be told" if figures.scale is None else f"{figures.scale:,.0f}"
+        table.add_row(name, f"{figures.mean_norm:.3g}", f"{figures.scatter**0.5:.3g}", scale)
     Console().print(table)
     say(
-        f"over {len(found['initial'].norms):,} training examples, without penalty and dropout; RUN's batch size is "
+        f"over {len(measured['initial'].norms):,} training examples, without penalty and dropout; RUN's batch size is "
         f"{parts.train.batch_size}"
     )
-    draw_norms(found, folder / "gradient-norms")
+    draw_norms(measured, folder / "gradient-norms")
     _say(folder, "gradient-norms")
 
 
@@ -170,7 +170,7 @@ def signals(initializers: str, activations: str, depth: int, width: int, seed: i
 
     _make(out)
     first, second = (list(dict.fromkeys(names.split(","))) for names in (initializers, activations))
-    found = {
+    ratios = {
         (initializer, activation): measure(initializer, activation, depth, width, seed=seed)
         for initializer in first
         for activation in second
@@ -184,9 +184,9 @@ def signals(initializers: str, activations: str, depth: int, width: int, seed: i
         for column in table.columns[1:]:
             column.justify = "right"
         for initializer in first:
-            table.add_row(initializer, *(f"{getattr(found[initializer, name], ratio):.2g}" for name in second))
+            table.add_row(initializer, *(f"{getattr(ratios[initializer, name], ratio):.2g}" for name in second))
         Console().print(table)
-    draw_signals(found, out / "signals")
+    draw_signals(ratios, out / "signals")
     _say(out, "signals")
 
 
@@ -244,8 +244,8 @@ def gathered(batches: "Batches", most: int) -> tuple[Any, Any]:
     host = batches.engine.host
     taken = [(np.array(host(inputs)), np.array(host(labels))) for inputs, labels in _first(batches, most)]
     inputs, labels = zip(*taken, strict=True)
-    found = np.concatenate(labels)
-    return np.concatenate(inputs), found.argmax(axis=1) if found.ndim == 2 else found
+    targets = np.concatenate(labels)
+    return np.concatenate(inputs), targets.argmax(axis=1) if targets.ndim == 2 else targets
 
 
 def _first(batches: "Batches", most: int) -> Any:

@@ -83,11 +83,8 @@ def bench(
         raise FFNNError(f"--threads: expected at most {cores}, the cores that are usable here; got {threads}")
     if images and epoch_seconds:
         raise FFNNError("--images: expected this or --epoch_seconds, as each says how long an epoch is; got both")
-    for path in filter(None, (json_file, markdown_file, chart_file)):
-        if not path.absolute().parent.is_dir():
-            raise FFNNError(f"{path}: expected a file in a folder that exists; make {path.parent} first")
-    if chart_file and chart_file.suffix.lower() not in CHARTS:
-        raise FFNNError(f"--chart: expected a name that ends in {', '.join(CHARTS)}; received {chart_file.name!r}")
+    files = (json_file, markdown_file, chart_file)
+    _check_files(*files)
     named = [PUBLISHED.get(n, n) for n in _chosen("--network", networks, [*NETWORKS, *PUBLISHED], str)]
     cells = defaults.choose(list(dict.fromkeys(named)), _chosen("--batch", batches, None, int), quick=quick)
     gpu = look_for_gpu() if defaults.device == "cuda" else None
@@ -105,7 +102,15 @@ def bench(
     data = _load(dataset, data_dir)
     names, left_out = _contenders(wanted, defaults.contenders())
     cells = fitting_cells(cells, data)
-    _run(cells, names, left_out, rules, data, (json_file, markdown_file, chart_file), gpu.text if gpu else None)
+    _run(cells, names, left_out, rules, data, files, gpu.text if gpu else None)
+
+
+def _check_files(json_file: Path | None, markdown_file: Path | None, chart_file: Path | None) -> None:
+    for path in filter(None, (json_file, markdown_file, chart_file)):
+        if not path.absolute().parent.is_dir():
+            raise FFNNError(f"{path}: expected a file in a folder that exists; make {path.parent} first")
+    if chart_file and chart_file.suffix.lower() not in CHARTS:
+        raise FFNNError(f"--chart: expected a name that ends in {', '.join(CHARTS)}; received {chart_file.name!r}")
 
 
 def _run(
@@ -118,21 +123,47 @@ def _run(
     gpu: str | None,
 ) -> None:
     """Race, print, write."""
-    from ffnn.bench.contenders import contender_class
     from ffnn.bench.limits import floor_lines, floor_record, floor_table, stack_tables
-    from ffnn.bench.present import markdown, network_tables, summary_lines
-    from ffnn.bench.progress import follow
-    from ffnn.bench.race import Race
+    from ffnn.bench.present import network_tables, summary_lines
     from ffnn.bench.report import facts
     from ffnn.bench.results import record
     from ffnn.bench.work import PUBLISHED
     from ffnn.console import Console
-    from ffnn.files import replacing
-    from ffnn.tracking import describe_environment, speed_warning
+    from ffnn.tracking import describe_environment
 
     console, messages = Console(highlight=False), Console(stderr=True, highlight=False)
-    warning = speed_warning()
-    if warning:
+    results, described = _race(cells, names, left_out, rules, data, messages)
+    tables = [*network_tables(results, names), *stack_tables(results, names)]
+    remarks = facts(results, rules, described, left_out, data.name if data else None)
+    numbers = record(results, rules, described, left_out, describe_environment())
+    if gpu:
+        published = ", ".join(f"{network} is {name}" for name, network in PUBLISHED.items())
+        remarks = [f"GPU: {gpu}; float32 products, TF32 off; {published}", *remarks]
+        card = _measured(rules.timeout, messages)
+        if card:
+            tables.append(floor_table(results, names, card))
+            remarks = [*remarks, *floor_lines(card)]
+            numbers |= {"gpu": gpu, "card": asdict(card), "floors": floor_record(results, card)}
+    for table in tables:
+        console.print(table.rich())
+    lines = [*summary_lines(results, names), *remarks]
+    for line in lines:
+        console.print(line, soft_wrap=True)
+    _write(files, numbers, tables, lines, results, names)
+    for path in filter(None, files):
+        messages.print(f"written: {path}", soft_wrap=True)
+
+
+def _race(
+    cells: Sequence[Any], names: Sequence[str], left_out: dict[str, str], rules: Any, data: Any, messages: Any
+) -> tuple[Any, Any]:
+    """The results, and what the contenders said of themselves; who dropped out is added to `left_out`."""
+    from ffnn.bench.contenders import contender_class
+    from ffnn.bench.progress import follow
+    from ffnn.bench.race import Race
+    from ffnn.tracking import speed_warning
+
+    if warning := speed_warning():
         messages.print(f"{warning} (the race runs without it)", soft_wrap=True)
     with Race(names, rules, lambda line: messages.print(line, soft_wrap=True), data) as race:
         results = follow(race.run(cells), len(cells), messages)
@@ -142,26 +173,17 @@ def _run(
             left_out[name] = contender_class(name).unfit(cells[-1].description)
     if not any(result.seconds for result in results):
         raise FFNNError("no contender ended the race: " + "; ".join(f"{n}: {why}" for n, why in left_out.items()))
-    tables = [*network_tables(results, names), *stack_tables(results, names)]
-    told = facts(results, rules, race.described, left_out, data.name if data else None)
-    kept = record(results, rules, race.described, left_out, describe_environment())
-    if gpu:
-        published = ", ".join(f"{network} is {name}" for name, network in PUBLISHED.items())
-        told = [f"GPU: {gpu}; float32 products, TF32 off; {published}", *told]
-        card = _measured(rules.timeout, messages)
-        if card:
-            tables.append(floor_table(results, names, card))
-            told = [*told, *floor_lines(card)]
-            kept |= {"gpu": gpu, "card": asdict(card), "floors": floor_record(results, card)}
-    for table in tables:
-        console.print(table.rich())
-    lines = [*summary_lines(results, names), *told]
-    for line in lines:
-        console.print(line, soft_wrap=True)
+    return results, race.described
+
+
+def _write(files: Sequence[Path | None], numbers: Any, tables: Any, lines: Any, results: Any, names: Any) -> None:
+    from ffnn.bench.present import markdown
+    from ffnn.files import replacing
+
     json_file, markdown_file, chart_file = files
     if json_file:
         with replacing(json_file) as file:
-            json.dump(kept, file, indent=1)
+            json.dump(numbers, file, indent=1)
     if markdown_file:
         with replacing(markdown_file) as file:
             file.write(markdown(tables, lines))
@@ -169,8 +191,6 @@ def _run(
         from ffnn.bench.chart import draw_race
 
         draw_race(results, names, chart_file)
-    for path in filter(None, files):
-        messages.print(f"written: {path}", soft_wrap=True)
 
 
 def _measured(timeout: float, messages: Any) -> Any:
@@ -184,25 +204,25 @@ def _measured(timeout: float, messages: Any) -> Any:
         return None
 
 
-def _contenders(wanted: str | None, usual: list[str]) -> tuple[list[str], dict[str, str]]:
+def _contenders(text: str | None, usual: list[str]) -> tuple[list[str], dict[str, str]]:
     """Those that take part, in the order of the registry, and why others do not."""
     from ffnn.bench.contenders import CONTENDERS, contender_class
 
-    asked = _chosen("--contenders", wanted, CONTENDERS, str) or usual
-    reasons = {name: contender_class(name).missing() for name in CONTENDERS if name in asked}
+    names = _chosen("--contenders", text, CONTENDERS, str) or usual
+    reasons = {name: contender_class(name).missing() for name in CONTENDERS if name in names}
     present = [name for name, reason in reasons.items() if not reason]
     if not present:
         raise FFNNError("none of these contenders is here: " + "; ".join(f"{n}: {why}" for n, why in reasons.items()))
     return present, {name: reason for name, reason in reasons.items() if reason}
 
 
-def _chosen(option: str, text: str | None, known: Any, kind: Callable[[str], T]) -> list[T]:
+def _chosen(option: str, text: str | None, names: Any, kind: Callable[[str], T]) -> list[T]:
     """Values with commas between; each must be known, where there is a list of what is."""
     values: list[T] = []
     for part in filter(None, (text or "").split(",")):
-        if known is not None and part not in known:
-            raise FFNNError(f"{option}: unknown {part!r}: expected some of {', '.join(known)}{nearest(part, known)}")
-        if known is None and not (part.isdecimal() and int(part) >= 2):
+        if names is not None and part not in names:
+            raise FFNNError(f"{option}: unknown {part!r}: expected some of {', '.join(names)}{nearest(part, names)}")
+        if names is None and not (part.isdecimal() and int(part) >= 2):
             raise FFNNError(f"{option}: expected whole numbers of at least 2 with commas between; received {part!r}")
         values.append(kind(part))
     return list(dict.fromkeys(values))

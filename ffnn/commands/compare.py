@@ -38,10 +38,10 @@ def compare(
 
     if not paths:
         raise FFNNError("expected runs or folders with runs, such as runs/exp3-optimizers-digits; received none")
-    found = {run.resolve(): run for path in paths for run in find_runs(path)}
-    if not found:
+    directories = {run.resolve(): run for path in paths for run in find_runs(path)}
+    if not directories:
         raise FFNNError(f"{', '.join(map(str, paths))}: expected folders with runs in them; found none")
-    runs = select([read_run(path) for path in found.values()], map(Condition.parse, conditions))
+    runs = select([read_run(path) for path in directories.values()], map(Condition.parse, conditions))
     names = [name.strip() for text in by for name in text.split(",") if name.strip()]
     for name in names:
         check_setting(runs, name, "--by")

@@ -26,10 +26,10 @@ def doctor(ctx: click.Context, paths: tuple[Path, ...], strict: bool) -> None:
 
     if not paths:
         raise FFNNError("expected a run or a folder with runs, such as runs/train; received none")
-    found = dict.fromkeys(run for path in paths for run in find_runs(path))
-    if not found:
+    directories = dict.fromkeys(run for path in paths for run in find_runs(path))
+    if not directories:
         raise FFNNError(f"{', '.join(map(str, paths))}: expected a run, or a folder with runs in it; found none")
-    runs = {path: read_run(path) for path in found}
+    runs = {path: read_run(path) for path in directories}
     findings = {path: diagnose(Course.of(run)) for path, run in runs.items()}
     present_findings(findings, {path: len(run.history) for path, run in runs.items()})
     if strict and any(findings.values()):

@@ -28,11 +28,11 @@ def evaluate(run_directory: Path, checkpoint: str, part: str, **perturbations: s
     from ffnn.lab.run import load_run
     from ffnn.training.metrics import evaluate as measure
 
-    asked = {name: _levels(name, text) for name, text in perturbations.items() if text is not None}
+    levels_by_name = {name: _levels(name, text) for name, text in perturbations.items() if text is not None}
     _, parts = load_run(run_directory, checkpoint, download=True)
-    for name, levels in asked.items():
+    for name, levels in levels_by_name.items():
         present_robustness(name, levels, evaluate_perturbed(parts, name, levels), run_directory)
-    if asked:
+    if levels_by_name:
         return
     batches = getattr(parts, part)
     present_evaluation(measure(parts.objective, batches.epoch(), parts.dataset.class_names), part)

@@ -27,14 +27,14 @@ def lr_find(ctx: click.Context, config_file: Path | None, steps: int, low: float
     """
     from ffnn.lab.command_line import config_of, parse_settings
     from ffnn.rate_finder import range_test, suggest
-    from ffnn.rate_finder.present import command_with, in_words, new_folder, write_files
+    from ffnn.rate_finder.present import command_with, folder_for, in_words, write_files
     from ffnn.terminal import to_stderr
 
     test = range_test(config_of(config_file, parse_settings(ctx.args)), to_stderr, low, high, steps)
     suggestion = suggest(test.rates, test.smoothed)
-    given = ["--config", str(config_file)] if config_file else []
-    command = command_with(suggestion.steepest, [*given, *ctx.args])
-    folder = new_folder(test)
+    options = ["--config", str(config_file)] if config_file else []
+    command = command_with(suggestion.steepest, [*options, *ctx.args])
+    folder = folder_for(test)
     write_files(test, suggestion, command, folder)
     for line in in_words(test, suggestion, command, folder):
         say(line)

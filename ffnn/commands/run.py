@@ -58,8 +58,8 @@ def run(
     if check:
         from ffnn.experiment.words import explanation
 
-        for one in checked:
-            say("\n".join(explanation(one)))
+        for experiment in checked:
+            say("\n".join(explanation(experiment)))
         return
     from ffnn.experiment.series import run_series
     from ffnn.report.make import make_report

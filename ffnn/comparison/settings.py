@@ -9,6 +9,7 @@ from typing import Any
 from ffnn.errors import FFNNError, nearest
 from ffnn.lab.config import BOOKKEEPING, Config
 from ffnn.lab.values import parse_value
+from ffnn.ranges import is_number
 from ffnn.tracking import RunRecord
 
 SEEDS = ("seed", "split_seed")
@@ -114,7 +115,7 @@ class Condition:
         if not match:
             raise FFNNError(f"--where: expected NAME=VALUE, or !=, <, >, <=, >= in place of =; received {text!r}")
         name, relation, value = match[1], match[2], parse_value(match[3])
-        if relation in ORDERED and not _is_number(value):
+        if relation in ORDERED and not is_number(value):
             raise FFNNError(f"--where {name}{relation}: expected a number to compare with; received {match[3]!r}")
         return cls(name, relation, value)
 
@@ -122,7 +123,7 @@ class Condition:
         """Whether a run fulfils it; what has no number is neither smaller nor larger."""
         own = setting(run, self.name)
         if self.relation in ORDERED:
-            return _is_number(own) and RELATIONS[self.relation](own, self.value)
+            return is_number(own) and RELATIONS[self.relation](own, self.value)
         same = own == self.value or shown(own) == shown(self.value)
         # A component with options is still the component.
         same = same or (isinstance(own, Mapping) and own.get("name") == self.value)
@@ -148,7 +149,3 @@ def select(runs: Sequence[RunRecord], conditions: Iterable[Condition]) -> list[R
                 f"left; they have {there}"
             )
     return left
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

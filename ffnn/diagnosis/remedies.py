@@ -6,11 +6,11 @@ A remedy is a phrase. One that begins with `setting=value`, or is the name of a 
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.usual import LARGEST_PENALTY, USUAL_RATE, USUAL_RATES
 from ffnn.nn.optimizers import own_rate
+from ffnn.ranges import is_number
 
 MORE_IS_THE_SAME = ("dropout", "warmup_epochs")
 LESS_IS_THE_SAME = ("patience", "clip_norm")
@@ -58,7 +58,7 @@ def _is_there(remedy: str, course: Course) -> bool:
         return bool(re.fullmatch(r"\w+", remedy)) and bool(course.chosen(remedy))
     name, value = match[1], match[2]
     own = course.chosen(name)
-    if not _is_number(own):
+    if not is_number(own):
         return str(own).lower() == value
     if name in MORE_IS_THE_SAME:
         return bool(own >= float(value))
@@ -75,19 +75,19 @@ def _usual(name: str, course: Course) -> tuple[float, float]:
         least, most = USUAL_RATES.get(optimizer, USUAL_RATE)
         return rate * least, rate * most
     most, size = LARGEST_PENALTY[name], course.config.get("batch_size")
-    divided = name == "l2" and course.config.get("l2_per_example") and _is_number(size)
+    divided = name == "l2" and course.config.get("l2_per_example") and is_number(size)
     return 0.0, most * (size or 1) if divided else most
 
 
 def _too_large(name: str, course: Course) -> str:
     own, most = course.chosen(name), _usual(name, course)[1]
-    wrong = _is_number(own) and own > most
+    wrong = is_number(own) and own > most
     return f"a smaller {name} ({own:g}; more than {most:g} is unusual{_default(name, course)})" if wrong else ""
 
 
 def _too_small(name: str, course: Course) -> str:
     own, least = course.chosen(name), _usual(name, course)[0]
-    wrong = _is_number(own) and own < least
+    wrong = is_number(own) and own < least
     return f"a larger {name} ({own:g}; less than {least:g} is unusual{_default(name, course)})" if wrong else ""
 
 
@@ -96,7 +96,3 @@ def _default(name: str, course: Course) -> str:
     optimizer = str(course.chosen("optimizer"))
     rate = own_rate(optimizer) if name == "learning_rate" else None
     return f", and {optimizer} takes {rate:g} by itself" if rate else ""
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -13,12 +13,12 @@ from pydantic import ValidationError
 
 from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
-from ffnn.experiment.faults import Fault, FaultsError, Place, faults_of
+from ffnn.experiment.faults import Fault, FaultsError, faults_of
 from ffnn.experiment.file import Compare, Experiment, Search, Variation, dataset_of, plan_jobs
 from ffnn.experiment.overrides import pointless_claims
 from ffnn.lab.config import config_problems, override
 from ffnn.lab.jobs import Job
-from ffnn.sweep.marks import Marks
+from ffnn.sweep.marks import Marks, Place
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import redact
 from ffnn.tracking.yaml_file import nearest_file

@@ -10,9 +10,7 @@ from pydantic import ValidationError
 
 from ffnn.errors import nearest
 from ffnn.records import EXPECTED, IN_YAML, expected, message_of
-
-Place = tuple[str | int, ...]
-"""Keys from the file's outermost level inwards."""
+from ffnn.sweep.marks import Place
 
 
 class Fault(NamedTuple):

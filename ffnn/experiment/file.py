@@ -14,11 +14,12 @@ from ffnn.comparison.measures import MEASURES
 from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
 from ffnn.experiment.claims import Claim, parse_claim
-from ffnn.experiment.faults import Fault, FaultsError, Place
+from ffnn.experiment.faults import Fault, FaultsError
 from ffnn.lab.config import Config, make_config, name_of, override
 from ffnn.lab.jobs import Job
 from ffnn.lab.kinds import Count
-from ffnn.tracking.run_directory import folder_name_fault
+from ffnn.sweep.marks import Place
+from ffnn.tracking.folders import folder_name_fault
 
 BEST = "best"
 

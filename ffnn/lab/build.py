@@ -17,7 +17,7 @@ from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
-from ffnn.memory import check_memory
+from ffnn.memory import EVALUATION_BATCH, check_memory
 from ffnn.nn import (
     LOSSES,
     OPTIMIZERS,
@@ -40,8 +40,6 @@ from ffnn.reference import Reference, make_reference
 from ffnn.training.recorded import RecordedTrainer
 from ffnn.training.stack import Blueprint
 from ffnn.training.trainer import Callback, Plan, Trainer
-
-EVALUATION_BATCH = 1024
 
 
 @dataclass(frozen=True)
@@ -207,8 +205,8 @@ def build_loss(config: Config, dataset: Dataset, split: Split) -> Loss:
     if weights == "balanced":
         counts = np.bincount(dataset.labels[split.train], minlength=len(dataset.class_names))
         weights = [float(w) for w in counts.sum() / (len(counts) * np.maximum(counts, 1))]
-    given = {"label_smoothing": config.label_smoothing or None, "class_weights": weights}
-    return LOSSES.create(config.loss, **{name: value for name, value in given.items() if value is not None})
+    options = {"label_smoothing": config.label_smoothing or None, "class_weights": weights}
+    return LOSSES.create(config.loss, **{name: value for name, value in options.items() if value is not None})
 
 
 def build_optimizer(config: Config) -> Optimizer:
@@ -247,10 +245,10 @@ def build_member(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
 
 def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
     """What trains the parts: ffnn, with recorded steps where the engine wants them, or their framework."""
-    given = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
+    arguments = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     if parts.reference is None:
         recorded = parts.objective.network.engine.records and type(parts.train) is Batches
-        return RecordedTrainer(parts.blueprint, *given) if recorded else Trainer(*given)
+        return RecordedTrainer(parts.blueprint, *arguments) if recorded else Trainer(*arguments)
     from ffnn.reference.trainer import ReferenceTrainer
 
-    return ReferenceTrainer(parts.reference, *given)
+    return ReferenceTrainer(parts.reference, *arguments)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.files import replacing
+from ffnn.tracking.environment import COMPUTING
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -35,7 +36,6 @@ TALKERS = ("catalogue.py", "cli.py", "console.py", "present.py", "terminal.py", 
 FRAMEWORKS = "reference"
 """The room that counts for runs of other frameworks only."""
 
-PACKAGES = ("numpy", "scipy", "numba", "scikit-learn")
 FRAMEWORK_PACKAGES = ("torch", "jax", "optax", "tensorflow", "tensorflow-cpu", "keras")
 
 IGNORED = ("ctx", "type_comment", "kind")
@@ -61,9 +61,9 @@ def code_digest(parts: Iterable[Any], framework: str = "ffnn") -> str:
     that was changed after this process began, so that the process may have read an older version. The hash is then a
     random one, and such runs are always trained again.
     """
-    found = [_package_digest()] if framework == "ffnn" else [_package_digest(), _package_digest(FRAMEWORKS)]
-    found += sorted({_part_digest(part) for part in parts if not _is_own(part)})
-    return _hash(found)
+    digests = [_package_digest()] if framework == "ffnn" else [_package_digest(), _package_digest(FRAMEWORKS)]
+    digests += sorted({_part_digest(part) for part in parts if not _is_own(part)})
+    return _hash(digests)
 
 
 @functools.cache
@@ -73,11 +73,11 @@ def feature_releases(framework: str = "ffnn") -> tuple[str, ...]:
     Only feature releases (X.Y): with them NumPy's random streams may change (NEP 19). A bug-fix release, like another
     processor, may change last digits, which is no reason to repeat a laboratory.
     """
-    found = []
-    for name in (*PACKAGES, *(() if framework == "ffnn" else FRAMEWORK_PACKAGES)):
+    releases = []
+    for name in (*COMPUTING, *(() if framework == "ffnn" else FRAMEWORK_PACKAGES)):
         with suppress(PackageNotFoundError):
-            found.append(f"{name} {'.'.join(version(name).split('.')[:2])}")
-    return tuple(found)
+            releases.append(f"{name} {'.'.join(version(name).split('.')[:2])}")
+    return tuple(releases)
 
 
 # -- ffnn itself ----------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def feature_releases(framework: str = "ffnn") -> tuple[str, ...]:
 
 def computing_files(room: str = "", package: Path = PACKAGE) -> list[Path]:
     """The files of ffnn that count, in order; of the room named, or of all that count always."""
-    found = []
+    files = []
     for path in sorted(_files_below(package / room)):
         inside = path.relative_to(package)
         observed = any(inside.is_relative_to(observer) for observer in (*OBSERVERS, *(() if room else (FRAMEWORKS,))))
@@ -93,8 +93,8 @@ def computing_files(room: str = "", package: Path = PACKAGE) -> list[Path]:
         talks = any(inside.match(pattern) for pattern in TALKERS)
         left_behind = path.name.startswith(".") or path.name.endswith("~")
         if not (observed or version_only or talks or left_behind):
-            found.append(path)
-    return found
+            files.append(path)
+    return files
 
 
 def _files_below(folder: Path) -> Iterator[Path]:
@@ -144,9 +144,9 @@ def _places(name: str, package: Path) -> Iterator[Path]:
 
 def _kept(path: Path, raw: str) -> str | None:
     with suppress(OSError, ValueError):
-        found = re.fullmatch(r"([0-9a-f]{64}) ([0-9a-f]{64})\n", path.read_text("utf-8"))
-        if found and found[1] == raw:
-            return found[2]
+        match = re.fullmatch(r"([0-9a-f]{64}) ([0-9a-f]{64})\n", path.read_text("utf-8"))
+        if match and match[1] == raw:
+            return match[2]
     return None
 
 
@@ -242,8 +242,8 @@ def _imported(name: str, content: bytes, package: str) -> Iterator[str]:
             full = [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
         else:
             continue
-        for one in full:
-            pieces = one.split(".")
+        for module in full:
+            pieces = module.split(".")
             yield from (".".join(pieces[:count]) for count in range(1, len(pieces) + 1))
 
 

@@ -294,5 +294,5 @@ def _in_words(place: str, ways: Sequence[Mapping[str, Any]]) -> str:
     message = next(filter(None, map(message_of, ways)), None)
     if message:
         return f"{place}: {message}" if place else message
-    wanted = dict.fromkeys(expected(error, _WORDS) for error in ways)
-    return f"{place}: expected {' or '.join(wanted)}; received {ways[0]['input']!r}"
+    expectations = dict.fromkeys(expected(error, _WORDS) for error in ways)
+    return f"{place}: expected {' or '.join(expectations)}; received {ways[0]['input']!r}"

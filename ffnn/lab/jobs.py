@@ -23,7 +23,7 @@ from ffnn.backend import engine_class
 from ffnn.backend.threads import usable_cores
 from ffnn.data import load
 from ffnn.errors import FFNNError
-from ffnn.lab.company import Company, TakenError, refuse
+from ffnn.lab.company import OVER, Company, TakenError, refuse
 from ffnn.lab.config import Config
 from ffnn.lab.run import Notify, train
 from ffnn.lab.stacked import Member, stack_key, train_stacked
@@ -55,8 +55,7 @@ class Job:
 class Once:
     """Passes a line on unless one with the same beginning, up to its first semicolon, was passed on before.
 
-    Every run of an experiment has the same to say about W&B or the machine; what follows the
-    semicolon is the run's own folder.
+    Every run of an experiment has the same to say about W&B or the machine; then comes the run's own folder.
     """
 
     def __init__(self, notify: Notify) -> None:
@@ -162,21 +161,21 @@ def _run_claimed(
         return list(_run(batch, notify, show, threads))
     outcomes: dict[str, Outcome] = {}
     with ExitStack() as claims:
-        own: list[Job] = []
+        mine: list[Job] = []
         for job in batch:
             try:
                 taken = _wait if wait else refuse
-                made = claims.enter_context(company.claimed(job.config, taken))
+                record = claims.enter_context(company.claimed(job.config, taken))
             except (TakenError, FFNNError) as problem:
                 outcomes[job.config.digest()] = problem
                 continue
-            if made is None:
-                own.append(job)
+            if record is None:
+                mine.append(job)
             else:
-                outcomes[job.config.digest()] = made
+                outcomes[job.config.digest()] = record
                 notify(f"{job.condition}, seed {job.config.seed}: another process has made it; not run again")
-        trained = _run(own, notify, show, threads) if own else []
-        outcomes |= {job.config.digest(): outcome for job, outcome in zip(own, trained, strict=True)}
+        trained = _run(mine, notify, show, threads) if mine else []
+        outcomes |= {job.config.digest(): outcome for job, outcome in zip(mine, trained, strict=True)}
     return [outcomes[job.config.digest()] for job in batch]
 
 
@@ -266,8 +265,7 @@ def _run_quietly(jobs: Sequence[Job], threads: int, wait: bool) -> tuple[list[Ou
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
     """The digest of each data set that the jobs use, by `_data`; FFNNError where one, or an engine, cannot be had.
 
-    Loading them here, once, downloads what is absent before workers would each do it, and what
-    cannot be had is said once and not by every run.
+    Loaded here, what is absent is downloaded once, and not by each worker, and what cannot be had is said once.
     """
     for engine in {job.config.engine for job in jobs}:
         engine_class(engine).check()
@@ -279,10 +277,10 @@ def _data(config: Config) -> str:
     return json.dumps([config.dataset, config.data_dir])
 
 
-def company_of(jobs: Sequence[Job], digests: Mapping[str, str], there: Mapping[str, RunRecord]) -> Company:
+def company_of(jobs: Sequence[Job], digests: Mapping[str, str], existing: Mapping[str, RunRecord]) -> Company:
     """What to know of other processes at these jobs, of which some are there already."""
     data = {job.config.digest(): digests[_data(job.config)] for job in jobs}
-    return Company(data, frozenset(record.path for record in there.values()))
+    return Company(data, frozenset(record.path for record in existing.values()))
 
 
 def finished_runs(jobs: Sequence[Job], digests: Mapping[str, str]) -> dict[str, RunRecord]:
@@ -290,15 +288,12 @@ def finished_runs(jobs: Sequence[Job], digests: Mapping[str, str]) -> dict[str, 
 
     A diverged run is finished, too. `digests` is what `data_digests` gives.
     """
-    found = {}
-    for folder in {Path(job.config.runs_dir) / job.config.group for job in jobs}:
-        for path in find_runs(folder) if folder.is_dir() else []:
-            record = read_run(path)
-            if record.summary.get("status") in ("finished", "diverged"):
-                found[str(record.summary.get("config_digest"))] = record
+    folders = {Path(job.config.runs_dir) / job.config.group for job in jobs}
+    runs = (read_run(path) for folder in folders if folder.is_dir() for path in find_runs(folder))
+    finished = {str(run.summary.get("config_digest")): run for run in runs if run.summary.get("status") in OVER}
     same = {}
-    for job in jobs:
-        record_there = found.get(job.config.digest())
-        if record_there and record_there.environment.get("data", {}).get("digest") == digests[_data(job.config)]:
-            same[job.config.digest()] = record_there
+    for digest, job in {job.config.digest(): job for job in jobs}.items():
+        earlier = finished.get(digest)
+        if earlier and earlier.environment.get("data", {}).get("digest") == digests[_data(job.config)]:
+            same[digest] = earlier
     return same

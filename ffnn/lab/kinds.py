@@ -10,8 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from ffnn.errors import nearest
 from ffnn.registry import Registry
+from ffnn.tracking.folders import folder_name_fault
 from ffnn.tracking.keys import key_fault, redact
-from ffnn.tracking.run_directory import folder_name_fault
 
 
 def whole(value: Any) -> Any:

@@ -33,15 +33,15 @@ def told_to_wandb(folder: Path, pattern: str) -> str | None:
         A line; None where W&B was told nothing.
     """
     runs = [path.parent for path in sorted(folder.glob(f"{pattern}/wandb"))]
-    found = {run: delivery for run in runs if (delivery := delivery_of(run))}
-    if not found:
+    deliveries = {run: delivery for run in runs if (delivery := delivery_of(run))}
+    if not deliveries:
         return None
-    command = _command(folder, pattern, runs, found)
-    if not all(delivery.whole for delivery in found.values()):
-        line = in_words(found.values())
+    command = _command(folder, pattern, runs, deliveries)
+    if not all(delivery.whole for delivery in deliveries.values()):
+        line = in_words(deliveries.values())
     else:
-        reasons = dict.fromkeys(delivery.reason for delivery in found.values() if delivery.reason)
-        line = "; ".join([f"{count_of(len(found), 'run')} {'recorded offline' if command else 'sent'}", *reasons])
+        reasons = dict.fromkeys(delivery.reason for delivery in deliveries.values() if delivery.reason)
+        line = "; ".join([f"{count_of(len(deliveries), 'run')} {'recorded offline' if command else 'sent'}", *reasons])
     return f"{line}; to send later: {command}" if command else line
 
 
@@ -62,13 +62,13 @@ def has_record(run: Path) -> bool:
     return any(run.glob("wandb/offline-run-*/*.wandb"))
 
 
-def _command(folder: Path, pattern: str, runs: Iterable[Path], found: Mapping[Path, Delivery]) -> str:
+def _command(folder: Path, pattern: str, runs: Iterable[Path], deliveries: Mapping[Path, Delivery]) -> str:
     """What sends the records that lie here; empty where there are none.
 
     A pattern of the shell names them where all that it finds are meant; else they are listed in a file.
     """
-    unsent = [run for run, delivery in found.items() if delivery.state == UNSENT]
-    offline = [run for run, delivery in found.items() if delivery.state not in (UNSENT, LOST) and has_record(run)]
+    unsent = [run for run, delivery in deliveries.items() if delivery.state == UNSENT]
+    offline = [run for run, delivery in deliveries.items() if delivery.state not in (UNSENT, LOST) and has_record(run)]
     if unsent:  # beside an offline record may lie what is left of an attempt to reach the server: not to be sent
         records = [record for run in offline for record in sorted(run.glob("wandb/offline-run-*"))]
         return f"xargs wandb sync --include-online < {_listed(folder, [*_folders(unsent), *records])}"

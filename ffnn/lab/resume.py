@@ -18,6 +18,7 @@ from ffnn.lab.termination import Interruption
 from ffnn.records import checked
 from ffnn.terminal import to_stderr
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
+from ffnn.tracking.environment import COMPUTING
 from ffnn.training.callbacks import LAST, PREVIOUS, Best
 from ffnn.training.checkpoints import Checkpoint, restore
 from ffnn.training.formats import Resumable
@@ -69,10 +70,10 @@ def resume(
         if epochs is not None:
             notify(_longer(record, config))
         _write_down(directory, record, config, checkpoint)
-        own = {"config_digest": _digest(record, config, bool(changed))}
+        entries = {"config_digest": _digest(record, config, bool(changed))}
         if "stack" in record.summary:
-            own["stack"] = record.summary["stack"]
-        directory.write_summary({"status": "running", **own})
+            entries["stack"] = record.summary["stack"]
+        directory.write_summary({"status": "running", **entries})
 
         def restored(trainer: Trainer, best: Best) -> None:
             if checkpoint is None:
@@ -87,7 +88,7 @@ def resume(
             elif best.record:
                 best.keep_weights(trainer)
 
-        return carry_out(Session(config, parts, directory, own, notify, progress, interruption, start, restored))
+        return carry_out(Session(config, parts, directory, entries, notify, progress, interruption, start, restored))
 
 
 def _config(record: RunRecord, epochs: int | None) -> Config:
@@ -127,15 +128,15 @@ def _same_data(record: RunRecord, parts: Parts) -> None:
 def _changes(then: Mapping[str, Any], config: Config) -> str:
     """What is not as it was when the run began and may change its bits."""
     now = describe_environment()
-    found = []
+    changes = []
     if then.get("code_digest") != config.code_digest():
-        found.append("the code has changed")
+        changes.append("the code has changed")
     before = then.get("versions", {})
-    for name in ("python", "numpy", "numba", "scipy", "scikit-learn"):
+    for name in ("python", *COMPUTING):
         if before.get(name) != now["versions"].get(name):
-            found.append(f"{name} {before.get(name)} has become {now['versions'].get(name)}")
+            changes.append(f"{name} {before.get(name)} has become {now['versions'].get(name)}")
     if then.get("cpu", {}).get("model") != now["cpu"]["model"]:
-        found.append("the processor is another one")
+        changes.append("the processor is another one")
     # A process lists the libraries that it has loaded, and NumPy's and SciPy's are two: only what both list tells.
     old, new = (
         {(blas.get("library"), blas.get("version")): blas.get("core") for blas in environment.get("blas", [])}
@@ -143,14 +144,14 @@ def _changes(then: Mapping[str, Any], config: Config) -> str:
     )
     others = [f"{new[blas]} instead of {old[blas]}" for blas in old if blas in new and new[blas] != old[blas]]
     if others:
-        found.append(f"BLAS runs kernels for {', '.join(others)}")
-    return ", ".join(found)
+        changes.append(f"BLAS runs kernels for {', '.join(others)}")
+    return ", ".join(changes)
 
 
 def _starting_point(directory: RunDirectory, notify: Notify) -> tuple[Checkpoint | None, list[Record]]:
     """The newest checkpoint that is whole, and the history up to it; what comes later in the history is cut."""
-    there = [path for name in (LAST, PREVIOUS) if (path := directory.checkpoints / name).exists()]
-    for path in there:
+    checkpoints = [path for name in (LAST, PREVIOUS) if (path := directory.checkpoints / name).exists()]
+    for path in checkpoints:
         try:
             checkpoint = Checkpoint.load(path)
             if "trainer" not in checkpoint.meta:
@@ -163,9 +164,8 @@ def _starting_point(directory: RunDirectory, notify: Notify) -> tuple[Checkpoint
         meta = checkpoint.meta
         notify(f"{directory.path}: resuming from {path.name}: {meta['epoch']} epochs and {meta['step']} steps are done")
         return checkpoint, history
-    notify(
-        f"{directory.path}: {'no checkpoint is whole' if there else 'there is no checkpoint yet'}: from the beginning"
-    )
+    state = "no checkpoint is whole" if checkpoints else "there is no checkpoint yet"
+    notify(f"{directory.path}: {state}: from the beginning")
     directory.cut_history(0)
     return None, []
 

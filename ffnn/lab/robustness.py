@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from ffnn.data.augment import Augmentation, Blur, Cutout, Noise, Shift
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches
-from ffnn.lab.build import EVALUATION_BATCH, Parts
+from ffnn.lab.build import Parts
+from ffnn.memory import EVALUATION_BATCH
 from ffnn.training.metrics import Evaluation, evaluate
 
 PERTURBATIONS: dict[str, tuple[str, Callable[[float], Augmentation]]] = {

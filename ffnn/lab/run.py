@@ -61,9 +61,9 @@ def train(
     with Interruption() as interruption:
         parts, resolved = prepare(config, notify, max_threads)
         with new_run(config) as directory:
-            own = {"config_digest": config.digest()}
-            write_beginning(directory, resolved, parts, own, describe_environment())
-            return carry_out(Session(resolved, parts, directory, own, notify, progress, interruption, start))
+            entries = {"config_digest": config.digest()}
+            write_beginning(directory, resolved, parts, entries, describe_environment())
+            return carry_out(Session(resolved, parts, directory, entries, notify, progress, interruption, start))
 
 
 @contextmanager
@@ -75,16 +75,16 @@ def new_run(config: Config) -> Iterator[RunDirectory]:
 
 
 def write_beginning(
-    directory: RunDirectory, config: Config, parts: Parts, own: dict[str, Any], environment: Mapping[str, Any]
+    directory: RunDirectory, config: Config, parts: Parts, entries: dict[str, Any], environment: Mapping[str, Any]
 ) -> None:
     """Write down what is known of a run before its first step."""
     device = parts.objective.network.engine.describe()
-    known = {**environment, **({"device": device} if device else {})}
+    facts = {**environment, **({"device": device} if device else {})}
     # Where the data lay, for whoever reads the run elsewhere: the setting is often left out, and its default is not
     # everywhere the same.
     data = {**describe_data(parts), "data_dir": str(data_root(config.data_dir))}
-    directory.write_environment({**known, "code_digest": config.code_digest(), "data": data})
-    directory.write_summary({"status": "running", **own})
+    directory.write_environment({**facts, "code_digest": config.code_digest(), "data": data})
+    directory.write_summary({"status": "running", **entries})
     directory.write_config(config.resolved())  # last: a directory is a run once it has one
 
 

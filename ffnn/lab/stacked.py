@@ -101,11 +101,11 @@ class Member:
         parts, resolved = self._prepared
         with self.held():
             self._directory = directory = self._contexts.enter_context(new_run(self.config))
-            own = {"config_digest": self.config.digest(), "stack": size}
-            known = {**environment, "command": self.command or environment["command"]}
-            write_beginning(directory, resolved, parts, own, known)
+            entries = {"config_digest": self.config.digest(), "stack": size}
+            facts = {**environment, "command": self.command or environment["command"]}
+            write_beginning(directory, resolved, parts, entries, facts)
             session = Session(
-                resolved, parts, directory, own, self.notify, self.progress, interruption, self._start,
+                resolved, parts, directory, entries, self.notify, self.progress, interruption, self._start,
                 make_trainer=build_member,
             )  # fmt: skip
             self._trainer = self._contexts.enter_context(under_way(session))

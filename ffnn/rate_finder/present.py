@@ -6,7 +6,6 @@ from itertools import count
 from pathlib import Path
 
 from ffnn.csv_file import write_csv
-from ffnn.errors import FFNNError
 from ffnn.figures.drawing import harmless, own_style
 from ffnn.files import replacing
 from ffnn.lab.config import name_of
@@ -14,28 +13,16 @@ from ffnn.lab.run import run_id
 from ffnn.rate_finder.measure import RangeTest
 from ffnn.rate_finder.suggestion import Suggestion
 from ffnn.tracking.environment import recorded_command
+from ffnn.tracking.folders import new_folder
 
 FOLDER = "lr-find"
 HEADROOM = 1.3
 """Height of the figure over the loss at the beginning: what blows up leaves it, and what falls can be seen."""
 
 
-def new_folder(test: RangeTest) -> Path:
+def folder_for(test: RangeTest) -> Path:
     """A new folder beside the runs, named like one; FFNNError if it cannot be made."""
-    base = Path(test.config.runs_dir) / FOLDER
-    name = run_id(test.config)
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        for number in count(1):
-            folder = base / (name if number == 1 else f"{name}-{number}")
-            try:
-                folder.mkdir()
-            except FileExistsError:
-                continue
-            return folder
-    except OSError as problem:
-        raise FFNNError(f"runs_dir: expected a folder to write to; {problem.filename}: {problem.strerror}") from problem
-    raise AssertionError("there is always another number")
+    return new_folder(Path(test.config.runs_dir) / FOLDER, run_id(test.config))
 
 
 def command_with(rate: float, arguments: Sequence[str]) -> str:
@@ -46,15 +33,15 @@ def command_with(rate: float, arguments: Sequence[str]) -> str:
     >>> command_with(0.1532, ["--optimizer=sgd", "--learning_rate=1", "--epochs=5"])
     'ffnn train --optimizer=sgd --epochs=5 --learning_rate=0.15'
     """
-    kept, rest = [], list(arguments)
+    words, rest = [], list(arguments)
     while rest:
         argument = rest.pop(0)
         name, equals, _ = argument.partition("=")
         if name.replace("-", "_") != "__learning_rate":
-            kept.append(argument)
+            words.append(argument)
         elif not equals and rest:
             rest.pop(0)
-    return recorded_command(["ffnn", "train", *kept, f"--learning_rate={rate:.2g}"])
+    return recorded_command(["ffnn", "train", *words, f"--learning_rate={rate:.2g}"])
 
 
 def write_files(test: RangeTest, suggestion: Suggestion, command: str, folder: Path) -> None:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from ffnn.backend.engine import Engine
 from ffnn.backend.threads import limited_threads, suitable_threads
 from ffnn.data.batches import Batches, Pool
-from ffnn.lab.build import EVALUATION_BATCH, build_optimizer
+from ffnn.lab.build import build_optimizer
 from ffnn.lab.config import Config
+from ffnn.memory import EVALUATION_BATCH
 from ffnn.nn import L2Penalty, Network, Objective
 from ffnn.sklearn.batches import WeightedBatches
 from ffnn.sklearn.settings import fitting_batch_size, loss_of

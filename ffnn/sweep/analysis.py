@@ -61,8 +61,8 @@ def caveat(trials: int, parameters: int) -> str:
     >>> caveat(4, 2), caveat(20, 2)
     ('a guess from 4 trials; 20 or more would tell', '')
     """
-    wanted = ENOUGH * parameters
-    return "" if trials >= wanted else f"a guess from {count_of(trials, 'trial')}; {wanted} or more would tell"
+    enough = ENOUGH * parameters
+    return "" if trials >= enough else f"a guess from {count_of(trials, 'trial')}; {enough} or more would tell"
 
 
 def write_table(trials: Mapping[str, Trial], plan: Plan, path: Path) -> None:
@@ -86,8 +86,8 @@ def best_settings(trial: Trial, plan: Plan) -> dict[str, Any]:
     from ffnn.sweep.command import settings_of
 
     file = plan.parameters_file("KEY")
-    given = settings_of(plan.argv(trial.arguments), {str(file): plan.given(trial.arguments)})
-    return {name: value for name, value in given.items() if name not in BOOKKEEPING}
+    settings = settings_of(plan.argv(trial.arguments), {str(file): plan.given(trial.arguments)})
+    return {name: value for name, value in settings.items() if name not in BOOKKEEPING}
 
 
 def write_best(trial: Trial, plan: Plan, path: Path) -> None:
@@ -120,8 +120,8 @@ def edges_of(best: Sequence[Trial], plan: Plan) -> list[str]:
     """Where the best of the ranked trials lies at an end of the space."""
     if not best:
         return []
-    wanted = plan.space.grid_size if plan.sweep.file.method == "grid" else ENOUGH * len(plan.space.searched)
-    return edges(plan.space, plan.space.values(best[0].latents), len(best), len(best) >= wanted)
+    enough = plan.space.grid_size if plan.sweep.file.method == "grid" else ENOUGH * len(plan.space.searched)
+    return edges(plan.space, plan.space.values(best[0].latents), len(best), len(best) >= enough)
 
 
 def leave_files(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> dict[str, Path]:

@@ -58,13 +58,13 @@ def expand(command: Sequence[str], arguments: Mapping[str, Any], program: str | 
 
 def check_macros(sweep: Sweep) -> None:
     """FFNNError, with file and line, for the first macro of a file's command that does not exist."""
-    known = [*_macros({}, None, Path()), "envvar:NAME"]
+    names = [*_macros({}, None, Path()), "envvar:NAME"]
     for place, element in enumerate(sweep.file.command):
         macro = MACRO.fullmatch(element)
-        if macro and macro[1] not in known:
+        if macro and macro[1] not in names:
             raise FFNNError(
-                f"{sweep.marks.at('command', place)}: unknown macro {element}; expected one of {', '.join(known)}"
-                f"{nearest(macro[1], known)}"
+                f"{sweep.marks.at('command', place)}: unknown macro {element}; expected one of {', '.join(names)}"
+                f"{nearest(macro[1], names)}"
             )
 
 

@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ffnn.errors import FFNNError
+from ffnn.ranges import is_number
 from ffnn.registry import Registry
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class Quantized(Distribution):
 
 def number(name: str, value: Any) -> Any:
     """`value` if it is a finite number."""
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    if not is_number(value) or not math.isfinite(value):
         raise FFNNError(f"{name}: expected a number; received {value!r}")
     return value
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ffnn.ranges import is_number
 from ffnn.sweep.distribution import Distribution
 from ffnn.sweep.distributions import Categorical, Interval, IntUniform
 from ffnn.sweep.space import Space
@@ -43,12 +44,12 @@ def edges(space: Space, best: Mapping[str, Any], trials: int, thorough: bool = F
     """
     if trials < FEWEST:
         return []
-    found = (
+    sentences = (
         (name, _edge(distribution, best[name]))
         for name, distribution in space.searched.items()
         if thorough or not isinstance(distribution, Categorical | IntUniform)
     )
-    return [f"best {name} {sentence}" for name, sentence in found if sentence]
+    return [f"best {name} {sentence}" for name, sentence in sentences if sentence]
 
 
 def _edge(distribution: Distribution, value: Any) -> str | None:
@@ -70,7 +71,7 @@ def _edge(distribution: Distribution, value: Any) -> str | None:
 
 
 def _edge_of_list(values: list[Any], value: Any) -> str | None:
-    numeric = all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    numeric = all(map(is_number, values))
     if not numeric or len(values) < FEWEST:
         return None
     low, high = min(values), max(values)

@@ -14,6 +14,7 @@ from ffnn.lab.values import with_overrides
 from ffnn.sweep.distribution import Distribution, Latent
 from ffnn.sweep.distributions import Categorical, Exponents, IntUniform
 from ffnn.sweep.hyperband import bands
+from ffnn.sweep.marks import Place
 from ffnn.sweep.plan import Plan
 from ffnn.sweep.samplers import Sampler
 from ffnn.sweep.space import place_of
@@ -36,10 +37,10 @@ def explain(plan: Plan, sampler: Sampler) -> tuple[list[str], list[str]]:
 
 def unknown_settings(plan: Plan) -> list[str]:
     """Parameters of the file that are no settings of `ffnn train`: every trial would fail."""
-    marks, known = plan.sweep.marks, Config.model_fields
-    names = [name for name in plan.sweep.file.parameters if name.partition(".")[0].replace("-", "_") not in known]
+    marks, settings = plan.sweep.marks, Config.model_fields
+    names = [name for name in plan.sweep.file.parameters if name.partition(".")[0].replace("-", "_") not in settings]
     return [
-        f"{marks.at('parameters', name)}: no setting of ffnn train{nearest(name, known) or '; its --help lists all'}"
+        f"{marks.at('parameters', name)}: no setting of ffnn train{nearest(name, settings) or '; its --help lists all'}"
         for name in names
     ]
 
@@ -216,11 +217,11 @@ def _problems_of_metric(plan: Plan) -> Iterator[str]:
     if name.startswith("test/"):
         yield f"{where}: choosing by {name} makes the test images part of training; use best/val/accuracy"
     if name.startswith("best/"):
-        wanted = name.removeprefix("best/")
+        monitored = name.removeprefix("best/")
         values = with_overrides(plan.space.arguments({n: d.latent(0.5) for n, d in plan.space.searched.items()}), {})
         monitor = values.get("monitor", Config.model_fields["monitor"].default)
-        if monitor != wanted:
-            yield f"{where}: {name} is logged only with monitor: {{value: {wanted}}}; it is {monitor}"
+        if monitor != monitored:
+            yield f"{where}: {name} is logged only with monitor: {{value: {monitored}}}; it is {monitor}"
     wish = {"smaller": "minimize", "larger": "maximize", None: plan.metric.goal}[metric.better]
     if plan.metric.goal != wish:
         yield f"{where}: the goal is to {plan.metric.goal} {name}; goal: {wish} is what one wants"
@@ -240,9 +241,9 @@ def _problems_for_w_and_b(plan: Plan) -> Iterator[str]:
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as problem:  # `2024-13-45`, `=`
         theirs = ours
         yield f"{marks.at('parameters')}: W&B cannot read a value in this file (YAML 1.1): {problem}; put it in quotes"
-    for place, own, other in _differing(ours["parameters"], theirs["parameters"], ("parameters",)):
+    for place, value, other in _differing(ours["parameters"], theirs["parameters"], ("parameters",)):
         fix = "with a point, such as 1.0e-4" if isinstance(other, str) else "in quotes, or without 0, : and _ in it"
-        yield f"{marks.at(*place)}: W&B reads {other!r} here (YAML 1.1), ffnn {own!r}; write it {fix}"
+        yield f"{marks.at(*place)}: W&B reads {other!r} here (YAML 1.1), ffnn {value!r}; write it {fix}"
     if plan.sweep.file.project is None:
         yield f"{plan.sweep.path}: without project: ffnn, W&B names the project after the folder"
 
@@ -254,9 +255,7 @@ def _of_yaml_1_1(text: str) -> Any:
     return yaml.safe_load(text)
 
 
-def _differing(
-    ours: Any, theirs: Any, place: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], Any, Any]]:
+def _differing(ours: Any, theirs: Any, place: Place) -> Iterator[tuple[Place, Any, Any]]:
     """Places of values that differ, with both."""
     if isinstance(ours, dict) and isinstance(theirs, dict):
         for name, other in zip(ours, theirs, strict=len(ours) == len(theirs)):  # `on` and `true` are one key there

@@ -41,20 +41,20 @@ class Home:
         FFNNError
             If the folder's sweep is kept elsewhere.
         """
-        known, public = self._known(), self._public(wished or self.own)
-        if known in (None, public) or (wished and known == ""):
+        address, public = self._recorded(), self._public(wished or self.own)
+        if address in (None, public) or (wished and address == ""):
             return wished or self.own
-        if known == "":
-            kept = "in another place, which this folder does not name"
+        if address == "":
+            place = "in another place, which this folder does not name"
             fix = "give the same --storage=... as when the sweep began"
-        elif known == JOURNAL:
-            kept, fix = f"in {self.own}", "leave --storage out"
+        elif address == JOURNAL:
+            place, fix = f"in {self.own}", "leave --storage out"
         else:
-            user = " (with the user; the password from PGPASSWORD or ~/.pgpass)" if known.startswith(SCHEMES) else ""
-            kept, fix = f"in {known}", f"give --storage={known}{user}"
+            user = " (with the user; the password from PGPASSWORD or ~/.pgpass)" if address.startswith(SCHEMES) else ""
+            place, fix = f"in {address}", f"give --storage={address}{user}"
         received = f"received --storage={public_address(wished)}" if wished else "received no --storage"
         raise FFNNError(
-            f"{self.runs}: the trials of this sweep are kept {kept}; {received}: {fix}, or begin another sweep with "
+            f"{self.runs}: the trials of this sweep are kept {place}; {received}: {fix}, or begin another sweep with "
             "--group=NAME"
         )
 
@@ -78,7 +78,7 @@ class Home:
         public = public_address(address)
         return JOURNAL if public == public_address(self.own) else public
 
-    def _known(self) -> str | None:
+    def _recorded(self) -> str | None:
         """Where the trials are kept; "" if that is not known, None if there are none."""
         try:
             return str(json.loads((self.folder / FILE).read_text(encoding="utf-8"))["storage"])

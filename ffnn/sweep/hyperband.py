@@ -22,11 +22,11 @@ def bands(rule: Hyperband, limit: float = math.inf) -> list[int]:
     >>> bands(Hyperband(type="hyperband", max_iter=27, s=2))
     [3, 9]
     """
-    found: list[int] = []
+    iterations: list[int] = []
     if rule.min_iter is not None:
         band = float(rule.min_iter)
         for _ in range(100):  # W&B's own end
-            found.append(int(band))
+            iterations.append(int(band))
             band *= rule.eta
     else:
         band = float(rule.max_iter or 0)
@@ -34,12 +34,12 @@ def bands(rule: Hyperband, limit: float = math.inf) -> list[int]:
             band /= rule.eta
             if band < 1:
                 break
-            found.append(int(band))
-    return sorted(band for band in found if band <= limit)
+            iterations.append(int(band))
+    return sorted(band for band in iterations if band <= limit)
 
 
 def stops(
-    rule: Hyperband, sign: float, own: Sequence[float], all_histories: Sequence[Mapping[int, float]]
+    rule: Hyperband, sign: float, values: Sequence[float], all_histories: Sequence[Mapping[int, float]]
 ) -> int | None:
     """The band at which a trial falls behind, or None if it may go on.
 
@@ -57,13 +57,13 @@ def stops(
     all_histories : sequence of mappings
         Those of every trial of the sweep, this one among them: iteration, from 1, to value. Only bands count.
     """
-    reached = bands(rule, len(own))
+    reached = bands(rule, len(values))
     if not reached:
         return None
     band = reached[-1]
-    values = sorted(sign * history[band] for history in all_histories if band in history)
-    if not values:
+    sorted_values = sorted(sign * history[band] for history in all_histories if band in history)
+    if not sorted_values:
         return None
-    threshold = values[int(1.0 / rule.eta * len(values))]
-    condition = sign * own[band - 1] if rule.strict else min(sign * value for value in own)
+    threshold = sorted_values[int(1.0 / rule.eta * len(sorted_values))]
+    condition = sign * values[band - 1] if rule.strict else min(sign * value for value in values)
     return band if condition > threshold else None

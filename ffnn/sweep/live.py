@@ -114,8 +114,8 @@ class Table(View):
             table.add_row(*map(Text, cells), style="bold")
         for number, cells in enumerate(finished[: max(0, room - len(running))]):
             table.add_row(*map(Text, cells), style="green" if number == 0 and over[0].best is not None else "")
-        left = {"running": len(running) - room, "finished": len(finished) - max(0, room - len(running))}
-        more = ", ".join(f"{count} {what}" for what, count in left.items() if count > 0)
+        hidden = {"running": len(running) - room, "finished": len(finished) - max(0, room - len(running))}
+        more = ", ".join(f"{count} {what}" for what, count in hidden.items() if count > 0)
         title = Text(self._title(len(over), best), no_wrap=True, overflow="ellipsis", style="italic")
         return Group(title, table, *([Text(f"and {more} more", style="dim", no_wrap=True)] if more else []))
 

@@ -13,6 +13,7 @@ import yaml
 from ffnn.tracking.yaml_file import compose_yaml
 
 Place = tuple[str | int, ...]
+"""Keys from the file's outermost level inwards."""
 
 
 class Marks:
@@ -35,8 +36,8 @@ class Marks:
 
     def at(self, *place: str | int) -> str:
         """Such as "sweeps/l2.yaml:9: parameters.l2": the file, the line of the nearest thing there, and the place."""
-        known = next((place[:end] for end in range(len(place), 0, -1) if place[:end] in self._lines), None)
-        line = f":{self._lines[known]}" if known else ""
+        nearest = next((place[:end] for end in range(len(place), 0, -1) if place[:end] in self._lines), None)
+        line = f":{self._lines[nearest]}" if nearest else ""
         where = ".".join(map(str, place))
         return f"{self.path}{line}: {where}" if where else f"{self.path}{line}"
 

@@ -15,7 +15,7 @@ from ffnn.lab.config import BOOKKEEPING, Config
 from ffnn.sweep.command import check_macros, config_of, expand, settings_of
 from ffnn.sweep.schema import Metric, Sweep
 from ffnn.sweep.space import Space, read_space
-from ffnn.tracking.run_directory import folder_name_fault
+from ffnn.tracking.folders import folder_name_fault
 
 DEFAULT_METRIC = Metric(name="best/val/accuracy", goal="maximize")
 

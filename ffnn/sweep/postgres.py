@@ -110,8 +110,8 @@ def open_database(url: str) -> tuple["BaseStorage", Any, Callable[[], None]]:
 
     def close() -> None:
         storage.remove_session()
-        for one in (engine, storage.engine):
-            one.dispose()
+        for pool in (engine, storage.engine):
+            pool.dispose()
 
     # The storage around it reads finished trials once.
     return get_storage(storage), engine, close
@@ -203,11 +203,11 @@ class Patience:
             if not began:
                 began = time.monotonic()
                 self._tell(f"{self._shown} is away ({reason}); asking again for {self._limit / 60:.3g} min")
-            left = began + self._limit - time.monotonic()
-            if left <= 0:
+            remaining = began + self._limit - time.monotonic()
+            if remaining <= 0:
                 self._limit = 0.0
                 raise StorageAwayError(f"{self._shown} has been away for {time.monotonic() - began:.0f} s: {reason}")
-            self._wait(min(pause, left))
+            self._wait(min(pause, remaining))
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _wait(self, seconds: float) -> None:

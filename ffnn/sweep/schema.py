@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ffnn.errors import FFNNError, nearest
 from ffnn.records import EXPECTED, IN_YAML, expected, message_of
-from ffnn.sweep.marks import Marks
+from ffnn.sweep.marks import Marks, Place
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import key_fault
 
@@ -145,7 +145,7 @@ def read_sweep(path: Path) -> Sweep:
     return Sweep(path, file, marks)
 
 
-def _keys_in(value: Any, place: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], str]]:
+def _keys_in(value: Any, place: Place = ()) -> Iterator[tuple[Place, str]]:
     """Where in a file something looks like a key, and what is said of it."""
     if isinstance(value, str) and (fault := key_fault(value, long_words=False)):
         yield place, fault
@@ -165,17 +165,17 @@ def _first_problem(problem: ValidationError, marks: Marks) -> str:
     where = marks.at(*place)
     model: type[BaseModel] = _MODELS.get(str(place[0]), SweepFile) if len(place) > 1 else SweepFile
     if error["type"] == "extra_forbidden":
-        known = model.model_fields
-        return f"{where}: unknown key; expected one of {', '.join(known)}{nearest(str(place[-1]), known)}"
+        keys = model.model_fields
+        return f"{where}: unknown key; expected one of {', '.join(keys)}{nearest(str(place[-1]), keys)}"
     if message := message_of(error):
         return f"{where}: {message}"
-    wanted, received, hint = expected(error, _WORDS), repr(error["input"]), ""
+    expectation, received, hint = expected(error, _WORDS), repr(error["input"]), ""
     if error["type"] == "missing":
         choices = get_args(model.model_fields[str(place[-1])].annotation)
         names = [choice for choice in choices if isinstance(choice, str)]
-        wanted, received = f"one of {', '.join(names)}" if names else wanted, "nothing"
+        expectation, received = f"one of {', '.join(names)}" if names else expectation, "nothing"
     if place == ("metric",):
         hint = f"; write {METRIC_EXAMPLE}"
     if error["type"] == "literal_error" and isinstance(error["input"], str):
         hint = nearest(error["input"], str(error["ctx"]["expected"]).replace("'", "").replace(" or ", ", ").split(", "))
-    return f"{where}: expected {wanted}; received {received}{hint}"
+    return f"{where}: expected {expectation}; received {received}{hint}"

@@ -56,13 +56,13 @@ class Space:
 
     def fixed(self, values: Mapping[str, Any]) -> "Space":
         """This space with some parameters held at a value; names may reach inside with dots."""
-        kept = {
+        free = {
             path: distribution
             for path, distribution in self._all.items()
             if not any(path[: len(name.split("."))] == tuple(name.split(".")) for name in values)
             and ".".join(path) not in values
         }
-        return Space(kept | {(name,): Constant(value) for name, value in values.items()})
+        return Space(free | {(name,): Constant(value) for name, value in values.items()})
 
     def for_grid(self) -> "Space":
         """This space with a list of values for each parameter.
@@ -109,13 +109,13 @@ def read_space(parameters: Mapping[str, Any], marks: Marks) -> Space:
     FFNNError
         Names file and line of a parameter that is not one.
     """
-    found: dict[Path, Distribution] = {}
+    distributions: dict[Path, Distribution] = {}
     for path, spec in _leaves(parameters, (), marks):
         try:
-            found[path] = make_distribution(spec)
+            distributions[path] = make_distribution(spec)
         except FFNNError as problem:
             raise FFNNError(f"{marks.at(*place_of(path))}: {problem}") from None
-    return Space(found)
+    return Space(distributions)
 
 
 def place_of(path: Path) -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.errors import FFNNError
+from ffnn.ranges import is_number
 from ffnn.tracking import RunDirectory
 from ffnn.tracking.environment import recorded_command
 from ffnn.tracking.formats import EPOCH
@@ -43,10 +44,10 @@ class RunWatch:
     def find(self) -> Path | None:
         """The run directory, once it is there."""
         for name in () if self.path else set(self._names()) - self._others:
-            found = _environment(self.folder / name).get("command")
-            if found is not None and str(found).endswith(self._command):
+            command = _environment(self.folder / name).get("command")
+            if command is not None and str(command).endswith(self._command):
                 self.path = self.folder / name
-            elif found is not None:
+            elif command is not None:
                 self._others.add(name)
         return self.path
 
@@ -64,7 +65,7 @@ class RunWatch:
         self._read += len(whole)
         records = _records(whole)
         self.epochs += len(records)
-        new = [float(record[self.metric]) for record in records if _is_number(record.get(self.metric))]
+        new = [float(record[self.metric]) for record in records if _is_finite(record.get(self.metric))]
         self.values += new
         return new
 
@@ -75,7 +76,7 @@ class RunWatch:
     def value_of_summary(self) -> float | None:
         """The metric where it is measured once, at the end, as test/accuracy is."""
         summary = self.summary()
-        return float(summary[self.metric]) if _is_number(summary.get(self.metric)) else None
+        return float(summary[self.metric]) if _is_finite(summary.get(self.metric)) else None
 
     def mark(self, status: str, reason: str) -> None:
         """Write down why a run ended that could not do so itself."""
@@ -84,11 +85,11 @@ class RunWatch:
 
 def _records(lines: bytes) -> list[dict[str, Any]]:
     """Those that are sound: a damaged line of one run must not end the sweep."""
-    found = []
+    records = []
     for line in lines.splitlines():
         with suppress(ValueError):
-            found.append(EPOCH.validate_json(line))
-    return found
+            records.append(EPOCH.validate_json(line))
+    return records
 
 
 def finished_run(folder: Path, command: Sequence[str], metric: str) -> RunWatch | None:
@@ -139,5 +140,5 @@ def _environment(path: Path) -> dict[str, Any]:
         return {}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_finite(value: Any) -> bool:
+    return is_number(value) and math.isfinite(value)

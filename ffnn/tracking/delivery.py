@@ -60,9 +60,9 @@ def in_words(deliveries: Iterable[Delivery]) -> str:
     >>> in_words([Delivery("sent"), Delivery("lost", "disk full"), Delivery("lost", "disk full"), Delivery("recorded")])
     '2 of 4 runs recorded; 2 lost: disk full'
     """
-    there = list(deliveries)
-    failed = [delivery for delivery in there if not delivery.whole]
-    parts = [f"{len(there) - len(failed)} of {len(there)} runs recorded"]
+    runs = list(deliveries)
+    failed = [delivery for delivery in runs if not delivery.whole]
+    parts = [f"{len(runs) - len(failed)} of {len(runs)} runs recorded"]
     for delivery in dict.fromkeys(failed):
         parts.append(f"{failed.count(delivery)} {delivery.state}: {delivery.reason}")
     return "; ".join(parts)

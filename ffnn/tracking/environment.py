@@ -19,7 +19,8 @@ from typing import Any
 import ffnn
 from ffnn.tracking.keys import redact, without_secrets
 
-PACKAGES = ("numpy", "numba", "scipy", "scikit-learn", "wandb")
+COMPUTING = ("numpy", "numba", "scipy", "scikit-learn")
+"""Packages that a run computes with, whatever takes its steps."""
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS", "OMP_PROC_BIND", "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "MKL_NUM_THREADS",
     "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER",
@@ -62,7 +63,7 @@ def describe_environment() -> dict[str, Any]:
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"ffnn": ffnn.__version__, "python": platform.python_version(), **_versions(PACKAGES)},
+        "versions": {"ffnn": ffnn.__version__, "python": platform.python_version(), **_versions((*COMPUTING, "wandb"))},
         **_git_state(Path(ffnn.__file__).parent),
         "platform": platform.platform(),
         "cpu": {
@@ -107,23 +108,23 @@ def core_warning(core: str, cpu_flags: Iterable[str]) -> str | None:
     """
     flags = set(cpu_flags)
     names = [name for name, _ in INSTRUCTIONS]
-    asked = next((name for name, cores in CORES.items() if core.lower() in cores), None)
-    if asked is None or not flags:
+    chosen = next((name for name, cores in CORES.items() if core.lower() in cores), None)
+    if chosen is None or not flags:
         return None
     offered = [name for name, needed in INSTRUCTIONS if needed <= flags][-1]
-    if names.index(asked) >= names.index(offered):
+    if names.index(chosen) >= names.index(offered):
         return None
-    return f"OPENBLAS_CORETYPE={core} holds NumPy to {asked} on a CPU with {offered}: unset it to train faster"
+    return f"OPENBLAS_CORETYPE={core} holds NumPy to {chosen} on a CPU with {offered}: unset it to train faster"
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in packages:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _git_state(folder: Path) -> dict[str, Any]:

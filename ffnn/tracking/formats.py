@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, model_validator
 
+from ffnn.ranges import is_number
 from ffnn.records import LARGEST, Count, Format, Number, Positive, mismatch
 
 MEASURED = ("test/", "best/", "time/")
@@ -64,7 +65,7 @@ class Summary(Format):
     @classmethod
     def _figures(cls, values: dict[str, Any]) -> dict[str, Any]:
         for name, value in values.items():
-            if name.startswith(MEASURED) and name not in TABLES and not _is_number(value):
+            if name.startswith(MEASURED) and name not in TABLES and not is_number(value):
                 raise mismatch(name, "a number", value)
         matrix = values.get("test/confusion")
         if isinstance(matrix, list) and not all(isinstance(row, list) and len(row) == len(matrix) for row in matrix):
@@ -122,7 +123,7 @@ EPOCH: TypeAdapter[dict[str, Any]] = TypeAdapter(
 """A line of history.jsonl: names and finite numbers, whole ones as such."""
 
 
-def class_names(known: Sequence[str], count: int) -> list[str]:
+def class_names(names: Sequence[str], count: int) -> list[str]:
     """The names of the classes of a matrix of so many rows; their numbers where the known names are not so many.
 
     Examples
@@ -130,8 +131,4 @@ def class_names(known: Sequence[str], count: int) -> list[str]:
     >>> class_names(["cat", "dog"], 2), class_names([], 2)
     (['cat', 'dog'], ['0', '1'])
     """
-    return list(known) if len(known) == count else [str(number) for number in range(count)]
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return list(names) if len(names) == count else [str(number) for number in range(count)]

@@ -1,7 +1,7 @@
 """Keys and passwords that somebody typed where they are recorded: found and blotted out before anything is written.
 
-What a key looks like is known to detect-secrets, whose rules are used; what is added is what it leaves out: passwords
-that this machine holds, in its environment and its .netrc, and assignments in running text.
+Known are those that look like one (`ffnn.tracking.key_forms`), and passwords that this machine holds, in its
+environment and its .netrc.
 """
 
 import functools
@@ -15,6 +15,24 @@ from typing import Any
 from urllib.parse import unquote
 
 from ffnn.synonyms import SYNONYMS, plain_name
+from ffnn.tracking.key_forms import (
+    CONNECTION,
+    FOLDER,
+    LONG_WORD,
+    MAY_ASSIGN,
+    MAY_BE_LONG,
+    NOTHING,
+    NUMBER,
+    PASSWORD,
+    SECRET_OPTION,
+    SECRET_VARIABLES,
+    SENTENCE,
+    TOKENS,
+    URL_PASSWORD,
+    URL_TOKEN,
+    assignments,
+    token_rules,
+)
 
 HIDDEN = "***"
 KEY_IN_NAME = "expected it without a key or password, as it stands in every record; leave that out"
@@ -31,73 +49,6 @@ PLAIN_NAME = re.compile(r"[a-z_]{4,22}\d{0,2}")
 
 SHORTEST = 4
 """Letters of a text that could hold a key at all."""
-
-SECRET_VARIABLES = (
-    (r"passw|(?:passphrase|secret|credentials?|(?<!com)(?<!by)pass|pw|(?<!^)(?<!^old)pwd)_?\d*$", r""),
-    (r"(?:(?:^|_)auth|(?:api|access|secret|private|service|account|auth)_?(?:key|token))_?\d*$", r".*[^A-Za-z]"),
-    (r"(?:key|token)_?\d*$", r"(?=.*\d)[^\s,]{8,}$"),
-)
-"""Names of environment variables, and what the value of one so named looks like where it is a secret: a CACHE_KEY may
-be a word or a list. PWD and OLDPWD are folders."""
-
-FOLDER = re.compile(r"(?:~|\.{1,2})(?:/|$)|/(?:[A-Za-z]+/|[a-z]+$)|[A-Za-z]:\\")
-"""How a path begins: no secret, whatever the variable is called. A key in base64 may begin with a slash, too."""
-
-SECRET_OPTION = re.compile(
-    r"(--?[\w-]*(?:key|token|secret|passw\w*|passphrase|pass|pw|pwd|auth|credentials?)\d*=?)((?<==).*|)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-# What stands for no secret, in words and in numbers; and what follows the name of an option in a sentence.
-NOTHING = re.compile(r"none|null|nil|true|false|yes|no|on|off|unset|\*+", re.IGNORECASE)
-NUMBER = re.compile(r"[-+]?(?=.{1,12}$)[\d_,]*\.?\d+(?:e[-+]?\d+)?%?", re.IGNORECASE)
-SENTENCE = re.compile(r"is|was|are|has|had|needs?|and|or|to|in|for|of|with|from|the|as|at|not|option|setting|must|may")
-PASSWORD = re.compile(r"pass|pw", re.IGNORECASE)
-"""Names after which four digits or more are a secret: after a token or a key, they are a size."""
-
-# A user may be left out, and what people type as a password holds "/" and "@", too; a port is no password.
-URL_PASSWORD = re.compile(r"(?<=://)([^\s:/@?#]*:)(?!\d{1,5}(?:/|$))(\S+)(?=@)")
-
-# A token in the place of the user, which no user's name has: eight letters with a digit on the web, 16 elsewhere.
-URL_TOKEN = re.compile(
-    r"(?:(?:(?<=http://)|(?<=https://))(?=[^\s/@]*\d)[^\s:/@?#]{8,}|(?<=://)(?=[^\s/@]*\d)[^\s:/@?#]{16,})(?=@)"
-)
-
-CONNECTION = re.compile(
-    r"(?<![^;\s])(?:AccountKey|SharedAccessKey|SharedAccessSignature|password|pwd)\s*=\s*([^;\s]+)", re.IGNORECASE
-)
-"""The secret of a connection string, such as `AccountName=me;AccountKey=...`."""
-
-# What detect-secrets 1.5 does not know, or only of one length: Hugging Face, OpenAI and its like, GitHub's newer form,
-# GitLab, Slack, npm, Google, Stripe's for tests, Shopify, Databricks, Heroku, Square, and the end of a JSON web token.
-TOKENS = re.compile(
-    r"(?<![A-Za-z0-9])(?:hf_(?=[a-z]*[A-Z\d])[A-Za-z0-9]{16,}|sk-(?:[a-z0-9]{2,8}-)?[A-Za-z0-9]{16,}[\w-]*"
-    r"|github_pat_\w{12,}"
-    r"|gh[oprsu]_[A-Za-z0-9]{12,}|gl(?:pat|dt|ft|rt|soat|cbt|imt|ptt|agent|oas)-[\w-]{12,}|xox[a-z]-[\w-]{6,}"
-    r"|npm_[A-Za-z0-9]{20,}|AIza[\w-]{30,}|GOCSPX-[\w-]{12,}|[prs]k_(?:test|live)_(?=[A-Za-z]*\d)[A-Za-z0-9]{10,}"
-    r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{16,}|dapi[0-9a-f]{32}(?:-\d)?|HRKU-[\w-]{12,}|sq0[a-z]{3}-[\w-]{12,}"
-    r"|eyJ[\w-]{6,}\.[\w=-]{6,}(?:\.[\w.=+/-]*)?)"
-)
-
-MAY_ASSIGN, MAY_BE_LONG = re.compile(r"[=:]|login|--|bearer", re.IGNORECASE), re.compile(r"\S{10}")
-"""Without which there is no assignment and no token: most texts need no further look."""
-
-# The old form of W&B's keys has 40 letters of hexadecimal digits, the new one more. Names with hyphens have no such
-# long words in them, and a digest says what it is.
-LONG_WORD = re.compile(
-    r"(?<![\w-])(?!(?<=sha256[:=])[0-9a-f]{64}(?![\w-]))"
-    r"(?=[\w-]*\d)(?=[\w-]*[A-Za-z])(?=[\w-]*[A-Za-z0-9]{16})[\w-]{40,}(?![\w-])"
-)
-
-PLUGINS = (
-    "aws.AWSKeyDetector", "azure_storage_key.AzureStorageKeyDetector", "basic_auth.BasicAuthDetector",
-    "discord.DiscordBotTokenDetector", "github_token.GitHubTokenDetector", "gitlab_token.GitLabTokenDetector",
-    "jwt.JwtTokenDetector", "mailchimp.MailchimpDetector", "npm.NpmDetector", "openai.OpenAIDetector",
-    "pypi_token.PypiTokenDetector", "sendgrid.SendGridDetector", "slack.SlackDetector",
-    "square_oauth.SquareOAuthDetector", "stripe.StripeDetector", "telegram_token.TelegramBotTokenDetector",
-    "twilio.TwilioKeyDetector",
-)  # fmt: skip
-"""Of detect-secrets: those that know a key by its form. Entropy would blot out digests, which ffnn needs."""
 
 
 def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool = True) -> str:
@@ -122,16 +73,16 @@ def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool 
 
 
 @functools.lru_cache(maxsize=4096)
-def _redacted(text: str, known: tuple[str, ...], long_words: bool) -> str:
+def _redacted(text: str, secrets: tuple[str, ...], long_words: bool) -> str:
     """Most settings of 50,000 runs are the same ones; short texts take a fiftieth of a millisecond each."""
-    for value in known:
+    for value in secrets:
         text = _without(text, value)
     text = URL_TOKEN.sub(HIDDEN, URL_PASSWORD.sub(rf"\1{HIDDEN}", text))
     if MAY_ASSIGN.search(text):
-        text = _assignments().sub(_blotted, text)
+        text = assignments().sub(_blotted, text)
     if not MAY_BE_LONG.search(text):
         return text
-    for rule in (TOKENS, *_rules(), *([LONG_WORD] if long_words else [])):
+    for rule in (TOKENS, *token_rules(), *([LONG_WORD] if long_words else [])):
         text = rule.sub(HIDDEN, text)
     return text
 
@@ -196,11 +147,11 @@ def without_secrets(arguments: Iterable[str]) -> list[str]:
 
 def _hidden(name: str, value: str) -> str:
     """What is written in place of the value of a secret's name: itself where it is no secret."""
-    told = value.strip("\\'\"")
-    number = NUMBER.fullmatch(told) and not (PASSWORD.search(name) and told.isdigit() and len(told) >= 4)
-    folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and FOLDER.match(told)
-    word = name.endswith(" ") and "--" in name and SENTENCE.fullmatch(told)
-    return value if number or folder or word or NOTHING.fullmatch(told) else HIDDEN
+    word = value.strip("\\'\"")
+    number = NUMBER.fullmatch(word) and not (PASSWORD.search(name) and word.isdigit() and len(word) >= 4)
+    folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and FOLDER.match(word)
+    in_sentence = name.endswith(" ") and "--" in name and SENTENCE.fullmatch(word)
+    return value if number or folder or in_sentence or NOTHING.fullmatch(word) else HIDDEN
 
 
 def _blotted(match: re.Match[str]) -> str:
@@ -208,7 +159,7 @@ def _blotted(match: re.Match[str]) -> str:
 
 
 def _names_secret(name: Any, value: str) -> bool:
-    return bool((match := _assignments().match(f"{name}={value}")) and _blotted(match) != match[0])
+    return bool((match := assignments().match(f"{name}={value}")) and _blotted(match) != match[0])
 
 
 def _without(text: str, value: str) -> str:
@@ -222,9 +173,9 @@ def _known(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that this machine holds, the longest first, as one may be the beginning of another."""
     # os.environ decodes anew whenever it is read, a tenth of a millisecond; a plan of 50,000 runs asks 200,000 times.
     raw = getattr(environ, "_data", environ)
-    place, own = _in_variables(tuple(raw.items()))
+    place, secrets = _in_variables(tuple(raw.items()))
     passwords = _of_netrc(place) if place else ()
-    return _longest_first(own + passwords)
+    return _longest_first(secrets + passwords)
 
 
 @functools.lru_cache(maxsize=8)
@@ -237,9 +188,9 @@ def _in_variables(raw: tuple[tuple[Any, Any], ...]) -> tuple[str, tuple[str, ...
 
 def _secrets_of(name: str, value: str) -> set[str]:
     """What of an environment variable is secret: all of it, or passwords and tokens in it."""
-    found = {value} if _is_secret(name, value) else set()
-    found |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
-    return found | {form for match in URL_PASSWORD.finditer(value) for form in (match[2], unquote(match[2]))}
+    secrets = {value} if _is_secret(name, value) else set()
+    secrets |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
+    return secrets | {form for match in URL_PASSWORD.finditer(value) for form in (match[2], unquote(match[2]))}
 
 
 def _is_secret(name: str, value: str) -> bool:
@@ -298,42 +249,3 @@ def _passwords(path: str, changed: int) -> tuple[str, ...]:
         return tuple(password for _, _, password in netrc.netrc(path).hosts.values() if password)
     except (OSError, netrc.NetrcParseError, UnicodeDecodeError):
         return ()
-
-
-@functools.cache
-def _rules() -> tuple[re.Pattern[str], ...]:
-    """The forms of keys; importing them takes a tenth of a second, once."""
-    from importlib import import_module
-
-    found: list[re.Pattern[str]] = []
-    for name in PLUGINS:
-        module, _, plugin = name.partition(".")
-        found += getattr(import_module(f"detect_secrets.plugins.{module}"), plugin)().denylist
-    return tuple(found)
-
-
-@functools.cache
-def _assignments() -> re.Pattern[str]:
-    """A name of a secret with a value: `api_key=x`, `"password": "x"`, `--token x`, `Authorization: Bearer x`; and a
-    .netrc in one line.
-
-    Quotes may be escaped, as they are where a text was quoted as a whole, and end in their line, before the next
-    quoted value. What ends a clause belongs to no value.
-    """
-    from detect_secrets.plugins.keyword import DENYLIST
-
-    more = ("access_?key", "secret_?key", "passphrase", "token", "(?<=_)pass", "credentials?")
-    names = "|".join([*DENYLIST, *more]).replace("_?key", "[ _-]?key").replace("_?", "[_-]?")
-    about = r"(?:metric|name|size|length|count|file|path|dir|type)\b"
-    name = rf"[\w-]*?(?:{names})(?:[_-](?!{about})\w+|\d+)?"
-    short = r"(?:[\w-]*[_-])?(?:pass|pw|auth)"
-    quote = r"(?:'\"'\"'|\\+[\"']|[\"']|&(?:quot|#x27|#39|#34);)"
-    bare = r"(?:[^\s&'\"]|(?<=\w)['\"](?=\w))+?(?=[:;,.)\]}\\]{0,3}(?:[\s&]|(?<!\w)['\"]|['\"](?!\w)|$))"
-    return re.compile(
-        rf"((?<![\w-])(?:{name}{quote}?\s*(?::=|=|:(?!//))|{short}{quote}?\s*=)\s*"
-        rf"|(?<![\w-])(?=[\w-]*--){name}\s+(?!-)"
-        rf"|\bauthorization{quote}?\s*[:=]\s*{quote}?(?:(?:basic|bearer|digest|token)\s+)?"
-        rf"|\bbearer\s+(?=[^\s\d]*\d)(?=\S{{8}})|\blogin\s+\S+\s+password\s+)"
-        rf"(?:({quote})(?!\2)(?:(?![=:]\s*{quote}).)+?(?<!\\)\2|{quote}?{bare})",
-        re.IGNORECASE,
-    )

@@ -5,11 +5,9 @@ Whatever else is told about a run, to W&B or in a report, is read from here or w
 
 import json
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -19,17 +17,13 @@ from ffnn.errors import FFNNError
 from ffnn.files import cut_unfinished_line, flush_file, is_file, replacing, storing
 from ffnn.locks import exclusive
 from ffnn.records import Format, checked, read_json
+from ffnn.tracking.folders import checked_name, new_folder
 from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
-from ffnn.tracking.keys import key_fault
 from ffnn.tracking.plain import finite, finite_numbers
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
 CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary.json", "environment.json"
 LOCK = ".lock"
-UNSAFE = '/\\:*?"<>|'
-"""What ends a folder's name, or may not be in it, on some system."""
-DEVICE = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|(com|lpt)[0-9¹²³])(\..*)?", re.IGNORECASE)
-"""Names that Windows keeps for devices, whatever follows a dot."""
 AGAIN = "mend the file, or remove the run's folder and train it again"
 """What can be done about a damaged one."""
 
@@ -61,27 +55,10 @@ class RunDirectory:
     def create(cls, runs_dir: Path | str, group: str, run_id: str) -> "RunDirectory":
         """Make `runs_dir/group/run_id`, or `run_id-2`, `-3`, ... where that name is taken.
 
-        Two processes that ask for the same name at the same moment get two directories: the file
-        system makes a directory once.
-
-        Raises
-        ------
-        FFNNError
-            If a name cannot be that of a folder on every system; if the directory cannot be made.
+        FFNNError if a name cannot be that of a folder on every system, or the directory cannot be made.
         """
         folder = group_folder(runs_dir, group)
-        names = (run_id if number == 1 else f"{run_id}-{number}" for number in count(1))
-        _checked("name", run_id)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            directory = cls(next(folder / name for name in names if _made(folder / name)))
-            directory.checkpoints.mkdir()
-            directory.figures.mkdir()
-        except OSError as problem:
-            raise FFNNError(
-                f"runs_dir: expected a folder to write to; {problem.filename}: {problem.strerror}"
-            ) from problem
-        return directory
+        return cls(new_folder(folder, checked_name("name", run_id), "checkpoints", "figures"))
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -134,12 +111,12 @@ class RunDirectory:
                 (self.path / HISTORY).unlink(missing_ok=True)
             return []
         records = read_history(self.path)
-        kept = records[:epochs]
-        if [record.get("epoch") for record in kept] != list(range(1, epochs + 1)):
+        first = records[:epochs]
+        if [record.get("epoch") for record in first] != list(range(1, epochs + 1)):
             raise FFNNError(f"{self.path / HISTORY}: expected the epochs 1 to {epochs}; some are missing")
         with replacing(self.path / HISTORY) as file:
-            file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in kept)
-        return kept
+            file.writelines(json.dumps(record, allow_nan=False) + "\n" for record in first)
+        return first
 
     def clear_leftovers(self) -> None:
         """Remove what a killed process left of files that only the training process writes, which has the lock.
@@ -209,7 +186,7 @@ def read_environment(path: Path) -> dict[str, Any]:
 
 def group_folder(runs_dir: Path | str, group: str) -> Path:
     """Where the runs of a group are; FFNNError if it is no name of a folder."""
-    return Path(runs_dir) / _checked("group", group)
+    return Path(runs_dir) / checked_name("group", group)
 
 
 def find_runs(path: Path | str) -> list[Path]:
@@ -223,47 +200,12 @@ def find_runs(path: Path | str) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         raise FFNNError(f"{path}: expected a directory with runs; there is none")
-    found = []
+    runs = []
     for folder, folders, files in os.walk(path):
         if CONFIG in files:
-            found.append(Path(folder))
+            runs.append(Path(folder))
             folders.clear()
-    return sorted(found)
-
-
-def folder_name_fault(name: str) -> str:
-    """Why a text cannot be the name of a folder, on any system; empty if it can.
-
-    Examples
-    --------
-    >>> folder_name_fault("lr-0.1")
-    ''
-    >>> folder_name_fault("lr/0.1")
-    'expected a name of 1 to 200 bytes that begins with no dot, ... and has none of / \\\\ : * ? " < > |; received ...'
-    """
-    if fault := key_fault(name):
-        return fault
-    well_formed = not name.startswith(".") and not name.endswith((".", " ")) and not DEVICE.fullmatch(name)
-    if well_formed and all(c not in UNSAFE and c.isprintable() for c in name) and 0 < len(name.encode()) <= 200:
-        return ""
-    return (
-        "expected a name of 1 to 200 bytes that begins with no dot, ends in no dot or space, is no device of Windows "
-        f"such as CON, and has none of {' '.join(UNSAFE)}; received {name!r}"
-    )
-
-
-def _checked(what: str, name: str) -> str:
-    if fault := folder_name_fault(name):
-        raise FFNNError(f"{what}: {fault}")
-    return name
-
-
-def _made(path: Path) -> bool:
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return False
-    return True
+    return sorted(runs)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -111,9 +111,9 @@ def start_service(folder: Path) -> None:
 def writable_cache(folder: Path) -> Path:
     """Where the user's caches are, by `XDG_CACHE_HOME`, `HOME` or the system; `folder` where that takes no file."""
     nobody = os.environ.get("HOME") == ""  # "~" would be the root of the file system
-    own = Path(os.environ.get("XDG_CACHE_HOME") or (folder.resolve() if nobody else "~/.cache"))
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or (folder.resolve() if nobody else "~/.cache"))
     try:
-        place = own.expanduser()
+        place = cache.expanduser()
         (place / "wandb" / "logs").mkdir(parents=True, exist_ok=True)
     except (OSError, RuntimeError):  # RuntimeError: nobody knows the home of this user
         return folder.resolve()
@@ -166,10 +166,9 @@ def release(payload: Mapping[str, Any]) -> None:
 
 
 def staged_in(folder: Path) -> AbstractContextManager[None]:
-    """Let the client keep its copies of artifact files in `folder`.
+    """Let the client keep its copies of artifact files in `folder`, not those of all runs in the home directory.
 
-    It reads WANDB_DATA_DIR when it copies a file, and otherwise collects the copies of all runs,
-    sent or not, in the home directory.
+    It reads WANDB_DATA_DIR when it copies a file.
     """
     return _environment("WANDB_DATA_DIR", str(folder.resolve()))
 
@@ -191,20 +190,15 @@ def _environment(name: str, value: str) -> Iterator[None]:
 def refusal(folder: Path) -> str:
     """What the server did not take of a run, as when somebody has deleted it, in words; empty where it took all.
 
-    The client tells this nowhere but in its log, and ends as if all was well.
-
-    Parameters
-    ----------
-    folder : Path
-        Of the run's record.
+    The client tells this nowhere but in its log, in the folder of the run's record, and ends as if all was well.
     """
     try:
         log = (folder / "logs" / "debug-internal.log").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    found = re.search(r"filestream: fatal error.*?failed to upload: (\d+ [A-Za-z ]+?)(?= url=|\")", log)
-    if found:
-        return f"stopped taking this run ({found[1]})"
+    match = re.search(r"filestream: fatal error.*?failed to upload: (\d+ [A-Za-z ]+?)(?= url=|\")", log)
+    if match:
+        return f"stopped taking this run ({match[1]})"
     refused = re.findall(r'"msg":"sender: failed to log artifact: ((?:[^"\\]|\\.)*)"', log)
     if not refused:
         return ""

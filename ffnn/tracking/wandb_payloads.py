@@ -45,8 +45,8 @@ def histogram(values: NDArray[Any], bins: int = BINS) -> tuple[NDArray[np.int64]
 
 def histograms(wandb: Any, prefix: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     """`wandb.Histogram` of each array, under `prefix/name`; arrays without a finite value are left out."""
-    made = {f"{prefix}/{name}": histogram(array) for name, array in arrays.items()}
-    return {name: wandb.Histogram(np_histogram=result) for name, result in made.items() if result}
+    counts = {f"{prefix}/{name}": histogram(array) for name, array in arrays.items()}
+    return {name: wandb.Histogram(np_histogram=result) for name, result in counts.items() if result}
 
 
 def confusion_and_tables(wandb: Any, report: EvaluationReport) -> dict[str, Any]:

@@ -81,9 +81,9 @@ class WandbSettings:
         if environ.get("WANDB_SWEEP_ID"):
             taken = {*AGENTS_OWN, *(key for key, variable in VARIABLES.items() if environ.get(variable))}
             arguments = {key: value for key, value in arguments.items() if key not in taken}
-        told = {key: value for key, variable in VARIABLES.items() if (value := environ.get(variable))}
-        clean = {key: redact(value) for key, value in told.items() if key not in (*AGENTS_OWN, *arguments)}
-        hidden = {key: value for key, value in clean.items() if value != told[key]}
+        variables = {key: value for key, variable in VARIABLES.items() if (value := environ.get(variable))}
+        clean = {key: redact(value) for key, value in variables.items() if key not in (*AGENTS_OWN, *arguments)}
+        hidden = {key: value for key, value in clean.items() if value != variables[key]}
         return {**arguments, **{key: value.split(",") if key == "tags" else value for key, value in hidden.items()}}
 
 

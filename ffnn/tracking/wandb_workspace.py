@@ -47,50 +47,7 @@ def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
             f"pip install -c constraints.txt 'ffnn[workspace]' ({problem})"
         ) from None
 
-    def curve(metric: str, **options: Any) -> Any:
-        return panels.LinePlot(title=label_of(metric), x="epoch", y=[metric], title_x="epoch", **options)
-
-    columns = [
-        panels.ParallelCoordinatesPlotColumn(panels.Config(setting), setting, log=setting in LOGARITHMIC or None)
-        for setting in SETTINGS
-    ]
-    sections = {
-        "Learning": [
-            curve("val/accuracy"),
-            curve("val/loss", log_y=True),
-            curve("train/loss", log_y=True),
-        ],
-        "Comparison": [
-            panels.BarPlot(
-                title=f"{SCORE} by group",
-                metrics=[SCORE],
-                groupby="Group",
-                groupby_aggfunc="mean",
-                groupby_rangefunc="minmax",
-                orientation="h",
-            ),
-            panels.ScatterPlot(
-                title="accuracy against seconds of training",
-                x=panels.SummaryMetric("time/train_seconds"),
-                y=panels.SummaryMetric(SCORE),
-                log_x=True,
-            ),
-            panels.ParallelCoordinatesPlot(
-                title="settings and accuracy",
-                columns=[*columns, panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(SCORE), SCORE)],
-            ),
-        ],
-        "Inside": [
-            panels.LinePlot(
-                title="update ratios by layer (about 1e-3 is usual)",
-                x="epoch",
-                metric_regex="update_ratio/.*",
-                log_y=True,
-            ),
-            panels.LinePlot(title="gradient norms by layer", x="epoch", metric_regex="grad_norm/.*", log_y=True),
-            panels.LinePlot(title="dead units by layer", x="epoch", metric_regex="dead_fraction/.*"),
-        ],
-    }
+    sections = {"Learning": _learning(panels), "Comparison": _comparison(panels), "Inside": _inside(panels)}
     return workspaces.Workspace(
         entity=entity,
         project=project,
@@ -99,6 +56,49 @@ def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
         settings=workspaces.WorkspaceSettings(x_axis="epoch", max_runs=20),
         runset_settings=workspaces.RunsetSettings(pinned_columns=list(COLUMNS)),
     )
+
+
+def _learning(panels: Any) -> list[Any]:
+    def curve(metric: str, **options: Any) -> Any:
+        return panels.LinePlot(title=label_of(metric), x="epoch", y=[metric], title_x="epoch", **options)
+
+    return [curve("val/accuracy"), curve("val/loss", log_y=True), curve("train/loss", log_y=True)]
+
+
+def _comparison(panels: Any) -> list[Any]:
+    columns = [
+        panels.ParallelCoordinatesPlotColumn(panels.Config(setting), setting, log=setting in LOGARITHMIC or None)
+        for setting in SETTINGS
+    ]
+    return [
+        panels.BarPlot(
+            title=f"{SCORE} by group",
+            metrics=[SCORE],
+            groupby="Group",
+            groupby_aggfunc="mean",
+            groupby_rangefunc="minmax",
+            orientation="h",
+        ),
+        panels.ScatterPlot(
+            title="accuracy against seconds of training",
+            x=panels.SummaryMetric("time/train_seconds"),
+            y=panels.SummaryMetric(SCORE),
+            log_x=True,
+        ),
+        panels.ParallelCoordinatesPlot(
+            title="settings and accuracy",
+            columns=[*columns, panels.ParallelCoordinatesPlotColumn(panels.SummaryMetric(SCORE), SCORE)],
+        ),
+    ]
+
+
+def _inside(panels: Any) -> list[Any]:
+    ratios = "update ratios by layer (about 1e-3 is usual)"
+    return [
+        panels.LinePlot(title=ratios, x="epoch", metric_regex="update_ratio/.*", log_y=True),
+        panels.LinePlot(title="gradient norms by layer", x="epoch", metric_regex="grad_norm/.*", log_y=True),
+        panels.LinePlot(title="dead units by layer", x="epoch", metric_regex="dead_fraction/.*"),
+    ]
 
 
 def save_workspace(project: str, entity: str | None = None, name: str = NAME) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ffnn.csv_file import NUMBER
 from ffnn.data.catalog import DATASETS
 from ffnn.data.dataset import DataError, Dataset, check_label_range
 from ffnn.data.sets.own_images import LONGEST_NAME, OwnEntry
@@ -24,7 +25,6 @@ SURELY_HEADINGS = 16
 OF_LABELS = ("label", "labels", "class", "target", "category", "y")
 """What the column of labels is usually called."""
 
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 _FLOAT = re.compile(r"[.eE]")
 
 
@@ -100,9 +100,9 @@ class _Rows(Iterable[str]):
         word, labels = self.labels[0], self.labels[1:]
         if self._counts and self._quoted == 1:
             return 1
-        if not self._counts or _NUMBER.fullmatch(word) or word in labels:
+        if not self._counts or NUMBER.fullmatch(word) or word in labels:
             return 0
-        return int(word.lower() in OF_LABELS or all(map(_NUMBER.fullmatch, labels)))
+        return int(word.lower() in OF_LABELS or all(map(NUMBER.fullmatch, labels)))
 
     def __iter__(self) -> Iterator[str]:
         columns = 0
@@ -179,13 +179,13 @@ def _in_digits(cell: str) -> str:
     >>> [_in_digits(cell) for cell in ("1.0", "2.", "12", "2.550e+02", "0.5", "2.0.0")]
     ['1', '2', '12', '255', '0.5', '2.0.0']
     """
-    value = float(cell) if _NUMBER.fullmatch(cell.strip()) else 0.5
+    value = float(cell) if NUMBER.fullmatch(cell.strip()) else 0.5
     return str(int(value)) if value.is_integer() else cell
 
 
 def _are_names(cells: list[str]) -> bool:
     """Whether no cell is a number, and one says something: `pixel0`, `1x1`."""
-    return any(cells) and not any(_NUMBER.fullmatch(cell) for cell in cells)
+    return any(cells) and not any(NUMBER.fullmatch(cell) for cell in cells)
 
 
 def _count(cells: list[str]) -> bool:
@@ -211,7 +211,7 @@ def _classes(labels: list[str]) -> tuple[list[str], NDArray[np.int64]]:
 
 def _meaning(label: str) -> Decimal | str:
     """What two labels have in common that are one class."""
-    return Decimal(label) if _NUMBER.fullmatch(label) else label
+    return Decimal(label) if NUMBER.fullmatch(label) else label
 
 
 PARTS = ("images", "labels", "class_names")
