@@ -38,8 +38,6 @@ def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]])
 
     Parameters
     ----------
-    path : Path
-    columns : sequence of str
     rows : iterable of sequences
         One entry a column.
     """
@@ -59,7 +57,6 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
 
     Parameters
     ----------
-    path : Path
     columns : sequence of str
         What it must have at least.
 

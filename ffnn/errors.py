@@ -19,8 +19,6 @@ def nearest(received: object, choices: Iterable[str], cutoff: float = 0.6) -> st
 
     Parameters
     ----------
-    received : object
-    choices : iterable of str
     cutoff : float in [0, 1], default 0.6
         How alike they must be at least, as `difflib` measures it.
 

@@ -27,7 +27,6 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
 
     Parameters
     ----------
-    path : Path
     mode : "w" or "wb", default "w"
         Text is UTF-8.
 

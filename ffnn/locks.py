@@ -159,7 +159,6 @@ class HolderFile:
 
     Parameters
     ----------
-    path : Path
     tell : callable, optional
         Takes a line when somebody has waited for long.
     silent : float, default SILENT_SECONDS

@@ -28,7 +28,6 @@ class Heading(NamedTuple):
 
     Attributes
     ----------
-    shape : tuple of int
     dtype : numpy dtype
         Without objects, which would be pickled.
     bytes : int
@@ -43,10 +42,8 @@ class Heading(NamedTuple):
 def read_heading(file: IO[bytes]) -> Heading:
     """Read the heading at the beginning of a file, whose values come next.
 
-    Raises
-    ------
-    ValueError
-        If it is damaged, or says that there are objects or impossible sizes. Others of `UNSOUND` may come, too.
+    ValueError if it is damaged, or says that there are objects or impossible sizes. Others of `UNSOUND` may come,
+    too.
     """
     version = np.lib.format.read_magic(file)
     if version not in _READERS:
@@ -66,10 +63,7 @@ def read_heading(file: IO[bytes]) -> Heading:
 def read_headings(file: zipfile.ZipFile) -> dict[str, Heading]:
     """The headings of all arrays in an .npz file, by name; what is no array is passed over.
 
-    Raises
-    ------
-    ValueError
-        If a member is not exactly as long as its heading says. Others of `UNSOUND` may come, too.
+    ValueError if a member is not exactly as long as its heading says. Others of `UNSOUND` may come, too.
     """
     headings = {}
     for member in file.infolist():

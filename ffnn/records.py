@@ -40,7 +40,6 @@ def checked(model: type[Format], values: object, place: object, fix: str = "") -
 
     Parameters
     ----------
-    model : class of Format
     values : object
         As a file's parser gave them.
     place : object

@@ -19,7 +19,6 @@ def say(text: object = "", err: bool = False, nl: bool = True) -> None:
 
     Parameters
     ----------
-    text : object
     err : bool, default False
         Whether to standard error.
     nl : bool, default True

@@ -50,11 +50,8 @@ class Parts:
     ----------
     dataset, split
         What the images are and which of them serve for what.
-    train, val, test : Batches
     objective : Objective
         The network with its loss and penalty.
-    optimizer : Optimizer
-    plan : Plan
     blueprint : Blueprint
         Makes them once more, for a stack.
     reference : Reference, optional
@@ -75,14 +72,7 @@ class Parts:
 
 @dataclass(frozen=True)
 class Source:
-    """Images where an engine has them, which runs on the same data can share.
-
-    Attributes
-    ----------
-    dataset, split
-        As in `Parts`.
-    pool : Pool
-    """
+    """Images where an engine has them, which runs on the same data can share."""
 
     dataset: Dataset
     split: Split

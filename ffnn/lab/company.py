@@ -28,12 +28,8 @@ class TakenError(Exception):
 class Company:
     """What this process knows of the runs that others may be making.
 
-    Attributes
-    ----------
-    data : mapping
-        The digest of the data that a run must have used, by the digest of its config.
-    known : set of Path
-        Runs that need not be looked at.
+    `data` are the digests of the data that runs must have used, by the digest of their config; runs that are `known`
+    need not be looked at.
     """
 
     data: Mapping[str, str]
@@ -45,11 +41,7 @@ class Company:
     def claimed(self, config: Config, taken: Callable[[str], None]) -> Iterator[RunRecord | None]:
         """Within it no other process makes this run; gives the run if another one has made it before.
 
-        Parameters
-        ----------
-        config : Config
-        taken : callable
-            As for `ffnn.locks.exclusive`.
+        `taken` is as for `ffnn.locks.exclusive`.
         """
         folder, digest = group_folder(config.runs_dir, config.group), config.digest()
         with exclusive(folder / f".{digest}.lock", taken):
@@ -60,8 +52,8 @@ class Company:
         for path in sorted(Path(path) for path, made in self._over.items() if made == digest):
             if path not in self.known and path.parent == folder and (path / CONFIG).is_file():
                 record = read_run(path)
-                there = record.summary.get("config_digest"), record.environment.get("data", {}).get("digest")
-                if record.summary.get("status") in OVER and there == (digest, self.data[digest]):
+                digests = record.summary.get("config_digest"), record.environment.get("data", {}).get("digest")
+                if record.summary.get("status") in OVER and digests == (digest, self.data[digest]):
                     return record
         return None
 

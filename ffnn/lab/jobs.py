@@ -76,7 +76,6 @@ def run_jobs(
 
     Parameters
     ----------
-    jobs : sequence of Job
     workers : int >= 1
         Processes at a time; more than one have their share of the cores.
     notify : callable

@@ -19,18 +19,9 @@ LIST = "offline.txt"
 
 
 def told_to_wandb(folder: Path, pattern: str) -> str | None:
-    """How many runs W&B has whole, why not the others, and the command that sends what is only here.
+    """How many runs W&B has whole, why not the others, and the command that sends what is only here; in a line.
 
-    Parameters
-    ----------
-    folder : Path
-    pattern : str
-        Of the run directories below it, such as "*" or "trials/*/*".
-
-    Returns
-    -------
-    str or None
-        A line; None where W&B was told nothing.
+    The pattern is that of the run directories below the folder, such as "trials/*/*". None where W&B was told nothing.
     """
     runs = [path.parent for path in sorted(folder.glob(f"{pattern}/wandb"))]
     deliveries = {run: delivery for run in runs if (delivery := delivery_of(run))}

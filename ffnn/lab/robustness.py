@@ -22,17 +22,9 @@ PERTURBATIONS: dict[str, tuple[str, Callable[[float], Augmentation]]] = {
 
 
 def evaluate_perturbed(parts: Parts, name: str, levels: Sequence[float], seed: int = 0) -> list[Evaluation]:
-    """The test part measured at each strength; 0 leaves the images as they are.
+    """The test part measured at each strength of one of `PERTURBATIONS`; 0 leaves the images as they are.
 
-    Parameters
-    ----------
-    parts : Parts
-        With the weights to test.
-    name : str
-        Of `PERTURBATIONS`.
-    levels : sequence of float >= 0
-    seed : int
-        Of the noise and the places; the same for every level.
+    The seed, of the noise and the places, is the same for every level.
     """
     make = PERTURBATIONS[name][1]
     dataset = parts.dataset

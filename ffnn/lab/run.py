@@ -38,7 +38,6 @@ def train(
 
     Parameters
     ----------
-    config : Config
     notify : callable, optional
         Takes lines for the user; by default they go to standard error.
     progress : Callback, optional

@@ -82,14 +82,12 @@ class Session:
     ----------
     config : Config
         With all choices made.
-    parts : Parts
     directory : RunDirectory
         Locked, with its config, environment and a first summary written.
     own : dict
         Goes into the summary.
     notify, progress
         As for `train`.
-    interruption : Interruption
     start : float
         When the process began with it, in `time.perf_counter` seconds.
     restore : callable

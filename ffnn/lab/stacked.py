@@ -49,10 +49,8 @@ class Member:
 
     Attributes
     ----------
-    config : Config
     notify : callable
         Takes its lines for the user.
-    progress : Callback
     command : str, optional
         That the run records as its own, in place of the process's.
     ended : callable
@@ -146,12 +144,6 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
 
     Every run is the one that `train` would have made: with the same weights, on a CPU to the bit, the same history and
     the same files, but for times, which are those of the whole stack.
-
-    Parameters
-    ----------
-    members : sequence of Member
-    max_threads : int, optional
-        As for `train`.
 
     Raises
     ------

@@ -23,10 +23,7 @@ _WORDS = {"true": True, "false": False, "null": None, "none": None}
 def parse_value(text: str) -> Any:
     """The value that a text means: a Python literal, true/false/null, a value of YAML, or else the text itself.
 
-    Raises
-    ------
-    FFNNError
-        If a mapping says something twice, or a colon in it lacks the space behind it.
+    FFNNError if a mapping says something twice, or a colon in it lacks the space behind it.
 
     Examples
     --------

@@ -75,7 +75,6 @@ def range_test(config: Config, notify: Notify, low: float = LOW, high: float = H
 
     Parameters
     ----------
-    config : Config
     notify : callable
         Takes lines for the user.
     low, high : float, 0 < low < high

@@ -19,14 +19,9 @@ FALL = 0.05
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Rates to try.
+    """Rates to try: where the smoothed loss falls fastest over the logarithm of the rate, and where it is lowest.
 
-    Attributes
-    ----------
-    steepest : float
-        Where the smoothed loss falls fastest over the logarithm of the rate.
-    minimum : float
-        Where it is lowest: too high already, as the loss there is about to rise.
+    The second is too high already, as the loss there is about to rise.
     """
 
     steepest: float
@@ -39,17 +34,9 @@ class Suggestion:
 
 
 def suggest(rates: Sequence[float], smoothed: Sequence[float]) -> Suggestion:
-    """The rates that a range test suggests.
+    """The rates that a range test suggests, whose rates grow by the same factor at each step.
 
-    Parameters
-    ----------
-    rates, smoothed : sequence of float
-        Rates grow by the same factor at each step.
-
-    Raises
-    ------
-    FFNNError
-        If the loss never falls.
+    FFNNError if the loss never falls.
 
     Examples
     --------

@@ -116,18 +116,9 @@ def words_of_stack(argv: Sequence[str]) -> list[str] | None:
 
 
 def settings_of(argv: Sequence[str], files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The settings that an argument list gives to `ffnn train`.
+    """The settings that an argument list gives to `ffnn train`; FFNNError if it starts something else.
 
-    Parameters
-    ----------
-    argv : sequence of str
-    files : mapping
-        What files will hold that are not written yet, by their path.
-
-    Raises
-    ------
-    FFNNError
-        If it does not start `ffnn train`, or gives it something that it does not take.
+    `files` says, by path, what those will hold that are not written yet.
     """
     starts = [
         place

@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ffnn.errors import FFNNError
 from ffnn.ranges import in_range
@@ -221,17 +221,13 @@ class Exponents(Interval):
     ----------
     given : (float, float)
         `min` and `max` as in the file.
-    instead : str
-        The distribution that takes them as the bounds themselves.
     """
 
     log = True
-    instead: ClassVar[str]
 
-    def __init__(self, min: float, max: float, q: float | None = None) -> None:
+    def __init__(self, min: float, max: float) -> None:
         self.given = exponent("min", min), exponent("max", max)
-        low, high = self._bounds()
-        super().__init__(low, high, q)
+        super().__init__(*self._bounds())
 
     def _bounds(self) -> tuple[float, float]:
         low, high = self.given
@@ -248,30 +244,19 @@ class LogUniform(Exponents):
     0.367879
     """
 
-    instead = "log_uniform_values"
-
-    def __init__(self, min: float, max: float) -> None:
-        super().__init__(min, max)
-
 
 @DISTRIBUTIONS.register("q_log_uniform")
 class QLogUniform(Exponents):
     """`log_uniform`, rounded to multiples of `q`."""
 
-    instead = "q_log_uniform_values"
-
     def __init__(self, min: float, max: float, q: float = 1.0) -> None:
-        super().__init__(min, max, q)
+        super().__init__(min, max)
+        self.q = positive("q", q)
 
 
 @DISTRIBUTIONS.register("inv_log_uniform")
 class InvLogUniform(Exponents):
     """1/exp of a uniform number: between exp(-max) and exp(-min)."""
-
-    instead = "inv_log_uniform_values"
-
-    def __init__(self, min: float, max: float) -> None:
-        super().__init__(min, max)
 
     def _bounds(self) -> tuple[float, float]:
         low, high = self.given

@@ -23,15 +23,8 @@ ENOUGH = 10
 def edges(space: Space, best: Mapping[str, Any], trials: int, thorough: bool = False) -> list[str]:
     """For each parameter whose best value is at an end of its space, a sentence that says so.
 
-    Parameters
-    ----------
-    space : Space
-    best : mapping
-        The best trial's values of the searched parameters, by name.
-    trials : int
-        With a result.
-    thorough : bool, default False
-        Whether so many are enough to compare single values, which are at an end often by mere chance.
+    `best` are the best trial's values of the searched parameters; so many trials have a result. Only a `thorough`
+    search may compare single values, which are at an end often by mere chance.
 
     Examples
     --------

@@ -55,13 +55,10 @@ class Wish:
 
     Attributes
     ----------
-    count, seed : int, optional
     workers : int >= 1
         Processes at a time.
     timeout : float, optional
         Seconds after which a trial counts as hanging.
-    storage : str, optional
-    resume, retry_failed : bool
     stack : int >= 1
         Trials that one process trains as one stack, where their networks have one shape.
     join : bool
@@ -94,10 +91,6 @@ class Engine:
 
     Parameters
     ----------
-    plan : Plan
-    ledger : Ledger
-    sampler : Sampler
-    wish : Wish
     view : View
         Shown the trials after every look, and told of each that has ended.
     fork : Fork, optional

@@ -50,7 +50,7 @@ def mistaken_exponents(plan: Plan) -> list[str]:
     return [
         f"{plan.sweep.marks.at(*place_of(tuple(name.split('.'))))}: min and max of {_name(distribution)} are natural "
         f"logarithms, so this draws from {distribution.low:.7g} to {distribution.high:.7g}; for a range from "
-        f"{distribution.given[0]:g} to {distribution.given[1]:g} write distribution: {distribution.instead}"
+        f"{distribution.given[0]:g} to {distribution.given[1]:g} write distribution: {_name(distribution)}_values"
         for name, distribution in plan.space.searched.items()
         if isinstance(distribution, Exponents) and _implausible(name, distribution)
     ]
@@ -92,7 +92,7 @@ def _what(plan: Plan, sampler: Sampler) -> Iterator[str]:
 def _parameters(plan: Plan) -> Iterator[str]:
     for name, distribution in plan.space.searched.items():
         yield f"  {name}: {_in_words(distribution)}"
-    fixed = plan.space.fixed({}).arguments({name: d.latent(0.5) for name, d in plan.space.searched.items()})
+    fixed = plan.space.fixed({}).arguments(plan.space.middle)
     constants = [
         f"{name}={value}"
         for name, value in fixed.items()
@@ -133,7 +133,7 @@ def _early(plan: Plan) -> Iterator[str]:
 
 
 def _epochs(plan: Plan) -> int:
-    arguments = plan.space.arguments({name: d.latent(0.5) for name, d in plan.space.searched.items()})
+    arguments = plan.space.arguments(plan.space.middle)
     try:
         return plan.config(arguments).epochs
     except FFNNError:
@@ -145,7 +145,7 @@ def _epochs(plan: Plan) -> int:
 def _problems_of_values(plan: Plan) -> Iterator[str]:
     """Each value tried by itself, the others as they work, or in the middle of their range."""
     marks, space = plan.sweep.marks, plan.space
-    others = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    others = space.middle
     for name, distribution in space.searched.items():
         for latent in (others[name], *_examples(distribution)):
             others[name] = latent
@@ -178,7 +178,7 @@ def _lacking_memory(plan: Plan) -> Iterator[str]:
     from ffnn.lab.build import check_fits
 
     space = plan.space
-    others = {name: distribution.latent(0.5) for name, distribution in space.searched.items()}
+    others = space.middle
     lines: dict[str, None] = {}
     for name, tried in [("", None), *((name, space.searched[name]) for name in SIZES if name in space.searched)]:
         for latent in _examples(tried):
@@ -218,7 +218,7 @@ def _problems_of_metric(plan: Plan) -> Iterator[str]:
         yield f"{where}: choosing by {name} makes the test images part of training; use best/val/accuracy"
     if name.startswith("best/"):
         monitored = name.removeprefix("best/")
-        values = with_overrides(plan.space.arguments({n: d.latent(0.5) for n, d in plan.space.searched.items()}), {})
+        values = with_overrides(plan.space.arguments(plan.space.middle), {})
         monitor = values.get("monitor", Config.model_fields["monitor"].default)
         if monitor != monitored:
             yield f"{where}: {name} is logged only with monitor: {{value: {monitored}}}; it is {monitor}"

@@ -17,13 +17,7 @@ TABLE = "trials.csv"
 
 
 class Home:
-    """The folder `sweep` beside a sweep's runs.
-
-    Parameters
-    ----------
-    runs : Path
-        The folder of the runs.
-    """
+    """The folder `sweep` beside a sweep's runs, in their folder."""
 
     def __init__(self, runs: Path) -> None:
         self.runs, self.folder = runs, runs / "sweep"
@@ -34,13 +28,7 @@ class Home:
         return self.folder / JOURNAL
 
     def choose(self, wished: str | None) -> str | Path:
-        """The storage to open: the one that was asked for, or the folder's own.
-
-        Raises
-        ------
-        FFNNError
-            If the folder's sweep is kept elsewhere.
-        """
+        """The storage to open: the one that was asked for, or the folder's own; FFNNError if the sweep is elsewhere."""
         address, public = self._recorded(), self._public(wished or self.own)
         if address in (None, public) or (wished and address == ""):
             return wished or self.own

@@ -39,7 +39,7 @@ def bands(rule: Hyperband, limit: float = math.inf) -> list[int]:
 
 
 def stops(
-    rule: Hyperband, sign: float, values: Sequence[float], all_histories: Sequence[Mapping[int, float]]
+    rule: Hyperband, sign: float, values: Sequence[float], histories: Sequence[Mapping[int, float]]
 ) -> int | None:
     """The band at which a trial falls behind, or None if it may go on.
 
@@ -49,21 +49,20 @@ def stops(
 
     Parameters
     ----------
-    rule : Hyperband
     sign : 1 or -1
         Multiplied with values so that smaller is better.
-    own : sequence of float
+    values : sequence of float
         The trial's finite values, in order.
-    all_histories : sequence of mappings
+    histories : sequence of mappings
         Those of every trial of the sweep, this one among them: iteration, from 1, to value. Only bands count.
     """
     reached = bands(rule, len(values))
     if not reached:
         return None
     band = reached[-1]
-    sorted_values = sorted(sign * history[band] for history in all_histories if band in history)
-    if not sorted_values:
+    at_band = sorted(sign * history[band] for history in histories if band in history)
+    if not at_band:
         return None
-    threshold = sorted_values[int(1.0 / rule.eta * len(sorted_values))]
+    threshold = at_band[int(1.0 / rule.eta * len(at_band))]
     condition = sign * values[band - 1] if rule.strict else min(sign * value for value in values)
     return band if condition > threshold else None

@@ -22,10 +22,7 @@ if TYPE_CHECKING:
 def open_journal(path: Path, tell: Callable[[str], None]) -> "JournalStorage":
     """The journal at a path, read to its end; a new one is made where there is none.
 
-    Raises
-    ------
-    FFNNError
-        If a line of it is damaged; OSError if it cannot be read or made.
+    FFNNError if a line of it is damaged; OSError if it cannot be read or made.
     """
     from optuna.storages import JournalStorage
 
@@ -39,18 +36,9 @@ def open_journal(path: Path, tell: Callable[[str], None]) -> "JournalStorage":
 
 
 class Journal:
-    """The file, as Optuna's storage wants it.
+    """The file, as Optuna's storage wants it; `line` is where its reader is.
 
-    Parameters
-    ----------
-    path : Path
-    tell : callable
-        Takes a line when somebody has waited for long for the lock.
-
-    Attributes
-    ----------
-    line : int
-        Where its reader is.
+    `tell` takes a line when somebody has waited for long for the lock.
     """
 
     def __init__(self, path: Path, tell: Callable[[str], None]) -> None:
@@ -65,13 +53,7 @@ class Journal:
         self._reader = JournalFileBackend(str(path))
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """The records from one on, without a last line that is being written.
-
-        Raises
-        ------
-        FFNNError
-            At a damaged one, or if the system refuses to read.
-        """
+        """The records from one on, without a last line that is being written; FFNNError at one that cannot be read."""
         self.line = log_number_from
         try:
             for log in self._reader.read_logs(log_number_from):

@@ -17,13 +17,7 @@ Place = tuple[str | int, ...]
 
 
 class Marks:
-    """Line numbers of everything in a YAML file.
-
-    Parameters
-    ----------
-    path : Path
-        A file that holds valid YAML.
-    """
+    """Line numbers of everything in a file of valid YAML."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

@@ -22,14 +22,7 @@ RECORD = {"beat", "machine", "pid", "started"}
 class Owners:
     """This process as an owner of trials, and what it knows of the others.
 
-    Parameters
-    ----------
-    read : callable
-        Gives the storage's record of all owners: their id -> {"beat", "machine", "pid", "started"}.
-    write : callable
-        Stores this owner's record.
-    clock : callable
-        Seconds that only rise.
+    `read` gives the storage's record of all owners, by their id, `write` stores this one's; `clock` only rises.
     """
 
     def __init__(

@@ -26,14 +26,12 @@ class Plan:
 
     Attributes
     ----------
-    sweep : Sweep
     space : Space
         With the overrides in it.
     overrides : dict
         Settings of every trial that can change its result.
     bookkeeping : dict
         Settings of every trial that cannot: where it goes and what it is called.
-    seed : int
     count : int or None
         Trials in all, where the file's run_cap or the method does not say less.
     """
@@ -92,8 +90,7 @@ class Plan:
 
     def config(self, arguments: Mapping[str, Any]) -> Config:
         """The config of the run that a trial with these arguments is."""
-        own, given, place = self.sweep.file, self.given(arguments), self.parameters_file("KEY")
-        return config_of(expand(own.command, given, own.program, place), {str(place): given})
+        return config_of(self.argv(arguments), {str(self.parameters_file("KEY")): self.given(arguments)})
 
     def identify(self, arguments: Mapping[str, Any]) -> str:
         """A trial's name: the hash of its config, or of its arguments where those give none."""
@@ -116,11 +113,8 @@ def make_plan(
 
     Parameters
     ----------
-    sweep : Sweep
     settings : mapping
         For every trial; they win over the file's parameters.
-    seed : int, optional
-    count : int, optional
     before : mapping
         The record of the sweep that goes on, if one does: what is not given now is taken from there.
 
@@ -141,31 +135,31 @@ def make_plan(
         except FFNNError as problem:
             name = str(problem).partition(":")[0].split(".")
             raise FFNNError(f"{sweep.marks.at('parameters', *name)}: {str(problem).partition(': ')[2]}") from None
-    given = _given(sweep, space)
     stem = sweep.path.stem
-    own = {"runs_dir": "runs", "group": stem, "job_type": "sweep", "tags": [stem], **given, **bookkeeping}
-    _checked_group(own["group"])
-    plan = Plan(sweep, space, overrides, own, seed, count if count is not None else before.get("count"))
+    usual = {"runs_dir": "runs", "group": stem, "job_type": "sweep", "tags": [stem]}
+    bookkeeping = {**usual, **_bookkeeping(sweep, space), **bookkeeping}
+    _checked_group(bookkeeping["group"])
+    plan = Plan(sweep, space, overrides, bookkeeping, seed, count if count is not None else before.get("count"))
     _check_the_same(plan, before)
     return plan
 
 
 def folder_of(sweep: Sweep, settings: Mapping[str, Any]) -> tuple[Path, str]:
     """Where the runs of a sweep go, and its group, before anything else is decided about it."""
-    given = {**_given(sweep, read_space(sweep.file.parameters, sweep.marks)), **settings}
-    group = _checked_group(given.get("group", sweep.path.stem))
-    return Path(str(given.get("runs_dir", "runs"))) / group, group
+    bookkeeping = {**_bookkeeping(sweep, read_space(sweep.file.parameters, sweep.marks)), **settings}
+    group = _checked_group(bookkeeping.get("group", sweep.path.stem))
+    return Path(str(bookkeeping.get("runs_dir", "runs"))) / group, group
 
 
-def _checked_group(given: object) -> str:
-    if fault := folder_name_fault(group := str(given)):
+def _checked_group(name: object) -> str:
+    if fault := folder_name_fault(group := str(name)):
         raise FFNNError(f"group: {fault}; --group=NAME gives it another")
     return group
 
 
-def _given(sweep: Sweep, space: Space) -> dict[str, Any]:
+def _bookkeeping(sweep: Sweep, space: Space) -> dict[str, Any]:
     """The bookkeeping that the file's command or parameters give."""
-    everything = space.arguments(space.latents([0.5] * len(space.searched)))
+    everything = space.arguments(space.middle)
     arguments = {name: value for name, value in everything.items() if name in BOOKKEEPING}
     check_macros(sweep)
     argv = expand(sweep.file.command, arguments, sweep.file.program, Path("args.json"))

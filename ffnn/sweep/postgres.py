@@ -60,10 +60,7 @@ def public_url(url: str) -> str:
 def _parsed(url: str) -> "URL":
     """The parts of a URL as the driver will read them, so that what is checked and shown is what is used.
 
-    Raises
-    ------
-    FFNNError
-        If it cannot be read, or an "@" is left in what would be shown: a piece of a password may stand before it.
+    FFNNError also if an "@" is left in what would be shown: a piece of a password may stand before it.
     """
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
@@ -83,10 +80,7 @@ def _parsed(url: str) -> "URL":
 def open_database(url: str) -> tuple["BaseStorage", Any, Callable[[], None]]:
     """Optuna's storage in a database, SQLAlchemy's engine for locks, and what closes both.
 
-    Raises
-    ------
-    FFNNError
-        If the URL cannot be read or has a password, or the database cannot be reached.
+    FFNNError if the URL cannot be read or has a password, or the database cannot be reached.
     """
     from optuna.storages import RDBStorage, get_storage
 
@@ -151,12 +145,10 @@ class StorageAwayError(FFNNError):
 
 
 class Patience:
-    """Asks again while the storage is away.
+    """Asks again while the storage, whose name in messages is `shown`, is away.
 
     Parameters
     ----------
-    shown : str
-        The storage's name in messages.
     away : callable
         Given an exception, says why the storage could not be reached; "" for any other kind of exception.
     tell : callable
@@ -166,23 +158,13 @@ class Patience:
     """
 
     def __init__(
-        self,
-        shown: str,
-        away: Callable[[Exception], str],
-        tell: Callable[[str], None],
-        limit: float = LIMIT_SECONDS,
+        self, shown: str, away: Callable[[Exception], str], tell: Callable[[str], None], limit: float = LIMIT_SECONDS
     ) -> None:
         self._shown, self._away, self._tell, self._limit = shown, away, tell, limit
         self._asking = False
 
     def __call__(self, action: Callable[[], Answer]) -> Answer:
-        """Do something with the storage, and do the whole of it again as long as the storage is away.
-
-        Raises
-        ------
-        StorageAwayError
-            If it stays away.
-        """
+        """Do something with the storage, and all of it again while that is away; StorageAwayError if it stays away."""
         if self._asking:  # part of an action that is repeated as a whole
             return action()
         began, pause = 0.0, FIRST_PAUSE

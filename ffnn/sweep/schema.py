@@ -100,14 +100,7 @@ class SweepFile(_Strict):
 
 @dataclass(frozen=True)
 class Sweep:
-    """A sweep file as read: its path, what it says, and where.
-
-    Attributes
-    ----------
-    path : Path
-    file : SweepFile
-    marks : Marks
-    """
+    """A sweep file as read: its path, what it says, and where."""
 
     path: Path
     file: SweepFile
@@ -115,13 +108,7 @@ class Sweep:
 
 
 def read_sweep(path: Path) -> Sweep:
-    """The sweep in a file.
-
-    Raises
-    ------
-    FFNNError
-        Names file, line, what was expected and what was received, for the first thing to mend.
-    """
+    """The sweep in a file; FFNNError with file and line of the first thing to mend."""
     values = load_yaml(path)
     if not isinstance(values, dict):
         received = "an empty file" if values is None else repr(values)

@@ -32,10 +32,7 @@ def make_sampler(plan: Plan) -> Sampler:
 def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[Plan, Ledger]:
     """The plan and the ledger of a sweep that begins, goes on or is joined.
 
-    Raises
-    ------
-    FFNNError
-        If there is one and none was expected, or the other way round, or it is another sweep.
+    FFNNError if there is one and none was expected, or the other way round, or it is another sweep.
     """
     check_system()
     folder, group = folder_of(sweep, settings)
@@ -61,13 +58,7 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
 
 
 def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[str, Trial]:
-    """Work on a sweep until it is over; its trials.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        After Ctrl-C, when everything has been put away.
-    """
+    """Work on a sweep until it is over; its trials. KeyboardInterrupt after Ctrl-C, when all has been put away."""
     with ForkServer(environment(1)) as server:
         sampler = make_sampler(plan)
         say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)

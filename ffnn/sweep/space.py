@@ -3,6 +3,7 @@
 Nested `parameters:` become dotted names while they are searched and are nested again when handed over.
 """
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,12 +19,7 @@ Path = tuple[str, ...]
 
 
 class Space:
-    """What is searched, and what stays as it is.
-
-    Parameters
-    ----------
-    distributions : mapping from path (the names from outside in) to Distribution
-    """
+    """What is searched, and what stays as it is: distributions by path, the names from outside in."""
 
     def __init__(self, distributions: Mapping[Path, Distribution]) -> None:
         self._all = dict(distributions)
@@ -47,6 +43,11 @@ class Space:
             inner[path[-1]] = distribution.value(latents.get(".".join(path), 0))
         return arguments
 
+    @property
+    def middle(self) -> dict[str, Latent]:
+        """The point in the middle of each searched parameter."""
+        return self.latents([0.5] * len(self.searched))
+
     def latents(self, quantiles: Sequence[float]) -> dict[str, Latent]:
         """The point at these quantiles, one for each searched parameter."""
         return {
@@ -65,13 +66,7 @@ class Space:
         return Space(free | {(name,): Constant(value) for name, value in values.items()})
 
     def for_grid(self) -> "Space":
-        """This space with a list of values for each parameter.
-
-        Raises
-        ------
-        FFNNError
-            Names a parameter that has no end of values.
-        """
+        """This space with a list of values for each parameter; FFNNError names one that has no end of values."""
         listed: dict[Path, Distribution] = {}
         for path, distribution in self._all.items():
             values = distribution.grid()
@@ -90,25 +85,13 @@ class Space:
 
     def grid_points(self) -> Iterator[dict[str, Latent]]:
         """Every point of a grid, the last parameter changing fastest."""
-        import itertools
-
-        columns = [
-            list(distribution.values)
-            for distribution in self.searched.values()
-            if isinstance(distribution, Categorical)
-        ]
-        for row in itertools.product(*columns):
+        lists = [list(d.values) for d in self.searched.values() if isinstance(d, Categorical)]
+        for row in itertools.product(*lists):
             yield dict(zip(self.searched, row, strict=True))
 
 
 def read_space(parameters: Mapping[str, Any], marks: Marks) -> Space:
-    """The space of a file's `parameters`.
-
-    Raises
-    ------
-    FFNNError
-        Names file and line of a parameter that is not one.
-    """
+    """The space of a file's `parameters`; FFNNError names file and line of one that is none."""
     distributions: dict[Path, Distribution] = {}
     for path, spec in _leaves(parameters, (), marks):
         try:
@@ -150,12 +133,7 @@ def _leaves(parameters: Any, path: Path, marks: Marks) -> Iterator[tuple[Path, M
 
 
 def make_distribution(spec: Mapping[str, Any]) -> Distribution:
-    """What a parameter's `value`, `values`, `min` and so on mean.
-
-    Raises
-    ------
-    FFNNError
-        Says in the file's own words what is too much, what lacks, or what no distribution can be.
+    """What a parameter's `value`, `values`, `min` and so on mean; FFNNError in the file's own words.
 
     Examples
     --------
@@ -199,13 +177,10 @@ def infer(spec: Mapping[str, Any]) -> str:
         return "categorical"
     if {"min", "max"} <= set(spec):
         return "int_uniform" if all(isinstance(spec[bound], int) for bound in ("min", "max")) else "uniform"
-    hint = next(filter(None, (nearest(str(key), ("min", "max", "value", "values")) for key in _strange(spec))), "")
+    strange = [str(key) for key in spec if key not in ("min", "max")]
+    hint = next(filter(None, (nearest(key, ("min", "max", "value", "values")) for key in strange)), "")
     received = " and ".join(map(str, spec)) or "nothing"
     raise FFNNError(f"expected value, values, min and max, or distribution; received {received}{hint}")
-
-
-def _strange(spec: Mapping[str, Any]) -> list[str]:
-    return [key for key in spec if key not in ("min", "max")]
 
 
 def _meant(spec: Any) -> str:

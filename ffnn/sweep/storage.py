@@ -22,16 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Storage:
-    """An Optuna storage and its lock.
-
-    Attributes
-    ----------
-    optuna : BaseStorage
-    address : str
-        Path or URL, without a password.
-    close : callable
-        Lets go of connections.
-    """
+    """An Optuna storage and its lock; `address` is a path or URL without a password, `close` lets go of connections."""
 
     optuna: "BaseStorage"
     address: str
@@ -50,13 +41,7 @@ class Storage:
 
 
 def open_storage(address: str | Path) -> Storage:
-    """The storage at a path or a PostgreSQL URL; a new journal is made where there is none.
-
-    Raises
-    ------
-    FFNNError
-        If the address is neither, or cannot be reached.
-    """
+    """The storage at a path, where a new journal may be made, or a PostgreSQL URL; FFNNError if it is not to be had."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)

@@ -18,15 +18,9 @@ from ffnn.tracking.run_directory import HISTORY, read_environment, read_summary
 
 
 class RunWatch:
-    """Finds the run directory that a trial makes, and follows one metric in it.
+    """Finds the run directory that a trial makes in a folder, and follows one metric in it.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the run directory will be; those there already are not it.
-    command : sequence of str
-        The trial's argument list; the run's record of how it was started ends as this does.
-    metric : str
+    Those that are there already are not it; its record of how it was started ends as the trial's argument list does.
     """
 
     def __init__(self, folder: Path, command: Sequence[str], metric: str) -> None:

@@ -49,17 +49,8 @@ CORES: dict[str, tuple[str, ...]] = {
 def describe_environment() -> dict[str, Any]:
     """Everything about this process that may explain a difference between two runs, as plain values.
 
-    Returns
-    -------
-    dict
-        `time` (UTC), `versions`, `git_commit` and `git_dirty` (of ffnn's own files; None when they
-        are not in a repository), `platform`, `cpu` (model, logical_cores, usable_cores), `blas` (a
-        list of library, version, core, threads), `thread_variables` that are set, and `command`.
-
-    Notes
-    -----
-    Takes about 20 ms, most of it for git. Anything in the command that looks like a key is replaced
-    by ``***``.
+    The commit is that of ffnn's own files; None where they are not in a repository. Keys in the command are blotted
+    out. It takes about 20 ms, most of it for git.
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -21,12 +21,7 @@ DEEPEST = 100
 
 
 class FastLoader(CParser, Loader):
-    """The loader of `ffnn.tracking.yaml_loader`, as far as it goes.
-
-    Parameters
-    ----------
-    text : str
-    """
+    """The loader of `ffnn.tracking.yaml_loader`, as far as it goes."""
 
     def __init__(self, text: str) -> None:
         CParser.__init__(self, text)

@@ -15,24 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from ffnn.synonyms import SYNONYMS, plain_name
-from ffnn.tracking.key_forms import (
-    CONNECTION,
-    FOLDER,
-    LONG_WORD,
-    MAY_ASSIGN,
-    MAY_BE_LONG,
-    NOTHING,
-    NUMBER,
-    PASSWORD,
-    SECRET_OPTION,
-    SECRET_VARIABLES,
-    SENTENCE,
-    TOKENS,
-    URL_PASSWORD,
-    URL_TOKEN,
-    assignments,
-    token_rules,
-)
+from ffnn.tracking import key_forms as forms
 
 HIDDEN = "***"
 KEY_IN_NAME = "expected it without a key or password, as it stands in every record; leave that out"
@@ -56,7 +39,6 @@ def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool 
 
     Parameters
     ----------
-    text : str
     environ : mapping
         Whose secrets are known: the values of variables named like one, and passwords in URLs.
     long_words : bool, default True
@@ -77,12 +59,12 @@ def _redacted(text: str, secrets: tuple[str, ...], long_words: bool) -> str:
     """Most settings of 50,000 runs are the same ones; short texts take a fiftieth of a millisecond each."""
     for value in secrets:
         text = _without(text, value)
-    text = URL_TOKEN.sub(HIDDEN, URL_PASSWORD.sub(rf"\1{HIDDEN}", text))
-    if MAY_ASSIGN.search(text):
-        text = assignments().sub(_blotted, text)
-    if not MAY_BE_LONG.search(text):
+    text = forms.URL_TOKEN.sub(HIDDEN, forms.URL_PASSWORD.sub(rf"\1{HIDDEN}", text))
+    if forms.MAY_ASSIGN.search(text):
+        text = forms.assignments().sub(_blotted, text)
+    if not forms.MAY_BE_LONG.search(text):
         return text
-    for rule in (TOKENS, *token_rules(), *([LONG_WORD] if long_words else [])):
+    for rule in (forms.TOKENS, *forms.token_rules(), *([forms.LONG_WORD] if long_words else [])):
         text = rule.sub(HIDDEN, text)
     return text
 
@@ -136,7 +118,7 @@ def without_secrets(arguments: Iterable[str]) -> list[str]:
     clean = []
     hide_next = False
     for argument in arguments:
-        option = SECRET_OPTION.fullmatch(argument)
+        option = forms.SECRET_OPTION.fullmatch(argument)
         if option:
             clean.append(option[1] + (_hidden(option[1], option[2]) if option[1].endswith("=") else ""))
         else:
@@ -148,10 +130,10 @@ def without_secrets(arguments: Iterable[str]) -> list[str]:
 def _hidden(name: str, value: str) -> str:
     """What is written in place of the value of a secret's name: itself where it is no secret."""
     word = value.strip("\\'\"")
-    number = NUMBER.fullmatch(word) and not (PASSWORD.search(name) and word.isdigit() and len(word) >= 4)
-    folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and FOLDER.match(word)
-    in_sentence = name.endswith(" ") and "--" in name and SENTENCE.fullmatch(word)
-    return value if number or folder or in_sentence or NOTHING.fullmatch(word) else HIDDEN
+    number = forms.NUMBER.fullmatch(word) and not (forms.PASSWORD.search(name) and word.isdigit() and len(word) >= 4)
+    folder = name.rstrip("=: ") in ("PWD", "OLDPWD") and forms.FOLDER.match(word)
+    in_sentence = name.endswith(" ") and "--" in name and forms.SENTENCE.fullmatch(word)
+    return value if number or folder or in_sentence or forms.NOTHING.fullmatch(word) else HIDDEN
 
 
 def _blotted(match: re.Match[str]) -> str:
@@ -159,7 +141,7 @@ def _blotted(match: re.Match[str]) -> str:
 
 
 def _names_secret(name: Any, value: str) -> bool:
-    return bool((match := assignments().match(f"{name}={value}")) and _blotted(match) != match[0])
+    return bool((match := forms.assignments().match(f"{name}={value}")) and _blotted(match) != match[0])
 
 
 def _without(text: str, value: str) -> str:
@@ -189,22 +171,23 @@ def _in_variables(raw: tuple[tuple[Any, Any], ...]) -> tuple[str, tuple[str, ...
 def _secrets_of(name: str, value: str) -> set[str]:
     """What of an environment variable is secret: all of it, or passwords and tokens in it."""
     secrets = {value} if _is_secret(name, value) else set()
-    secrets |= {match[0] for match in URL_TOKEN.finditer(value)} | {match[1] for match in CONNECTION.finditer(value)}
-    return secrets | {form for match in URL_PASSWORD.finditer(value) for form in (match[2], unquote(match[2]))}
+    secrets |= {match[0] for match in forms.URL_TOKEN.finditer(value)}
+    secrets |= {match[1] for match in forms.CONNECTION.finditer(value)}
+    return secrets | {form for match in forms.URL_PASSWORD.finditer(value) for form in (match[2], unquote(match[2]))}
 
 
 def _is_secret(name: str, value: str) -> bool:
     """Whether an environment variable holds a secret: its name ends like one, and its value could be one."""
-    for names, values in SECRET_VARIABLES:
+    for names, values in forms.SECRET_VARIABLES:
         if re.search(names, name, re.IGNORECASE):
-            return bool(re.match(values, value, re.DOTALL)) and not FOLDER.match(value)
+            return bool(re.match(values, value, re.DOTALL)) and not forms.FOLDER.match(value)
     return False
 
 
 @functools.lru_cache(maxsize=8)
 def _longest_first(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    forms = {form for secret in filter(_could_be_told, secrets) for form in _written(secret)}
-    return tuple(sorted(forms, key=len, reverse=True))
+    written = {form for secret in filter(_could_be_told, secrets) for form in _written(secret)}
+    return tuple(sorted(written, key=len, reverse=True))
 
 
 def _written(secret: str) -> set[str]:

@@ -13,15 +13,7 @@ from typing import Any
 def finite_numbers(record: Mapping[str, Any]) -> dict[str, int | float]:
     """The finite numbers of a record as Python numbers, in their order; NaN and infinities are left out.
 
-    Parameters
-    ----------
-    record : mapping of str to number
-        Python's or NumPy's numbers; booleans count as numbers.
-
-    Raises
-    ------
-    TypeError
-        If a value is not a number.
+    TypeError if a value is no number of Python's or NumPy's; booleans are some.
 
     Examples
     --------
@@ -54,10 +46,7 @@ def plain(value: Any) -> Any:
 
     Tuples, sets and arrays become lists, NumPy scalars Python numbers, paths and keys strings.
 
-    Raises
-    ------
-    TypeError
-        If the value, or something in it, has no plain form.
+    TypeError if the value, or something in it, has no plain form.
 
     Examples
     --------

@@ -38,7 +38,6 @@ class RunDirectory:
 
     Attributes
     ----------
-    path : Path
     checkpoints, figures : Path
         Folders for what their names say.
     """
@@ -64,10 +63,7 @@ class RunDirectory:
     def lock(self) -> Iterator[None]:
         """Keep every other process from training in this directory; the lock ends with its process, however that ends.
 
-        Raises
-        ------
-        FFNNError
-            If another process has it.
+        FFNNError if another process has it.
         """
 
         def refuse(who: str) -> None:
@@ -101,10 +97,7 @@ class RunDirectory:
     def cut_history(self, epochs: int) -> list[dict[str, Any]]:
         """Leave the first `epochs` epochs of the history, and give their records.
 
-        Raises
-        ------
-        FFNNError
-            If they are not all there; nothing is changed then.
+        FFNNError if they are not all there; nothing is changed then.
         """
         if not epochs:
             with storing(self.path / HISTORY):
@@ -143,11 +136,8 @@ class RunRecord:
 
     Attributes
     ----------
-    path : Path
-    config : dict
     history : list of dict
         One record an epoch, in order.
-    summary, environment : dict
     """
 
     path: Path
@@ -162,10 +152,7 @@ def read_run(path: Path | str) -> RunRecord:
 
     A last line of the history that was never finished is ignored.
 
-    Raises
-    ------
-    FFNNError
-        If `path` is no run directory, or one of its files is damaged.
+    FFNNError if `path` is no run directory, or one of its files is damaged.
     """
     path = Path(path)
     if not is_file(path / CONFIG):
@@ -192,10 +179,7 @@ def group_folder(runs_dir: Path | str, group: str) -> Path:
 def find_runs(path: Path | str) -> list[Path]:
     """All run directories at or below `path`, sorted; what lies inside a run is not searched.
 
-    Raises
-    ------
-    FFNNError
-        If `path` is no directory.
+    FFNNError if `path` is no directory.
     """
     path = Path(path)
     if not path.is_dir():

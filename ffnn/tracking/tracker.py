@@ -18,17 +18,7 @@ MAX_WRONG = 64
 
 @dataclass(frozen=True)
 class DatasetReference:
-    """Which data a run uses; never the data themselves.
-
-    Attributes
-    ----------
-    name : str
-        As in `--dataset`.
-    digest : str
-        Hash of the images and labels.
-    counts : dict of str to int
-        Examples of each part: train, val, test.
-    """
+    """Which data a run uses, never the data themselves: name, hash of images and labels, examples of each part."""
 
     name: str
     digest: str
@@ -37,17 +27,10 @@ class DatasetReference:
 
 @dataclass(frozen=True, eq=False)
 class WrongImage:
-    """One image that the network is wrong about.
+    """One image, (height, width) or (height, width, 3), that the network is wrong about.
 
-    Attributes
-    ----------
-    index : int
-        Row of the data set's part.
-    image : uint8 array (height, width) or (height, width, 3)
-    label, predicted : int
-        Class numbers.
-    confidence : float in [0, 1]
-        Probability of the predicted class.
+    `index` is its row in the data set's part, `label` and `predicted` are numbers of classes, and `confidence` is the
+    probability of the predicted one.
     """
 
     index: int

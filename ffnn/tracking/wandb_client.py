@@ -222,13 +222,7 @@ class _Guests:
     def leave(self, run: Any, trouble: bool, patience: float) -> None:
         """One is done; the last one parts with the client if any had trouble, or the end of the process would wait.
 
-        Parameters
-        ----------
-        run
-            Its run, which may be unfinished; None if it has none.
-        trouble : bool
-        patience : float, seconds
-            As for `part`.
+        Its run may be unfinished, and None if it has none; `patience` is as for `part`.
         """
         with self._lock:
             self._inside -= 1

@@ -94,15 +94,8 @@ def model_artifacts(
 ) -> Iterator[tuple[str, Any]]:
     """An alias and an artifact, one version of the model each, for those of `best` and `last` that exist.
 
-    Parameters
-    ----------
-    name : str
-        Of the model; legal for W&B.
-    checkpoints : Path
-        Folder with `best.npz` and `last.npz`. The files are referred to where they are, not copied,
-        by their full paths: they may be sent from another working directory.
-    metadata : mapping of alias to mapping
-        Score and epoch of each.
+    The files `best.npz` and `last.npz` are referred to where they are, not copied, by their full paths: they may be
+    sent from another working directory. `metadata` has score and epoch of each.
     """
     for alias in ("best", "last"):
         path = checkpoints / f"{alias}.npz"
@@ -115,12 +108,7 @@ def model_artifacts(
 def dataset_artifact(wandb: Any, dataset: DatasetReference, folder: Path) -> Any:
     """An artifact that stands for a data set: a card with its name, digest and counts, and no data.
 
-    The same data give the same card, so W&B keeps one version however many runs use it.
-
-    Parameters
-    ----------
-    folder : Path
-        Where the card is written, as `dataset.json`; the artifact refers to it.
+    The same data give the same card, so W&B keeps one version however many runs use it. It is written into `folder`.
     """
     card = folder / "dataset.json"
     facts = {"name": dataset.name, "digest": dataset.digest, "counts": finite(dataset.counts)}

@@ -29,12 +29,7 @@ from ffnn.tracking.wandb_settings import VARIABLES, WandbSettings
 
 
 class WandbRun:
-    """The client's run of a run directory.
-
-    Parameters
-    ----------
-    say : callable
-        Takes lines for the user.
+    """The client's run of a run directory; `say` takes lines for the user.
 
     Attributes
     ----------

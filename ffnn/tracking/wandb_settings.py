@@ -36,7 +36,6 @@ class WandbSettings:
     entity, group, name, notes : str, optional
         The name is that of the run directory unless given here or in `WANDB_NAME`.
     job_type : str, default "train"
-    tags : tuple of str
     init_timeout : float in (0, inf), seconds
         How long the client may try to reach its server.
     finish_timeout : float in (0, inf), seconds
@@ -94,21 +93,8 @@ def resolve_mode(mode: str, folder: Path | str = "RUN/wandb") -> tuple[str, str 
     "offline"; "online" without a key is "offline" too, because the client would stop and ask for one.
     No question is asked, no network is used, and "disabled" does not even import the client.
 
-    Parameters
-    ----------
-    mode : "auto", "online", "offline" or "disabled"
-    folder : Path
-        Where the W&B files of the run will be, for the line; a pattern for several runs.
-
-    Returns
-    -------
-    mode : "online", "offline" or "disabled"
-    explanation : str or None
-
-    Raises
-    ------
-    FFNNError
-        If `WANDB_MODE` is not a mode.
+    FFNNError if `WANDB_MODE` is not a mode. `folder` is where the W&B files of the run will be, for the line; a pattern
+    for several runs.
 
     Examples
     --------

@@ -46,7 +46,6 @@ class WandbTracker:
         The client's files go to `wandb/` inside it.
     config : mapping
         The resolved config.
-    settings : WandbSettings
     dataset : DatasetReference, optional
         The data that the run uses.
     notify : callable

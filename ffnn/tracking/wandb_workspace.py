@@ -24,18 +24,7 @@ def make_workspace(entity: str, project: str, name: str = NAME) -> Any:
     """The workspace as an object of the package `wandb-workspaces`, not yet saved.
 
     Bars compare groups, which are experiments and sweeps. Once runs are grouped in the table, by optimizer say, all
-    curves are means over the runs of each.
-
-    Parameters
-    ----------
-    entity, project : str
-    name : str
-        Shown in the list of the project's workspaces.
-
-    Raises
-    ------
-    FFNNError
-        If the package is not installed.
+    curves are means over the runs of each. FFNNError if the package is not installed.
     """
     client()
     try:
@@ -102,19 +91,9 @@ def _inside(panels: Any) -> list[Any]:
 
 
 def save_workspace(project: str, entity: str | None = None, name: str = NAME) -> str:
-    """Save the workspace as a new one of the project, and return where to look at it.
+    """Save the workspace as a new one of the project, of the account's own entity by default; where to look at it.
 
-    Parameters
-    ----------
-    project : str
-    entity : str, optional
-        The account's default one without it.
-    name : str
-
-    Raises
-    ------
-    FFNNError
-        Without the package, a key, or an answer of the server.
+    FFNNError without the package, a key, or an answer of the server.
     """
     _, problem = configured()
     if problem:

@@ -88,10 +88,7 @@ def _run(loader: Loader, step: str) -> Any:
 def load_yaml(path: Path) -> Any:
     """Read a YAML file into plain values.
 
-    Raises
-    ------
-    FFNNError
-        If the file cannot be read, is not YAML, or says something twice; the message names the line.
+    FFNNError if the file cannot be read, is not YAML, or says something twice; the message names the line.
     """
     try:
         return read_yaml(path.read_text(encoding="utf-8"))

@@ -37,12 +37,7 @@ def resolve_core(kind: type[yaml.resolver.BaseResolver]) -> None:
 
 
 class TwiceError(yaml.MarkedYAMLError):
-    """A key that occurs twice; PyYAML would keep the last and say nothing.
-
-    Parameters
-    ----------
-    first, second : Node
-    """
+    """A key that occurs twice; PyYAML would keep the last and say nothing."""
 
     def __init__(self, first: yaml.Node, second: yaml.Node) -> None:
         self.key = second.value
