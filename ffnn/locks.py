@@ -176,7 +176,7 @@ class HolderFile:
     ) -> None:
         self.path = path
         self._tell, self._silent, self._clock = tell, silent, clock
-        self._own = ""
+        self._name = ""
         self._seen: _Sight | None = None
         self._since = 0.0
         self._guard: HolderFile | None = None
@@ -203,15 +203,15 @@ class HolderFile:
     def try_acquire(self) -> bool:
         """Hold it if it is free, or if its holder is dead; whether that came off."""
         sight = self._look()
-        if sight and self._own and sight.name == self._own:
+        if sight and self._name and sight.name == self._name:
             return True  # left by an interrupt between taking it and what it was taken for
         if sight and self._dead(sight):
             self._free(sight)
         elif sight:
             return False
-        self._own = _name()
+        self._name = _name()
         try:
-            return self._make(self._own)
+            return self._make(self._name)
         except BaseException:
             self.release()
             raise
@@ -225,11 +225,11 @@ class HolderFile:
 
     def release(self) -> None:
         """Let it go, unless somebody has taken it away."""
-        sight = self._look() if self._own else None  # another's file has no name until it is written
-        if sight and sight.name == self._own:
+        sight = self._look() if self._name else None  # another's file has no name until it is written
+        if sight and sight.name == self._name:
             with storing(self.path):
                 self.path.unlink(missing_ok=True)
-        self._own = ""
+        self._name = ""
 
     def _make(self, name: str) -> bool:
         with storing(self.path):

@@ -28,12 +28,12 @@ class TakenError(Exception):
 class Company:
     """What this process knows of the runs that others may be making.
 
-    `data` are the digests of the data that runs must have used, by the digest of their config; runs that are `known`
-    need not be looked at.
+    `data` are the digests of the data that runs must have used, by the digest of their config; runs that are
+    `finished` need not be looked at.
     """
 
     data: Mapping[str, str]
-    known: Set[Path]
+    finished: Set[Path]
     _over: dict[str, str] = field(default_factory=dict)
     """The digest of the config, by path, of runs that are over: each is read once, however many claims follow."""
 
@@ -50,7 +50,7 @@ class Company:
     def _made(self, folder: Path, digest: str) -> RunRecord | None:
         self._look(folder)
         for path in sorted(Path(path) for path, made in self._over.items() if made == digest):
-            if path not in self.known and path.parent == folder and (path / CONFIG).is_file():
+            if path not in self.finished and path.parent == folder and (path / CONFIG).is_file():
                 record = read_run(path)
                 digests = record.summary.get("config_digest"), record.environment.get("data", {}).get("digest")
                 if record.summary.get("status") in OVER and digests == (digest, self.data[digest]):

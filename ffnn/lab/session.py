@@ -84,7 +84,7 @@ class Session:
         With all choices made.
     directory : RunDirectory
         Locked, with its config, environment and a first summary written.
-    own : dict
+    entries : dict
         Goes into the summary.
     notify, progress
         As for `train`.
@@ -99,7 +99,7 @@ class Session:
     config: Config
     parts: Parts
     directory: RunDirectory
-    own: dict[str, Any]
+    entries: dict[str, Any]
     notify: Notify
     progress: Callback | None
     interruption: Interruption
@@ -123,7 +123,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
     tracker = _tracker(session.config, directory, session.parts, session.notify)
     best = Best(session.config.monitor)
     trainer = session.make_trainer(session.parts, _callbacks(session, tracker, best))
-    seconds, evaluation, status, why, given = 0.0, None, "failed", "", False
+    seconds, evaluation, status, why, handed_over = 0.0, None, "failed", "", False
     tracker.start()
     try:
         with limited_threads(session.config.threads or 1):
@@ -131,7 +131,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
                 seconds = trainer.rehearse()
             session.restore(trainer, best)
             with interruption.told(trainer.interrupt):
-                given = True
+                handed_over = True
                 yield trainer
             if trainer.reason:
                 session.notify(f"{trainer.status}: {trainer.reason}")
@@ -150,14 +150,14 @@ def under_way(session: Session) -> Iterator[Trainer]:
             **summarize(trainer, best, evaluation),
             "status": status,
             **({"reason": why} if why else {}),
-            **session.own,
+            **session.entries,
             "time/compile_seconds": seconds,
             "time/total_seconds": time.perf_counter() - session.start,
         }
         _close(directory, tracker, summary, interruption)
     if status == "stopped":
         session.notify(how_to_resume(directory.path))
-        if not given:
+        if not handed_over:
             raise KeyboardInterrupt
 
 

@@ -23,7 +23,7 @@ from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_ru
 from ffnn.training.stack import Blueprint, Stack
 from ffnn.training.trainer import Callback, Trainer
 
-OWN = {
+DIFFERING = {
     "seed", "initializer", "bias_initializer", "l2", "l2_per_example", "learning_rate", "weight_decay", "schedule",
     "warmup_epochs", "ema", "epochs", "monitor", "patience", "patience_monitor", "min_delta",
 }  # fmt: skip
@@ -38,7 +38,7 @@ def stack_key(config: Config) -> str | None:
     """
     if config.framework != "ffnn" or config.augment or config.checkpoint_every or config.batch_size == "full":
         return None
-    common = {name: value for name, value in config.resolved().items() if name not in OWN | BOOKKEEPING}
+    common = {name: value for name, value in config.resolved().items() if name not in DIFFERING | BOOKKEEPING}
     common |= {"optimizer": name_of(config.optimizer), "ema": config.ema is not None}
     return json.dumps([common, config.threads, config.data_dir, config.device_memory_limit], sort_keys=True)
 

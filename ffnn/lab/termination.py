@@ -47,18 +47,18 @@ class Interruption:
 
     def __init__(self) -> None:
         self.received = 0
-        self._told: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[], None]] = []
         self.terminated = False
         self._before: dict[signal.Signals, Any] = {}
 
     @contextmanager
     def told(self, tell: Callable[[], None]) -> Iterator[None]:
         """Within the block the first signal calls `tell`, which must return at once; blocks may overlap."""
-        self._told.append(tell)
+        self._listeners.append(tell)
         try:
             yield
         finally:
-            self._told.remove(tell)
+            self._listeners.remove(tell)
 
     def __enter__(self) -> "Interruption":
         if threading.current_thread() is threading.main_thread():
@@ -77,7 +77,7 @@ class Interruption:
     def _receive(self, number: int, frame: FrameType | None) -> None:
         self.received += 1
         self.terminated |= number == signal.SIGTERM
-        if not self._told or self.received > 1:
+        if not self._listeners or self.received > 1:
             raise KeyboardInterrupt
-        for tell in self._told:
+        for tell in self._listeners:
             tell()

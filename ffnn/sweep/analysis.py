@@ -3,7 +3,6 @@
 Everything is written beside the runs: trials.csv, best.yaml and the figures.
 """
 
-import json
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,8 @@ from ffnn.sweep.edges import ENOUGH, edges
 from ffnn.sweep.live import short_settings
 from ffnn.sweep.plan import Plan
 from ffnn.sweep.trials import Trial, ranked
-from ffnn.tracking import dump_yaml, finite
+from ffnn.tracking import dump_yaml
+from ffnn.tracking.plain import write_json
 from ffnn.words import count_of
 
 if TYPE_CHECKING:
@@ -111,9 +111,7 @@ def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, f
         "edges": edges_of(best, plan),
         "command": _command(plan, len(trials)),
     }
-    with replacing(path) as file:
-        json.dump(finite(about), file, indent=2, allow_nan=False, ensure_ascii=False)
-        file.write("\n")
+    write_json(path, about)
 
 
 def edges_of(best: Sequence[Trial], plan: Plan) -> list[str]:

@@ -23,20 +23,20 @@ class Home:
         self.runs, self.folder = runs, runs / "sweep"
 
     @property
-    def own(self) -> Path:
+    def journal(self) -> Path:
         """The journal of a sweep without `--storage`."""
         return self.folder / JOURNAL
 
     def choose(self, wished: str | None) -> str | Path:
         """The storage to open: the one that was asked for, or the folder's own; FFNNError if the sweep is elsewhere."""
-        address, public = self._recorded(), self._public(wished or self.own)
+        address, public = self._recorded(), self._public(wished or self.journal)
         if address in (None, public) or (wished and address == ""):
-            return wished or self.own
+            return wished or self.journal
         if address == "":
             place = "in another place, which this folder does not name"
             fix = "give the same --storage=... as when the sweep began"
         elif address == JOURNAL:
-            place, fix = f"in {self.own}", "leave --storage out"
+            place, fix = f"in {self.journal}", "leave --storage out"
         else:
             user = " (with the user; the password from PGPASSWORD or ~/.pgpass)" if address.startswith(SCHEMES) else ""
             place, fix = f"in {address}", f"give --storage={address}{user}"
@@ -64,7 +64,7 @@ class Home:
     def _public(self, address: str | Path) -> str:
         """What is written down; the folder's own journal by its name, so that the folder can be moved."""
         public = public_address(address)
-        return JOURNAL if public == public_address(self.own) else public
+        return JOURNAL if public == public_address(self.journal) else public
 
     def _recorded(self) -> str | None:
         """Where the trials are kept; "" if that is not known, None if there are none."""
@@ -77,6 +77,6 @@ class Home:
                 f"{self.folder / FILE}: expected where the sweep is kept; {problem}; remove the file and give the "
                 "sweep's --storage"
             ) from None
-        if self.own.exists():
+        if self.journal.exists():
             return JOURNAL
         return "" if (self.folder / TABLE).exists() else None

@@ -38,7 +38,7 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
     folder, group = folder_of(sweep, settings)
     home = Home(folder)
     address = home.choose(wish.storage)
-    exists = home.own.exists()
+    exists = home.journal.exists()
     if wish.storage is None and exists and not (wish.goes_on or wish.join):
         raise FFNNError(f"{folder}: a sweep is there already; --resume goes on with it, --group=NAME begins another")
     if wish.storage is None and not exists and wish.goes_on:

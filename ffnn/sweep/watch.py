@@ -23,9 +23,9 @@ class RunWatch:
     Those that are there already are not it; its record of how it was started ends as the trial's argument list does.
     """
 
-    def __init__(self, folder: Path, command: Sequence[str], metric: str) -> None:
+    def __init__(self, folder: Path, argv: Sequence[str], metric: str) -> None:
         self.folder, self.metric = folder, metric
-        self._command = _recorded(command)
+        self._command = _recorded(argv)
         self.path: Path | None = None
         self.values: list[float] = []
         self.epochs = 0
@@ -86,32 +86,32 @@ def _records(lines: bytes) -> list[dict[str, Any]]:
     return records
 
 
-def finished_run(folder: Path, command: Sequence[str], metric: str) -> RunWatch | None:
+def finished_run(folder: Path, argv: Sequence[str], metric: str) -> RunWatch | None:
     """The run that a trial with this argument list has finished, read to its end; the arguments are RunWatch's."""
-    for path in _runs_of(folder, command):
+    for path in _runs_of(folder, argv):
         if _summary(path).get("status") in ("finished", "diverged"):
-            watch = RunWatch(folder, command, metric)
+            watch = RunWatch(folder, argv, metric)
             watch.path = path
             watch.follow()
             return watch
     return None
 
 
-def mark_unfinished_runs(folder: Path, command: Sequence[str], reason: str) -> None:
+def mark_unfinished_runs(folder: Path, argv: Sequence[str], reason: str) -> None:
     """Mark as stopped whatever else a trial with this argument list has begun and nothing has ended."""
-    for path in _runs_of(folder, command):
+    for path in _runs_of(folder, argv):
         if _summary(path).get("status") not in ("finished", "diverged", "failed"):
             mark_run(path, "stopped", reason)
 
 
-def _runs_of(folder: Path, command: Sequence[str]) -> list[Path]:
+def _runs_of(folder: Path, argv: Sequence[str]) -> list[Path]:
     paths = list(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in paths if str(_environment(path).get("command", "")).endswith(_recorded(command))]
+    return [path for path in paths if str(_environment(path).get("command", "")).endswith(_recorded(argv))]
 
 
-def _recorded(command: Sequence[str]) -> str:
+def _recorded(argv: Sequence[str]) -> str:
     """How the run that a command makes records the end of that command."""
-    return recorded_command(command[command.index("train") :])
+    return recorded_command(argv[argv.index("train") :])
 
 
 def mark_run(path: Path | None, status: str, reason: str) -> None:

@@ -186,7 +186,7 @@ def _is_secret(name: str, value: str) -> bool:
 
 @functools.lru_cache(maxsize=8)
 def _longest_first(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    written = {form for secret in filter(_could_be_told, secrets) for form in _written(secret)}
+    written = {form for secret in filter(_could_be_hidden, secrets) for form in _written(secret)}
     return tuple(sorted(written, key=len, reverse=True))
 
 
@@ -199,7 +199,7 @@ def _written(secret: str) -> set[str]:
     }  # fmt: skip
 
 
-def _could_be_told(value: str) -> bool:
+def _could_be_hidden(value: str) -> bool:
     """Whether a value can be blotted out without blotting out ordinary short words and numbers."""
     if len(value) < (6 if value.isalpha() else 8 if value.isdigit() else 4):
         return False

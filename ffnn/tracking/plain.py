@@ -4,10 +4,13 @@ JSON has no NaN, and one NaN spoils a W&B summary for good, so the rule lives he
 is finite or it is left out.
 """
 
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from ffnn.files import replacing
 
 
 def finite_numbers(record: Mapping[str, Any]) -> dict[str, int | float]:
@@ -68,6 +71,13 @@ def plain(value: Any) -> Any:
     if kind:  # a subclass, such as an enumeration
         return kind(value)
     raise TypeError(f"expected numbers, strings, lists and mappings; received {type(value).__name__}: {value!r}")
+
+
+def write_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write `finite(values)` as JSON, replacing an older file in a single step."""
+    text = json.dumps(finite(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    with replacing(path) as file:
+        file.write(text)
 
 
 def _finite(value: Any) -> Any:

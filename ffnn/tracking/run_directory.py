@@ -19,7 +19,7 @@ from ffnn.locks import exclusive
 from ffnn.records import Format, checked, read_json
 from ffnn.tracking.folders import checked_name, new_folder
 from ffnn.tracking.formats import EPOCH, Environment, Settings, Summary
-from ffnn.tracking.plain import finite, finite_numbers
+from ffnn.tracking.plain import finite_numbers, write_json
 from ffnn.tracking.yaml_file import dump_yaml, load_yaml
 
 CONFIG, HISTORY, SUMMARY, ENVIRONMENT = "config.yaml", "history.jsonl", "summary.json", "environment.json"
@@ -123,11 +123,11 @@ class RunDirectory:
 
     def write_summary(self, summary: Mapping[str, Any]) -> None:
         """Write `summary.json`, without what is not finite; a reader sees the old file or the new one."""
-        _write_json(self.path / SUMMARY, summary)
+        write_json(self.path / SUMMARY, summary)
 
     def write_environment(self, environment: Mapping[str, Any]) -> None:
         """Write `environment.json`, in the same way."""
-        _write_json(self.path / ENVIRONMENT, environment)
+        write_json(self.path / ENVIRONMENT, environment)
 
 
 @dataclass(frozen=True)
@@ -190,12 +190,6 @@ def find_runs(path: Path | str) -> list[Path]:
             runs.append(Path(folder))
             folders.clear()
     return sorted(runs)
-
-
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
-    text = json.dumps(finite(values), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
-    with replacing(path) as file:
-        file.write(text)
 
 
 def _read(path: Path, model: type[Format]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ class WandbRun:
         Of the client's files.
     run
         The client's object; None before it is open.
-    known : int
+    epochs : int
         Epochs that W&B has from earlier processes, and is not told again.
     why_offline : str
         Why it is offline where it was to be sent; else empty.
@@ -48,7 +48,7 @@ class WandbRun:
     ) -> None:
         self.directory, self.folder = directory, directory.path / "wandb"
         self.run: Any = None
-        self.known, self.why_offline = 0, ""
+        self.epochs, self.why_offline = 0, ""
         self._config, self._settings, self._say = config, settings, say
         self._sessions = Sessions()
 
@@ -110,13 +110,13 @@ class WandbRun:
             self._say(f"{self.why_offline}: recording offline; {self.send_later()}")
             return self._begin_offline()
         # Only of its own doing: a user may have W&B append a new run to another one.
-        self.known = int(run.summary.get("epoch", 0)) if run.resumed and goes_on else 0
+        self.epochs = int(run.summary.get("epoch", 0)) if run.resumed and goes_on else 0
         self._say(f"W&B run: {run.url}")
         return run
 
     def _begin_offline(self) -> Any:
         self._sessions.clear(self.folder)
-        self.known = self._sessions.told_offline()
+        self.epochs = self._sessions.recorded_epochs()
         return self._init("offline")
 
     def _init(self, mode: str) -> Any:
@@ -125,7 +125,7 @@ class WandbRun:
         if self._sessions.id:
             who |= self._sessions.arguments()
             # Without it W&B takes the new record for the whole run, which an offline one is where none came before.
-            who["resume"] = "allow" if mode == "online" or self.known else None
+            who["resume"] = "allow" if mode == "online" or self.epochs else None
         identity = who.get("id") or os.environ.get(VARIABLES["id"], "")
         before, self._sessions = self._sessions, self._sessions.opened(mode, identity)
         self._sessions.save(self.folder)  # first: should this process be killed, the next one knows the id

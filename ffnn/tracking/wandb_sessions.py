@@ -73,7 +73,7 @@ class Sessions:
         """Who the run is, for `wandb.init`."""
         return {name: value for name in ("id", "project", "entity") if (value := getattr(self, name))}
 
-    def told_offline(self) -> int:
+    def recorded_epochs(self) -> int:
         """Epochs that need not be recorded again by a process that goes on offline.
 
         All, if W&B has them or whole records do. A record that was not closed lacks what its client held

@@ -76,7 +76,7 @@ class WandbTracker:
         self._last: dict[str, int | float] = {}
         self._broken = self._given_up = False
         self._delivery: Delivery | None = None
-        self._at_the_client = self._all_told = False
+        self._at_the_client = self._handed_over = False
         self._missing: list[str] = []
         self._earlier: list[dict[str, Any]] = []
 
@@ -138,7 +138,7 @@ class WandbTracker:
             if not done:
                 self._given_up = True
                 why = f"not done after {patience:g} s"
-                self._delivery = Delivery(UNSENT if self._all_told else LOST, why)
+                self._delivery = Delivery(UNSENT if self._handed_over else LOST, why)
                 self.notify(f"W&B is {why}: going on without it; {self._wandb.send_later('--include-online ')}")
         if worker.left_out:
             self._missing.append(f"{worker.left_out} sets of histograms were left out")
@@ -177,11 +177,11 @@ class WandbTracker:
 
     def _log_epoch(self, record: Mapping[str, Any]) -> None:
         """Log an epoch that W&B does not have yet."""
-        if record["epoch"] > self._wandb.known:
+        if record["epoch"] > self._wandb.epochs:
             self._wandb.log(record)
 
     def _log_histograms(self, epoch: int, arrays: Mapping[str, Mapping[str, NDArray[Any]]]) -> None:
-        if epoch <= self._wandb.known:
+        if epoch <= self._wandb.epochs:
             return
         row: dict[str, Any] = {"epoch": epoch}
         for prefix, group in arrays.items():
@@ -212,7 +212,7 @@ class WandbTracker:
             last = {name: value for name, value in self._last.items() if name == "epoch" or name.startswith("val/")}
             with self._costing_itself("all artifacts"):
                 self._wandb.log_artifacts({"best": best, "last": last}, self.dataset)
-        self._all_told = self._wandb.online
+        self._handed_over = self._wandb.online
         try:
             self._wandb.finish(0 if status in COMPLETE else 1)
         except TimeoutError:
