@@ -74,9 +74,9 @@ def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     if missing:
         raise FFNNError(f"{path}: expected the columns {', '.join(columns)}; there is no {', '.join(missing)}")
     return [
-        {_as_given(str(name)): _as_given(str(value)) for name, value in row.items() if name is not None} for row in rows
+        {_unmarked(str(name)): _unmarked(str(value)) for name, value in row.items() if name is not None} for row in rows
     ]
 
 
-def _as_given(text: str) -> str:
+def _unmarked(text: str) -> str:
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -103,8 +103,8 @@ def verify(ctx: click.Context, words: Sequence[str], data_dir: Path | None) -> N
     Exit code 1 where anything is wrong, or a set that was named is not there.
     """
     root = data_root(data_dir)
-    names, options = _parsed(words)
-    entries = [entry for name in names for entry in _meant(name, options)] if names else _published()
+    names, options = _names_and_options(words)
+    entries = [entry for name in names for entry in _entries_of(name, options)] if names else _published()
     verdicts = [_verdict(entry, root) for entry in entries]
     for entry, (_, verdict) in zip(entries, verdicts, strict=True):
         say(f"{entry.call}: {verdict}")
@@ -137,7 +137,7 @@ def _needs_options(name: str) -> bool:
     return any(option.default is option.empty for option in DATASETS.options(name).values())
 
 
-def _parsed(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+def _names_and_options(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """Names, and options of a data set from `--option=value`."""
     names = [word for word in words if not word.startswith("-")]
     options = {}
@@ -152,13 +152,13 @@ def _parsed(words: Sequence[str]) -> tuple[list[str], dict[str, str]]:
 
 def _entry(words: Sequence[str]) -> DatasetEntry:
     """The one entry that a command line names."""
-    names, options = _parsed(words)
+    names, options = _names_and_options(words)
     if len(names) != 1:
         raise FFNNError(f"expected one data set, received {len(names)}: write one of {', '.join(DATASETS)}")
     return DATASETS.create(names[0], **options)
 
 
-def _meant(name: str, options: dict[str, str]) -> Sequence[DatasetEntry]:
+def _entries_of(name: str, options: dict[str, str]) -> Sequence[DatasetEntry]:
     """The entry with its options, or without any all that the name stands for."""
     entry = DATASETS.create(name, **options)
     return [entry] if options else entry.variants()
@@ -194,7 +194,7 @@ def _facts(entry: DatasetEntry, dataset: Dataset, remarks: Sequence[str]) -> "Ta
         "imbalance": f"{counts.max() / counts.min():.2f} : 1 (largest class : smallest)"
         if counts.all()
         else "a class is empty",
-        "mean, std": f"{_listed(mean)}, {_listed(std)} {of_what}",
+        "mean, std": f"{_numbers(mean)}, {_numbers(std)} {of_what}",
         "digest": dataset.digest,
         "licence": entry.licence,
         "citation": entry.citation,
@@ -220,12 +220,12 @@ def _counts(dataset: Dataset) -> "Table":
 
 def _short_options(words: Sequence[str]) -> list[str]:
     """Values of options as parts of a file's name."""
-    return [Path(value).stem for value in _parsed(words)[1].values()]
+    return [Path(value).stem for value in _names_and_options(words)[1].values()]
 
 
 def _times(shape: tuple[int, ...]) -> str:
     return " x ".join(map(str, shape))
 
 
-def _listed(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
+def _numbers(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> str:
     return " ".join(f"{value:.4f}" for value in values)

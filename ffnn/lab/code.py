@@ -62,7 +62,7 @@ def code_digest(parts: Iterable[Any], framework: str = "ffnn") -> str:
     random one, and such runs are always trained again.
     """
     digests = [_package_digest()] if framework == "ffnn" else [_package_digest(), _package_digest(FRAMEWORKS)]
-    digests += sorted({_part_digest(part) for part in parts if not _is_own(part)})
+    digests += sorted({_part_digest(part) for part in parts if not _is_of_ffnn(part)})
     return _hash(digests)
 
 
@@ -116,7 +116,7 @@ def _package_digest(room: str = "", package: Path = PACKAGE) -> str:
     contents = {path.relative_to(package).as_posix(): path.read_bytes() for path in files}
     raw = _hash(sorted(contents.items()))
     places = list(_places(f"{room or package.name}_code", package))
-    digest = next(filter(None, (_kept(place, raw) for place in places)), None)
+    digest = next(filter(None, (_recorded_digest(place, raw) for place in places)), None)
     if digest is None:
         digest = digest_of(contents)
         for place in places:
@@ -142,7 +142,7 @@ def _places(name: str, package: Path) -> Iterator[Path]:
         yield Path(pooch.os_cache("ffnn")) / "code" / beside.name
 
 
-def _kept(path: Path, raw: str) -> str | None:
+def _recorded_digest(path: Path, raw: str) -> str | None:
     with suppress(OSError, ValueError):
         match = re.fullmatch(r"([0-9a-f]{64}) ([0-9a-f]{64})\n", path.read_text("utf-8"))
         if match and match[1] == raw:
@@ -203,14 +203,14 @@ def _part_digest(part: Any) -> str:
             return _of_this_process()
         files[path] = _meaning(path.name, content)
         for name in _imported(path.name, content, package):
-            other = _own_file(name, _top(package) or path.stem)
+            other = _user_file(name, _top(package) or path.stem)
             if other is not None:
                 pending.append((other, name if other.stem == "__init__" else name.rpartition(".")[0]))
     return _unless_edited(_hash(sorted(files.values())), list(files))
 
 
 @functools.cache
-def _is_own(part: Any) -> bool:
+def _is_of_ffnn(part: Any) -> bool:
     return _top(_module_name(part)) == PACKAGE.name
 
 
@@ -247,7 +247,7 @@ def _imported(name: str, content: bytes, package: str) -> Iterator[str]:
             yield from (".".join(pieces[:count]) for count in range(1, len(pieces) + 1))
 
 
-def _own_file(name: str, package: str) -> Path | None:
+def _user_file(name: str, package: str) -> Path | None:
     """The file of a module that is of this package, or of nobody's: not ffnn's, the standard library's or installed."""
     if _top(name) in (PACKAGE.name, *sys.stdlib_module_names):
         return None

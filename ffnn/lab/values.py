@@ -34,12 +34,12 @@ def parse_value(text: str) -> Any:
     """
     if text.lower() in _WORDS:
         return _WORDS[text.lower()]
-    value = _meant(text)
+    value = _value_of(text)
     return deepcopy(value) if isinstance(value, list | dict) else value
 
 
 @functools.lru_cache(maxsize=1024)
-def _meant(text: str) -> Any:
+def _value_of(text: str) -> Any:
     """Trials of a sweep have most arguments in common, and a check reads those of 50,000."""
     if text.lower().lstrip("+-") in ("inf", "nan"):
         return float(text)

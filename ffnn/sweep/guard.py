@@ -81,15 +81,15 @@ class Link:
 
     def _poll(self, seconds: float | None) -> int | None:
         if self._code is None:
-            ended = not self._said_code() and self._receive(seconds) and not self._said_code()
-            if self._said_code() or ended:
+            ended = not self._has_code() and self._receive(seconds) and not self._has_code()
+            if self._has_code() or ended:
                 self.signal(signal.SIGKILL)
-                self._code = int(self._read.split()[1]) if self._said_code() else -signal.SIGKILL
+                self._code = int(self._read.split()[1]) if self._has_code() else -signal.SIGKILL
                 self._lifeline.close()
                 self._reports.close()
         return self._code
 
-    def _said_code(self) -> bool:
+    def _has_code(self) -> bool:
         return self._read.count(b"\n") > 1
 
     def _receive(self, seconds: float | None) -> bool:

@@ -121,7 +121,7 @@ def _leaves(parameters: Any, path: Path, marks: Marks) -> Iterator[tuple[Path, M
         if not isinstance(spec, Mapping):
             raise FFNNError(
                 f"{marks.at(*place, str(name))}: expected value, values, or min and max; received {spec!r}; "
-                f"write {_meant(spec)}"
+                f"write {_as_parameter(spec)}"
             )
         if "parameters" in spec:
             if len(spec) > 1:
@@ -183,7 +183,7 @@ def infer(spec: Mapping[str, Any]) -> str:
     raise FFNNError(f"expected value, values, min and max, or distribution; received {received}{hint}")
 
 
-def _meant(spec: Any) -> str:
+def _as_parameter(spec: Any) -> str:
     """How a bare value, or a list of them, is written as a parameter."""
     name = "values" if isinstance(spec, list) else "value"
     return f"{{{name}: {json.dumps(spec, default=str)}}}"

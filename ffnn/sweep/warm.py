@@ -192,7 +192,7 @@ def _train(inherited: Sequence[Directory], words: list[str], environ: dict[str, 
         os.dup2(nothing.fileno(), 0)
     os.environ.clear()
     os.environ.update(environ)
-    make_own(inherited)
+    renew(inherited)
     Path("/proc/self/comm").write_text("ffnn train")  # which is how top and pgrep know it
     if words[0] == STACK:
         sys.argv = [str(stacks.__file__), *words[1:]]
@@ -208,7 +208,7 @@ def directories() -> list[Directory]:
     return [thing for thing in gc.get_objects() if type(thing) is tempfile.TemporaryDirectory]
 
 
-def make_own(inherited: Sequence[Directory]) -> None:
+def renew(inherited: Sequence[Directory]) -> None:
     """Give a forked process its own of what libraries bind to the process that imports them.
 
     A temporary directory made at import would be removed by the first child that ends, though the others use it; a

@@ -49,7 +49,7 @@ def new_folder(parent: Path, name: str, *inner: str) -> Path:
     names = (name if number == 1 else f"{name}-{number}" for number in count(1))
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder = next(parent / free for free in names if _made(parent / free))
+        folder = next(parent / free for free in names if _is_new(parent / free))
         for part in inner:
             (folder / part).mkdir()
     except OSError as problem:
@@ -57,7 +57,7 @@ def new_folder(parent: Path, name: str, *inner: str) -> Path:
     return folder
 
 
-def _made(path: Path) -> bool:
+def _is_new(path: Path) -> bool:
     try:
         path.mkdir()
     except FileExistsError:

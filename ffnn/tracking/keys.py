@@ -51,7 +51,7 @@ def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool 
     >>> redact("postgresql://me:pw@host/db?sslmode=off password=x learning_rate=0.1", {})
     'postgresql://me:***@host/db?sslmode=off password=*** learning_rate=0.1'
     """
-    return text if len(text) < SHORTEST else _redacted(text, _known(environ), long_words)
+    return text if len(text) < SHORTEST else _redacted(text, _secrets(environ), long_words)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -151,7 +151,7 @@ def _without(text: str, value: str) -> str:
     return re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", HIDDEN, text)
 
 
-def _known(environ: Mapping[str, str]) -> tuple[str, ...]:
+def _secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     """The secrets that this machine holds, the longest first, as one may be the beginning of another."""
     # os.environ decodes anew whenever it is read, a tenth of a millisecond; a plan of 50,000 runs asks 200,000 times.
     raw = getattr(environ, "_data", environ)
