@@ -28,6 +28,8 @@ class Metric:
         The difference that counts as none; None where no one difference would suit every run, as of a loss or a time.
     when : "epoch" or "end"
         Whether it is recorded after every epoch, or once, when training is over.
+    usual : float, default 0
+        About what a network has that learns well; 0 where no one figure would suit every run.
     """
 
     meaning: str
@@ -35,6 +37,7 @@ class Metric:
     better: Literal["larger", "smaller"] | None = None
     margin: float | None = None
     when: Literal["epoch", "end"] = "epoch"
+    usual: float = 0.0
 
 
 def _share(meaning: str) -> Metric:
@@ -66,7 +69,7 @@ LAYERS = {
     "weight_norm/": Metric("norm of the weights"),
     "weight_growth/": Metric("norm of the weights / at the beginning"),
     "weight_quantiles/": Metric("quantile of the weights"),
-    "update_ratio/": Metric("step / weight"),
+    "update_ratio/": Metric("step / weight", usual=1e-3),
     "activation_mean/": Metric("mean of outputs"),
     "activation_std/": Metric("deviation of outputs"),
     "activation_quantiles/": Metric("quantile of outputs"),
@@ -74,9 +77,6 @@ LAYERS = {
     "saturated_fraction/": Metric("fraction saturated", "points", "smaller"),
 }
 """Of each layer, whose name follows, in every epoch."""
-
-USUAL_UPDATE = 1e-3
-"""Of `update_ratio/`: about what is usual; 0.1 is too much."""
 
 OTHERS = {
     "epoch": Metric("epoch"),

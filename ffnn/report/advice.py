@@ -7,10 +7,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ffnn.comparison.measures import MEASURES
+from ffnn.comparison.groups import best_group
+from ffnn.comparison.measures import CHOICE, MEASURES
+from ffnn.comparison.statistics import Mean, seeds_needed
 from ffnn.records import read_json
-from ffnn.report.document import code, literal
 from ffnn.report.formats import Sweep
+from ffnn.report.markup import code, literal
 from ffnn.report.sources import ExperimentFolder
 from ffnn.words import count_of
 
@@ -31,19 +33,19 @@ def advice(folder: ExperimentFolder) -> list[str]:
 
 def best_condition(folder: ExperimentFolder) -> str | None:
     """The condition with the highest mean accuracy on validation, which is what choices are made by."""
-    means = {name: _mean(runs, "best/val/accuracy") for name, runs in folder.records.items()}
-    known = {name: mean for name, mean in means.items() if not math.isnan(mean)}
-    return max(known, key=lambda name: known[name]) if known else None
+    return best_group(folder.records, MEASURES[CHOICE])
 
 
 def _more_seeds(folder: ExperimentFolder) -> str | None:
     """For the open claims and conditions: how many seeds could settle the nearest one."""
-    open_ones = [one for one in _entries(folder, "claims") if one.get("verdict") == "undecided"]
-    rows = [one for one in _entries(folder, "conditions") if one.get("verdict") == "undecided"]
-    needed = [n for one in (open_ones or rows) if (n := seeds_to_show(one)) is not None]
-    if not (open_ones or rows):
+    claims, conditions = (
+        [row for row in _entries(folder, part) if row.get("verdict") == "undecided"]
+        for part in ("claims", "conditions")
+    )
+    needed = [n for row in (claims or conditions) if (n := seeds_to_show(row)) is not None]
+    if not (claims or conditions):
         return None
-    what = count_of(len(open_ones), "open claim") if open_ones else count_of(len(rows), "undecided condition")
+    what = count_of(len(claims), "open claim") if claims else count_of(len(conditions), "undecided condition")
     if not needed:
         return f"**More seeds**: the {what} cannot be told from chance with these runs."
     fewest = min(needed)
@@ -60,8 +62,6 @@ def _more_seeds(folder: ExperimentFolder) -> str | None:
 
 def seeds_to_show(entry: Mapping[str, Any]) -> int | None:
     """Seeds with which a difference like this one would exceed its 95 % interval; None where that cannot be said."""
-    from ffnn.comparison.statistics import Mean, seeds_needed
-
     distance = float(entry.get("from the edge", entry.get("difference")) or 0)
     half_width = float(entry.get("difference ± 95 %") or 0)
     return seeds_needed(Mean(distance, half_width, int(entry.get("pairs") or 0)), MOST_SEEDS)
@@ -136,13 +136,13 @@ def _search(folder: ExperimentFolder) -> str | None:
 
 def _widen(folder: ExperimentFolder) -> str | None:
     """Searches whose best trial lies at an end of their space."""
-    found: dict[str, list[str]] = {}
+    searches: dict[str, list[str]] = {}
     for path in sorted(folder.path.glob("trials/*/sweep/sweep.json")):
         for sentence in read_json(path, Sweep).get("edges", []):
-            found.setdefault(sentence, []).append(path.parent.parent.name)
-    if not found:
+            searches.setdefault(sentence, []).append(path.parent.parent.name)
+    if not searches:
         return None
-    listed = "; ".join(f"{literal(sentence)} ({literal(', '.join(names))})" for sentence, names in found.items())
+    listed = "; ".join(f"{literal(sentence)} ({literal(', '.join(names))})" for sentence, names in searches.items())
     return f"**Widen the search**: {listed}."
 
 
@@ -152,9 +152,3 @@ RULES: Sequence[Rule] = (_widen, _diverged, _more_seeds, _longer, _regularize, _
 def _entries(folder: ExperimentFolder, part: str) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = folder.comparison.get(part, [])
     return entries
-
-
-def _mean(runs: Sequence[Any], name: str) -> float:
-    values = [MEASURES[name].of(run) for run in runs]
-    known = [value for value in values if math.isfinite(value)]
-    return math.fsum(known) / len(known) if known else math.nan

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ffnn.errors import FFNNError
-from ffnn.report.document import Block, Cell, Heading, Note, Row, Table, literal
+from ffnn.report.document import Block, Cell, Heading, Note, Row, Table
+from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
 

@@ -4,11 +4,10 @@ A page, a PDF and a Markdown file are made from the same `Document`, so that the
 """
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from ffnn.words import visible
 
@@ -17,84 +16,6 @@ Mood = Literal["", "good", "bad", "unsure", "quiet", "strong"]
 
 Value = str | int | float | None
 DASH = "\N{EN DASH}"
-
-
-class Span(NamedTuple):
-    """A piece of a line of text; `target` is where a link leads."""
-
-    kind: Literal["text", "code", "bold", "link"]
-    text: str
-    target: str = ""
-
-
-_MARKUP = re.compile(
-    r"\\(?P<escaped>[\\`*\[\]])|`(?P<code>[^`]+)`|\*\*(?P<bold>(?:[^*\\]|\\.)+)\*\*"
-    r"|\[(?P<link>(?:[^\]\\]|\\.)+)\]\((?P<target>[^)\s]+)\)"
-)
-_SAFE_TARGET = re.compile(r"https?://|#|(?![a-zA-Z][a-zA-Z0-9+.-]*:|//)")
-
-
-def spans(text: str) -> list[Span]:
-    """The pieces of a text in the tiny markup: `code`, **bold**, [words](target), a backslash before a literal sign.
-
-    A link leads to http, https, an anchor or a relative path; any other stays text. Nothing nests.
-
-    Examples
-    --------
-    >>> spans("**Adam** beats `sgd`")
-    [Span(kind='bold', text='Adam', target=''), Span(kind='text', text=' beats ', target=''), \
-Span(kind='code', text='sgd', target='')]
-    >>> spans("[a](javascript:alert(1))")[0].kind
-    'text'
-    """
-    found: list[Span] = []
-    written = ""
-    end = 0
-    for match in _MARKUP.finditer(text):
-        written += text[end : match.start()]
-        end = match.end()
-        span = _span(match)
-        if span.kind == "text":
-            written += span.text
-            continue
-        if written:
-            found.append(Span("text", written))
-        written = ""
-        found.append(span)
-    written += text[end:]
-    return [*found, Span("text", written)] if written else found
-
-
-def _span(match: re.Match[str]) -> Span:
-    if match["escaped"]:
-        return Span("text", match["escaped"])
-    if match["code"]:
-        return Span("code", match["code"])
-    if match["bold"]:
-        return Span("bold", _unescaped(match["bold"]))
-    if _SAFE_TARGET.match(match["target"]):
-        return Span("link", _unescaped(match["link"]), match["target"])
-    return Span("text", match[0])
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\([\\`*\[\]])", r"\1", text)
-
-
-def literal(text: object) -> str:
-    """A value, such as a run's name, written so that none of its signs is taken for markup.
-
-    Examples
-    --------
-    >>> spans(literal("a**b** [c](d)"))
-    [Span(kind='text', text='a**b** [c](d)', target='')]
-    """
-    return re.sub(r"([\\`*\[\]])", r"\\\1", str(text))
-
-
-def code(text: object) -> str:
-    """A value in the markup's `code`; backticks in it become apostrophes, for nothing can escape them there."""
-    return f"`{str(text).replace('`', chr(39)) or ' '}`"
 
 
 @dataclass(frozen=True)
@@ -107,7 +28,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """A paragraph in the tiny markup of `spans`."""
+    """A paragraph in the tiny markup of `ffnn.report.markup`."""
 
     text: str
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.files import replacing, storing
-from ffnn.report.document import Block, Details, Document, Figure, Heading, spans
+from ffnn.report.document import Block, Details, Document, Figure, Heading
+from ffnn.report.markup import spans
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = {".png": "image/png", ".svg": "image/svg+xml"}

@@ -12,10 +12,11 @@ from ffnn.errors import FFNNError
 from ffnn.experiment.tables import write_runs
 from ffnn.locks import one_writer
 from ffnn.report.document import Block, Cell, Details, Document, Heading, Paragraph, Table
-from ffnn.report.experiment import MOODS, abstract, experiment_blocks
+from ffnn.report.experiment import abstract, experiment_blocks
 from ffnn.report.html import write_html
 from ffnn.report.pdf import write_pdf
 from ffnn.report.pictures import Pictures
+from ffnn.report.results import MOODS
 from ffnn.report.run import run_abstract, run_blocks, title_of
 from ffnn.report.several import several_blocks
 from ffnn.report.sources import ExperimentFolder, Runs, Source, SweepFolder, find_sources, sweep_runs

@@ -23,10 +23,9 @@ from ffnn.report.document import (
     Note,
     Paragraph,
     Row,
-    Span,
     Table,
-    spans,
 )
+from ffnn.report.markup import Span, spans
 
 ALERTS = {"info": "NOTE", "warning": "WARNING"}
 

@@ -12,20 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from ffnn.files import replacing, storing
-from ffnn.report.document import (
-    Block,
-    Bullets,
-    Code,
-    Details,
-    Document,
-    Figure,
-    Heading,
-    Note,
-    Paragraph,
-    Row,
-    Table,
-    spans,
-)
+from ffnn.report.document import Block, Bullets, Code, Details, Document, Figure, Heading, Note, Paragraph, Row, Table
+from ffnn.report.markup import spans
 
 TEMPLATE = Path(__file__).parent / "templates" / "page.typ"
 

@@ -5,22 +5,39 @@ Curves and tables come from the run directory alone; what needs the network's an
 
 import json
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ffnn.catalogue import USUAL_UPDATE, is_share, label_of
+from ffnn.catalogue import LAYERS, is_share, label_of
 from ffnn.data.splits import missing_classes
 from ffnn.lab.config import Config, name_of
 from ffnn.report.answers import answer_blocks
-from ffnn.report.document import Block, Cell, Code, Details, Figure, Heading, Note, Paragraph, Row, Table, literal
+from ffnn.report.curves import in_rows
+from ffnn.report.document import Block, Cell, Code, Details, Heading, Note, Paragraph, Table
+from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
 from ffnn.tracking.formats import class_names
 
 METRICS = ("test/accuracy", "test/balanced_accuracy", "test/macro_f1", "test/ece", "test/loss", "test/cross_entropy")
+
+
+INSIDE = {
+    "grad_norm/": ("gradients", True, "Norm of each layer's gradient at the end of each epoch, before clipping."),
+    "grad_variance/": ("gradient-spread", True, "Variance of the entries of each layer's gradient."),
+    "update_ratio/": (
+        "updates", True, "Norm of the last step relative to the weights; about 0.001, dotted, is usual.",
+    ),
+    "weight_norm/": ("weights", False, "Norm of each layer's weights."),
+    "activation_std/": (
+        "activation-spread", False, "Standard deviation of each hidden layer's outputs on a fixed batch.",
+    ),
+    "dead_fraction/": ("dead", False, "Fraction of hidden units that answer every image of a fixed batch alike."),
+}  # fmt: skip
+"""By the prefix of a figure of each layer: its picture's name, whether it is drawn logarithmically, the caption."""
 
 
 def run_blocks(run: RunRecord, pictures: Pictures) -> list[Block]:
@@ -124,21 +141,10 @@ def _inside(run: RunRecord, pictures: Pictures) -> list[Block]:
     from ffnn.figures.curves import layers_of
 
     figures = []
-    for name, prefix, label, logarithmic, guide, caption in (
-        ("gradients", "grad_norm/", "norm of the gradient", True, 0.0,
-         "Norm of each layer's gradient at the end of each epoch, before clipping."),
-        ("gradient-spread", "grad_variance/", "variance of gradients", True, 0.0,
-         "Variance of the entries of each layer's gradient."),
-        ("updates", "update_ratio/", "step / weight", True, USUAL_UPDATE,
-         "Norm of the last step relative to the weights; about 0.001, dotted, is usual."),
-        ("weights", "weight_norm/", "norm of the weights", False, 0.0, "Norm of each layer's weights."),
-        ("activation-spread", "activation_std/", "deviation of outputs", False, 0.0,
-         "Standard deviation of each hidden layer's outputs on a fixed batch."),
-        ("dead", "dead_fraction/", "fraction dead", False, 0.0,
-         "Fraction of hidden units that answer every image of a fixed batch alike."),
-    ):  # fmt: skip
+    for prefix, (name, logarithmic, caption) in INSIDE.items():
         lines = {prefix + layer: layer for layer in layers_of([run.history], prefix)}
         if lines:
+            label, guide = LAYERS[prefix].meaning, LAYERS[prefix].usual
             draw = partial(draw_lines, run.history, lines, label, logarithmic=logarithmic, guide=guide)
             figures.append(pictures.draw(name, draw, f"{label} of each layer over epochs", caption))
     if not figures:
@@ -248,11 +254,6 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             found[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
     return found
-
-
-def in_rows(figures: Sequence[Figure]) -> list[Block]:
-    """Figures in pairs."""
-    return [Row(figures[start : start + 2]) for start in range(0, len(figures), 2)]
 
 
 def _seconds_in_words(summary: Mapping[str, Any]) -> str:

@@ -1,14 +1,14 @@
 """The chapter on runs that somebody put together: what they have in common, how they differ, and how they compare."""
 
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
-from ffnn.catalogue import label_of
 from ffnn.lab.config import BOOKKEEPING
-from ffnn.report.document import Block, Cell, Heading, Note, Paragraph, Table, code
+from ffnn.report.curves import NO_CURVES, curve_figure, in_rows
+from ffnn.report.document import Block, Cell, Heading, Note, Paragraph, Table
+from ffnn.report.markup import code
 from ffnn.report.pictures import Pictures
-from ffnn.report.run import flat, in_rows
+from ffnn.report.run import flat
 from ffnn.report.sources import Runs
 from ffnn.tracking import RunRecord
 
@@ -59,22 +59,12 @@ def _cell(value: Any) -> Cell:
 
 
 def _curves(records: Sequence[RunRecord], pictures: Pictures) -> list[Block]:
-    from ffnn.figures import draw_curves
-
     histories = {run.path.resolve().name: [run.history] for run in records if run.history}
     if not histories:
-        return [Note("No run has finished an epoch, so there are no curves.", "warning")]
+        return [NO_CURVES]
     blocks: list[Block] = [Heading("Learning")]
     if len(histories) > MOST_CURVES:
         blocks.append(Note(f"Curves of the first {MOST_CURVES} runs; more lines could not be told apart."))
         histories = dict(list(histories.items())[:MOST_CURVES])
-    figures = [
-        pictures.draw(
-            f"curves-{metric.replace('/', '-')}",
-            partial(draw_curves, histories, {metric: label}, ""),
-            f"{label} over epochs, a line for each run",
-            f"{label.capitalize()}.",
-        )
-        for metric, label in ((name, label_of(name)) for name in ("val/loss", "val/accuracy"))
-    ]
+    figures = [curve_figure(histories, pictures, metric, "run") for metric in ("val/loss", "val/accuracy")]
     return [*blocks, *in_rows(figures)]

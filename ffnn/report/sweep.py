@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ffnn.report.document import Block, Cell, Code, Heading, Note, Paragraph, Row, Table, literal
+from ffnn.report.document import Block, Cell, Code, Heading, Note, Paragraph, Row, Table
+from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import SweepFolder
 from ffnn.words import count_of

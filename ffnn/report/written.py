@@ -7,35 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.comparison.measures import MEASURES
 from ffnn.data import DATASETS
 from ffnn.lab.config import name_of
 from ffnn.locks import one_writer
-from ffnn.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Code,
-    Document,
-    Heading,
-    Paragraph,
-    Table,
-    code,
-    literal,
-)
-from ffnn.report.experiment import (
-    MOODS,
-    claim_row,
-    command_of,
-    comparison_figures,
-    curve_figures,
-    each_figures,
-    result_tables,
-)
+from ffnn.report.curves import curve_figures, each_figures, in_rows
+from ffnn.report.document import Block, Bullets, Cell, Code, Document, Heading, Paragraph, Table
+from ffnn.report.experiment import command_of
+from ffnn.report.markup import code, literal
 from ffnn.report.models import MOST_PARAMETERS, best_run, keep_model
 from ffnn.report.pictures import Pictures
 from ffnn.report.provenance import describe_source
-from ffnn.report.run import flat, in_rows
+from ffnn.report.results import MOODS, comparison_figures, difference_of, result_tables
+from ffnn.report.run import flat
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord, read_run
 from ffnn.words import count_of
@@ -69,8 +52,8 @@ def written_report(
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
     titles = dict.fromkeys(DATASETS.create(dataset_of(folder)).title for folder in folders)
     blocks: list[Block] = [*_method(chapters, command), *_overview(chapters)]
-    for name, own in chapters.items():
-        blocks += _chapter(name, own, pictures)
+    for name, members in chapters.items():
+        blocks += _chapter(name, members, pictures)
     blocks += [*_surprises(folders), *_models(models), *_limits(folders)]
     return Document(
         f"{count_of(len(chapters), 'experiment')} on {' and '.join(titles)}",
@@ -95,10 +78,10 @@ def dataset_of(folder: ExperimentFolder) -> str:
 
 def _by_experiment(folders: Sequence[ExperimentFolder]) -> dict[str, list[ExperimentFolder]]:
     """Folders by the name of their experiment, which is that of the folder without the data set's."""
-    found: dict[str, list[ExperimentFolder]] = {}
+    chapters: dict[str, list[ExperimentFolder]] = {}
     for folder in folders:
-        found.setdefault(folder.title.removesuffix(f"-{dataset_of(folder)}"), []).append(folder)
-    return found
+        chapters.setdefault(folder.title.removesuffix(f"-{dataset_of(folder)}"), []).append(folder)
+    return chapters
 
 
 def _runs_of(folder: ExperimentFolder) -> Iterator[RunRecord]:
@@ -106,7 +89,7 @@ def _runs_of(folder: ExperimentFolder) -> Iterator[RunRecord]:
 
 
 def _method(chapters: Mapping[str, Sequence[ExperimentFolder]], command: str) -> list[Block]:
-    runs = {dataset_of(folder): next(_runs_of(folder)) for own in chapters.values() for folder in own}
+    runs = {dataset_of(folder): next(_runs_of(folder)) for members in chapters.values() for folder in members}
     sources = {name: describe_source(run) for name, run in runs.items()}
     columns = ["experiment", "data", "runs", "seeds", *(name.replace("_", " ") for name in SETTINGS)]
     rows = [
@@ -117,12 +100,12 @@ def _method(chapters: Mapping[str, Sequence[ExperimentFolder]], command: str) ->
             max(row["runs"] for row in folder.comparison["conditions"]),
             *(_common(folder, setting) for setting in SETTINGS),
         ]
-        for name, own in chapters.items()
-        for folder in own
+        for name, members in chapters.items()
+        for folder in members
     ]
     return [
         Heading("Method"),
-        Bullets([f"{code(name)}: {literal(said)}" for name, said in sources.items()]),
+        Bullets([f"{code(name)}: {literal(source)}" for name, source in sources.items()]),
         Paragraph(
             "A run is one network trained from one seed, which fixes the split, the first weights where shapes allow, "
             "and the order of batches, so that runs with the same seed are pairs. Every choice, such as that of the "
@@ -160,27 +143,27 @@ def _overview(chapters: Mapping[str, Sequence[ExperimentFolder]]) -> list[Block]
             folder.comparison["expected"],
             Cell(folder.comparison["certainty"], MOODS.get(folder.comparison["verdict"], "")),
         ]
-        for name, own in chapters.items()
-        for folder in own
+        for name, members in chapters.items()
+        for folder in members
     ]
     return [Heading("Overview"), Table(["experiment", "data", "expected", "certainty"], rows)]
 
 
 def _chapter(name: str, folders: Sequence[ExperimentFolder], pictures: Pictures) -> list[Block]:
-    told = folders[0].comparison
+    first = folders[0].comparison
     blocks: list[Block] = [
         Heading(name),
-        Paragraph(f"**Asked:** {literal(told['question'])}"),
-        Paragraph(f"**Expected:** {literal(told['expected'])}"),
+        Paragraph(f"**Asked:** {literal(first['question'])}"),
+        Paragraph(f"**Expected:** {literal(first['expected'])}"),
     ]
     for folder in folders:
-        own = folder.comparison
-        differs = own["expected"] != told["expected"]
+        comparison = folder.comparison
+        differs = comparison["expected"] != first["expected"]
         blocks += [
             Heading(dataset_of(folder), 3),
-            *([Paragraph(f"**Expected here:** {literal(own['expected'])}")] if differs else []),
-            Paragraph(f"**Found:** {literal(own['found'])}."),
-            Paragraph(f"**Verdict:** {literal(own['certainty'])}."),
+            *([Paragraph(f"**Expected here:** {literal(comparison['expected'])}")] if differs else []),
+            Paragraph(f"**Found:** {literal(comparison['found'])}."),
+            Paragraph(f"**Verdict:** {literal(comparison['certainty'])}."),
             *result_tables(folder),
             *_figures(folder, pictures.chapter(folder.title)),
             *command_of(folder),
@@ -198,31 +181,25 @@ def _figures(folder: ExperimentFolder, pictures: Pictures) -> list[Block]:
 
 def _surprises(folders: Sequence[ExperimentFolder]) -> list[Block]:
     """What was expected and not found, contradictions first."""
-    found = [
-        (one["verdict"], f"{literal(folder.title)}: {code(one['claim'])} is **{one['verdict']}**, {_difference(one)}")
+    surprises = [
+        (verdict, f"{literal(folder.title)}: {code(claim['claim'])} is **{verdict}**, {difference_of(claim)}")
         for verdict in ("contradicted", "undecided")
         for folder in folders
-        for one in folder.comparison.get("claims", [])
-        if one["verdict"] == verdict
+        for claim in folder.comparison.get("claims", [])
+        if claim["verdict"] == verdict
     ]
-    if not found:
+    if not surprises:
         return []
-    against = sum(verdict == "contradicted" for verdict, _ in found)
+    against = sum(verdict == "contradicted" for verdict, _ in surprises)
     return [
         Heading("What was expected and not found"),
         Paragraph(
-            f"{count_of(against, 'claim')} contradicted, {count_of(len(found) - against, 'claim')} undecided. An "
+            f"{count_of(against, 'claim')} contradicted, {count_of(len(surprises) - against, 'claim')} undecided. An "
             "undecided claim is not a refuted one: the difference is smaller than what these seeds can show, or the "
             "seeds disagree."
         ),
-        Bullets([text for _, text in found]),
+        Bullets([text for _, text in surprises]),
     ]
-
-
-def _difference(claim: Mapping[str, Any]) -> str:
-    _, difference, *_ = claim_row(claim)
-    text = difference.text if isinstance(difference, Cell) else difference
-    return f"the difference is {text} {MEASURES[claim['measure']].unit}".rstrip()
 
 
 def _limits(folders: Sequence[ExperimentFolder]) -> list[Block]:

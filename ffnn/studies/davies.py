@@ -12,7 +12,8 @@ import numpy as np
 from ffnn.csv_file import write_csv, write_records
 from ffnn.figures import draw_curves
 from ffnn.figures.grids import draw_against_setting, draw_heatmaps, draw_speed_against_accuracy
-from ffnn.report.document import Block, Bullets, Figure, Heading, Row, literal
+from ffnn.report.document import Block, Bullets, Figure, Heading, Row
+from ffnn.report.markup import literal
 from ffnn.studies.finished import SECTIONS, Finished
 from ffnn.studies.page import note_on_time
 from ffnn.tracking import RunRecord

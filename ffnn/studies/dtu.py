@@ -45,9 +45,9 @@ def _row(what: str, met: bool, by: str) -> list[Cell | str]:
     return [what, Cell("yes", "good") if met else Cell("no", "bad"), by]
 
 
-def _accuracy(finished: Finished, condition: str, what: str, asked: float) -> list[Cell | str]:
-    mean = finished.mean(condition, "test/accuracy").mean
-    return _row(what, mean > asked, f"{finished.shown(condition, 'test/accuracy')} %")
+def _accuracy(finished: Finished, condition: str, what: str, least: float) -> list[Cell | str]:
+    mean = finished.comparison.mean(condition, "test/accuracy").mean
+    return _row(what, mean > least, f"{finished.shown(condition, 'test/accuracy')} %")
 
 
 def _file(path: Path, what: str, top: Path) -> list[Cell | str]:

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 
 from ffnn.comparison.measures import MEASURES
-from ffnn.comparison.statistics import Mean
 from ffnn.experiment.claims import Judged
 from ffnn.experiment.comparison import Comparison
 from ffnn.registry import Registry
 from ffnn.report.document import Block, Figure
+from ffnn.report.pictures import Pictures
 from ffnn.studies.file import Said, Study
 from ffnn.tracking import RunRecord
 
@@ -44,18 +44,14 @@ class Finished:
     comparison: Comparison
     command: str
 
-    def mean(self, condition: str, measure: str) -> Mean:
-        """Mean, deviation and interval of a measure over a condition's runs."""
-        return self.comparison.mean(condition, measure)
-
     def shown(self, condition: str, measure: str) -> str:
-        """The same as people read it, such as "85.27 ± 0.41"."""
-        known = MEASURES[measure]
-        return self.mean(condition, measure).format(known.scale, known.digits)
+        """A measure over a condition's runs as people read it, such as "85.27 ± 0.41"."""
+        mean = self.comparison.mean(condition, measure)
+        return mean.format(MEASURES[measure].scale, MEASURES[measure].digits)
 
-    def judged(self, said: Said) -> list[Judged]:
+    def judged(self, conclusion: Said) -> list[Judged]:
         """What the runs say to each claim of a conclusion."""
-        return [one for one in self.comparison.judged if one.claim.text in said.tests]
+        return [one for one in self.comparison.judged if one.claim.text in conclusion.tests]
 
     def confusion(self, condition: str) -> Any:
         """The confusion matrix of the condition's first run; None if it has none."""
@@ -63,20 +59,8 @@ class Finished:
         return np.array(counts[0]) if counts else None
 
     def figure(self, name: str, draw: Callable[[Path], object], alt: str, caption: str = "") -> Figure:
-        """Have a figure drawn as PNG and SVG, and give it back for the page.
-
-        Parameters
-        ----------
-        name : str
-            Of the files, without ending and without a dot.
-        draw : callable
-            Takes that path, as the functions of `ffnn.figures` do.
-        alt, caption : str
-            See `ffnn.report.document.Figure`.
-        """
-        path = self.folder / "figures" / name
-        draw(path)
-        return Figure(path.with_suffix(".png"), alt, caption, path.with_suffix(".svg"))
+        """Have a figure drawn for the page; see `ffnn.report.pictures.Pictures.draw`."""
+        return Pictures(self.folder / "figures").draw(name, draw, alt, caption)
 
 
 Sections = Callable[[Finished], Sequence[Block]]

@@ -3,16 +3,18 @@
 Verdicts follow from the statistics of `ffnn.experiment`; nobody writes one by hand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ffnn.catalogue import label_of
 from ffnn.comparison.measures import MEASURES
-from ffnn.comparison.rows import format_p
+from ffnn.comparison.rows import texts_of
+from ffnn.comparison.statistics import Mean
 from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
-from ffnn.experiment.claims import Judged
+from ffnn.experiment.claims import Verdict, verdict_of
 from ffnn.experiment.findings import caveats
+from ffnn.experiment.tables import claim_numbers
 from ffnn.figures import draw_curves
 from ffnn.report.document import (
     Block,
@@ -27,14 +29,14 @@ from ffnn.report.document import (
     Paragraph,
     Row,
     Table,
-    literal,
 )
+from ffnn.report.markup import literal
 from ffnn.report.provenance import data_remarks
-from ffnn.studies.file import Said
+from ffnn.studies.file import Published, Said
 from ffnn.studies.finished import Finished
 from ffnn.words import count_of
 
-VERDICTS: dict[str, tuple[str, Mood]] = {
+VERDICTS: dict[Verdict, tuple[str, Mood]] = {
     "confirmed": ("confirmed", "good"),
     "contradicted": ("refuted", "bad"),
     "undecided": ("undecided", "unsure"),
@@ -52,8 +54,8 @@ def make_page(finished: Finished) -> Document:
     if study.missed:
         blocks.append(Paragraph(literal(study.missed)))
     blocks += [*_remarks(finished), *_published(finished), *_claims(finished), *_conditions(finished)]
-    confirmed = sum(verdict_of(finished, said) == "confirmed" for said in study.claims)
-    refuted = sum(verdict_of(finished, said) == "contradicted" for said in study.claims)
+    verdicts = [verdict_on(finished, conclusion) for conclusion in study.claims]
+    confirmed, refuted = verdicts.count("confirmed"), verdicts.count("contradicted")
     abstract = (
         f"{literal(study.experiment.question)} Of {count_of(len(study.claims), 'claim')} {confirmed} confirmed by our "
         f"runs, {refuted} refuted, {len(study.claims) - confirmed - refuted} undecided."
@@ -70,63 +72,56 @@ def make_summary(finished: Finished) -> Document:
     return Document(page.title, [*blocks, *_published(finished), *_claims(finished)], page.subtitle, page.abstract)
 
 
-def verdict_of(finished: Finished, said: Said) -> str:
-    """On a conclusion: confirmed if every claim that stands for it is, contradicted if one is, else undecided."""
-    verdicts = {one.verdict for one in finished.judged(said)}
-    if "contradicted" in verdicts:
-        return "contradicted"
-    return "confirmed" if verdicts == {"confirmed"} else "undecided"
+def verdict_on(finished: Finished, conclusion: Said) -> Verdict:
+    """On a conclusion, by the claims that stand for it."""
+    return verdict_of(finished.judged(conclusion))
 
 
 def write_figures(finished: Finished, path: Path) -> None:
     """`figures.csv`: what was published, ours, and the difference, a row a figure."""
-    rows = []
-    for figure in finished.study.published:
-        mean = finished.mean(figure.condition, figure.measure)
-        ours = [mean.mean, mean.half_width, mean.mean - figure.value]
-        rows.append([figure.what, figure.condition, figure.measure, figure.value, *ours])
+    rows = [
+        [figure.what, figure.condition, figure.measure, figure.value, mean.mean, mean.half_width, difference]
+        for figure, mean, difference in _figures(finished)
+    ]
     write_csv(path, ["figure", "condition", "measure", "published", "ours", "± 95 %", "difference"], rows)
+
+
+def _figures(finished: Finished) -> Iterator[tuple[Published, Mean, float]]:
+    """Each published figure, ours, and the difference."""
+    for figure in finished.study.published:
+        mean = finished.comparison.mean(figure.condition, figure.measure)
+        yield figure, mean, mean.mean - figure.value
 
 
 def _data(finished: Finished) -> str:
     """The data sets, and whether what was there is a part or a copy of what is published."""
-    said = []
-    for runs in finished.records.values():
-        for run in runs[:1]:
-            said.append("; ".join([DATASETS.create(run.config["dataset"]).title, *data_remarks(run)]))
-    return ", ".join(dict.fromkeys(said))
+    first = [runs[0] for runs in finished.records.values() if runs]
+    sources = ["; ".join([DATASETS.create(run.config["dataset"]).title, *data_remarks(run)]) for run in first]
+    return ", ".join(dict.fromkeys(sources))
 
 
 def _remarks(finished: Finished) -> list[Block]:
-    said = [literal(text) for text in finished.study.assumed]
+    experiment, seeds = finished.study.experiment, finished.comparison.seeds
+    remarks = [literal(text) for text in finished.study.assumed]
     for condition, runs in finished.records.items():
         for run in runs[:1]:
-            asked = finished.study.experiment.base | finished.study.experiment.all_conditions()[condition]
-            if "epochs" in asked and asked["epochs"] != run.config["epochs"]:
+            settings = experiment.base | experiment.all_conditions()[condition]
+            if "epochs" in settings and settings["epochs"] != run.config["epochs"]:
                 epochs = count_of(run.config["epochs"], "epoch")
-                said.append(f"**Shortened**: {literal(condition)} ran {epochs} of {asked['epochs']}.")
-    if finished.comparison.seeds < finished.study.experiment.seeds:
-        seeds = count_of(finished.comparison.seeds, "seed")
-        said.append(f"**Shortened**: {seeds} of {finished.study.experiment.seeds}.")
-    said += [literal(text) for text in caveats(finished.comparison)]
-    return [Heading("What to know about these runs"), Bullets(said), Code(finished.command)] if said else []
+                remarks.append(f"**Shortened**: {literal(condition)} ran {epochs} of {settings['epochs']}.")
+    if seeds < experiment.seeds:
+        remarks.append(f"**Shortened**: {count_of(seeds, 'seed')} of {experiment.seeds}.")
+    remarks += [literal(text) for text in caveats(finished.comparison)]
+    return [Heading("What to know about these runs"), Bullets(remarks), Code(finished.command)] if remarks else []
 
 
 def _published(finished: Finished) -> list[Block]:
     rows = []
-    for figure in finished.study.published:
+    for figure, mean, difference in _figures(finished):
         measure = MEASURES[figure.measure]
-        mean = finished.mean(figure.condition, figure.measure)
-        rows.append(
-            [
-                figure.what,
-                figure.condition,
-                measure.heading,
-                f"{measure.scale * figure.value:.{measure.digits}f}",
-                mean.format(measure.scale, measure.digits),
-                f"{measure.scale * (mean.mean - figure.value):+.{measure.digits}f}",
-            ]
-        )
+        ours = mean.format(measure.scale, measure.digits)
+        named = [figure.what, figure.condition, measure.heading, measure.shown(figure.value)]
+        rows.append([*named, ours, measure.shown(difference, "+")])
     if not rows:
         return []
     columns = ["figure", "condition here", "measure", "published", "ours", "difference"]
@@ -138,22 +133,18 @@ def _published(finished: Finished) -> list[Block]:
 
 def _claims(finished: Finished) -> list[Block]:
     rows: list[Sequence[Cell | str]] = []
-    for said in finished.study.claims:
-        words, mood = VERDICTS[verdict_of(finished, said)]
-        for number, one in enumerate(finished.judged(said)):
-            first = number == 0
-            rows.append([said.said if first else "", *_tested(one), Cell(words, mood) if first else ""])
+    for conclusion in finished.study.claims:
+        verdict = Cell(*VERDICTS[verdict_on(finished, conclusion)])
+        for number, one in enumerate(finished.judged(conclusion)):
+            texts = texts_of(claim_numbers(one), MEASURES[one.claim.measure])
+            tested = [one.claim.text, texts.difference, texts.p]
+            rows.append([conclusion.said, *tested, verdict] if number == 0 else ["", *tested, ""])
     columns = ["claim", "tested here as", "difference", "p", "verdict"]
     caption = (
         "Differences are left minus right with 95 % intervals, paired by seed; p: one-sided t tests of both sides, "
         "corrected by Holm over all rows. Claims marked (ours) are not the study's."
     )
     return [Heading("Its claims, tested"), Table(columns, rows, caption, "llrrl")] if rows else []
-
-
-def _tested(one: Judged) -> list[str]:
-    measure = MEASURES[one.claim.measure]
-    return [one.claim.text, one.pairs.mean.format(measure.scale, measure.digits, "+"), format_p(one.p)]
 
 
 def _conditions(finished: Finished) -> list[Block]:

@@ -5,20 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ffnn.report.document import (
-    Bullets,
-    Cell,
-    Code,
-    Details,
-    Document,
-    Figure,
-    Heading,
-    Note,
-    Paragraph,
-    Row,
-    Table,
-    literal,
-)
+from ffnn.report.document import Bullets, Cell, Code, Details, Document, Figure, Heading, Note, Paragraph, Row, Table
+from ffnn.report.markup import literal
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=alert(1)> #let x = $1$ `a` *b* | [c](javascript:d)"
 

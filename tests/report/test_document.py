@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ffnn.report.document import DASH, Bullets, Cell, Code, Figure, Paragraph, Span, Table, code, literal, spans
+from ffnn.report.document import DASH, Bullets, Cell, Code, Figure, Paragraph, Table
+from ffnn.report.markup import Span, code, literal, spans
 
 
 @given(st.text())

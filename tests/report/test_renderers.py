@@ -9,9 +9,10 @@ import pytest
 from report.samples import HOSTILE, everything
 
 from ffnn.files import StorageError
-from ffnn.report.document import Code, Document, Figure, Heading, Paragraph, Table, literal
+from ffnn.report.document import Code, Document, Figure, Heading, Paragraph, Table
 from ffnn.report.html import write_html
 from ffnn.report.markdown import write_markdown
+from ffnn.report.markup import literal
 from ffnn.report.pdf import write_pdf
 
 

@@ -20,9 +20,10 @@ from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
 from ffnn.report.advice import advice, seeds_to_show
-from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Table, figures_of, literal
+from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Table, figures_of
 from ffnn.report.experiment import experiment_blocks
 from ffnn.report.make import make_document, make_report
+from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import ExperimentFolder, find_sources, read_experiment_folder
 from ffnn.tracking import RunRecord, read_run

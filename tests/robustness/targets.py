@@ -28,7 +28,8 @@ from ffnn.lab.command_line import config_of, parse_settings
 from ffnn.lab.config import make_config, override
 from ffnn.locks import HolderFile
 from ffnn.report.advice import advice
-from ffnn.report.experiment import abstract, result_tables
+from ffnn.report.experiment import abstract
+from ffnn.report.results import result_tables
 from ffnn.report.run import run_abstract
 from ffnn.report.sources import ExperimentFolder, SweepFolder, find_sources
 from ffnn.report.sweep import sweep_abstract
