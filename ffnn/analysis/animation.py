@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from ffnn.analysis.plane import Plane, decide
 from ffnn.figures import COLOURS, new_figure
-from ffnn.figures.drawing import own_style, words
-from ffnn.figures.plane import EDGE, class_colours, class_shape, region_colours
+from ffnn.figures.drawing import own_style
+from ffnn.figures.plane import region_colours, scatter_classes
 from ffnn.files import storing
 from ffnn.nn import Objective
 from ffnn.training.metrics import loss_and_accuracy
@@ -28,16 +28,7 @@ PALETTE = 255
 
 @dataclass(frozen=True)
 class Frame:
-    """The network after some steps.
-
-    Attributes
-    ----------
-    step : int
-    regions : float32 array (places, classes)
-        Probabilities on the plane's grid.
-    loss, accuracy : float
-        On the validation part.
-    """
+    """The network after some steps: class probabilities (places, classes) on the plane's grid, and how it validates."""
 
     step: int
     regions: NDArray[np.float32]
@@ -61,14 +52,7 @@ def frame_steps(steps: int, frames: int) -> list[int]:
 
 
 class Filming(Callback):
-    """Looks at the network at some steps of its training, and at its end, whenever that is.
-
-    Parameters
-    ----------
-    plane : Plane
-    steps : sequence of int
-        After how many steps, ascending.
-    """
+    """Looks at the network after these steps of its training, and at its end, whenever that is."""
 
     def __init__(self, plane: Plane, steps: Sequence[int]) -> None:
         self.frames: list[Frame] = []
@@ -101,19 +85,9 @@ class Filming(Callback):
 def animate(
     plane: Plane, labels: NDArray[Any], class_names: Sequence[str], frames: Sequence[Frame], path: Path, title: str
 ) -> None:
-    """Write a GIF of the frames, which stands still for two seconds at its end.
+    """Write a GIF of the frames, at least one, which stands still for two seconds at its end.
 
-    Parameters
-    ----------
-    plane : Plane
-    labels : int array (rows,)
-        Of the plane's points.
-    class_names : sequence of str
-    frames : sequence of Frame
-        At least one.
-    path : Path
-        Ends in .gif.
-    title : str
+    Labels (rows,) are those of the plane's points; the path ends in .gif.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from PIL import Image
@@ -122,11 +96,7 @@ def animate(
     figure.set_dpi(DPI)
     side = round(len(frames[0].regions) ** 0.5)
     shown = left.imshow(np.ones((side, side, 4)), extent=plane.extent, origin="lower", aspect="equal")
-    colours = class_colours(len(class_names))
-    for number, name in enumerate(class_names):
-        own = plane.points[labels == number]
-        look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
-        left.scatter(own[:, 0], own[:, 1], s=12, label=words(name), **look)
+    scatter_classes(left, plane.points, labels, class_names, s=12)
     left.set(xlabel=plane.labels[0], ylabel=plane.labels[1])
     handles, names = left.get_legend_handles_labels()
     legend = {"ncols": min(10, len(class_names)), "frameon": False, "fontsize": 8, "markerscale": 1.5}

@@ -19,15 +19,9 @@ MOST_ROWS = 4000
 
 @dataclass(frozen=True)
 class Components:
-    """One layer in two dimensions.
+    """One layer, or the "inputs", in two dimensions: points (rows, 2).
 
-    Attributes
-    ----------
-    name : str
-        "inputs", or the layer's name.
-    points : float array (rows, 2)
-    explained : float array
-        The part of the layer's variance along each component, most first; all of them.
+    Explained is the part of the layer's variance along each component, most first; all of them.
     """
 
     name: str
@@ -66,13 +60,7 @@ def principal_components(name: str, values: NDArray[Any]) -> Components:
 
 
 def components_by_layer(network: Network, inputs: NDArray[Any]) -> list[Components]:
-    """The components of the inputs and of every hidden layer's activations, in this order.
-
-    Parameters
-    ----------
-    network : Network
-    inputs : array (rows, input_size)
-    """
+    """The components of the inputs (rows, input_size) and of every hidden layer's activations, in this order."""
     outputs = layer_outputs(network, inputs)
     hidden = [principal_components(name, outputs[name]) for name in hidden_names(network)]
     return [principal_components("inputs", np.asarray(inputs, np.float64)), *hidden]

@@ -13,7 +13,7 @@ from ffnn.analysis.signals import Signals
 from ffnn.figures import new_figure, new_grid, save_figure
 from ffnn.figures.canvas import legend_below, log_scale, style
 from ffnn.figures.drawing import own_style, words
-from ffnn.figures.plane import EDGE, class_colours, class_shape, name_classes
+from ffnn.figures.plane import name_classes, scatter_classes
 
 FAINTEST = 1e-20
 """Variances below this are drawn on the lower border."""
@@ -23,18 +23,14 @@ FAINTEST = 1e-20
 def draw_components(layers: Sequence[Components], labels: NDArray[Any], class_names: Sequence[str], path: Path) -> None:
     """A panel for each layer: its points on two components, each class named where its middle is."""
     figure, panels = new_grid(len(layers), 3, 3.6, 3.3, "first component")
-    colours = class_colours(len(class_names))
     for axes, layer in zip(panels, layers, strict=True):
-        for number, name in enumerate(class_names):
-            own = layer.points[labels == number]
-            look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
-            axes.scatter(own[:, 0], own[:, 1], s=10, alpha=0.75, label=words(name), **look)
+        scatter_classes(axes, layer.points, labels, class_names, s=10, alpha=0.75)
         part = layer.explained[:2].sum()
         axes.set_title(f"{layer.name}: {part:.0%} of its variance is shown", fontsize=9)
         axes.set_ylabel("second component", fontsize=9)
         axes.tick_params(labelsize=8)
     handles, names = panels[0].get_legend_handles_labels()
-    legend_below(figure, handles[:10], names[:10], 5)
+    legend_below(figure, (handles[:10], names[:10]), 5)
     for axes, layer in zip(panels, layers, strict=True):
         name_classes(axes, layer.points, labels, class_names)
     save_figure(figure, path)
@@ -84,16 +80,13 @@ ROWS = (
 
 
 @own_style()
-def draw_signals(found: Mapping[tuple[str, str], Signals], path: Path) -> None:
+def draw_signals(variances: Mapping[tuple[str, str], Signals], path: Path) -> None:
     """Variance at each depth: a column for each activation, a row for each measure, a line for each initializer.
 
-    Parameters
-    ----------
-    found : mapping from (initializer, activation)
-    path : Path
+    The variances are by initializer and activation.
     """
-    initializers = list(dict.fromkeys(initializer for initializer, _ in found))
-    activations = list(dict.fromkeys(activation for _, activation in found))
+    initializers = list(dict.fromkeys(initializer for initializer, _ in variances))
+    activations = list(dict.fromkeys(activation for _, activation in variances))
     columns, width = len(activations), max(2.5, 6 / len(activations))
     figure, panels = new_grid(len(ROWS) * columns, columns, width, 2.2, "linear layer", sharex=True)
     for place, axes in enumerate(panels):
@@ -101,7 +94,7 @@ def draw_signals(found: Mapping[tuple[str, str], Signals], path: Path) -> None:
         part, label = ROWS[row]
         axes.axhline(1, color="#BBBBBB", lw=0.8)
         for number, initializer in enumerate(initializers):
-            values = getattr(found[initializer, activations[column]], part)
+            values = getattr(variances[initializer, activations[column]], part)
             look = style(number)
             depth, shown = np.arange(1, len(values) + 1), np.clip(values, FAINTEST, None)
             axes.plot(depth, shown, color=look.colour, ls=look.dashes, marker=look.mark, ms=3, label=initializer)
@@ -113,8 +106,7 @@ def draw_signals(found: Mapping[tuple[str, str], Signals], path: Path) -> None:
         if column == 0:
             axes.set_ylabel(label, fontsize=9)
     _share_heights(panels, columns)
-    handles, names = panels[0].get_legend_handles_labels()
-    legend_below(figure, handles, names, min(5, len(initializers)))
+    legend_below(figure, panels[0].get_legend_handles_labels(), min(5, len(initializers)))
     save_figure(figure, path)
 
 

@@ -17,11 +17,6 @@ from ffnn.nn import ACTIVATIONS, Linear, Network
 def layer_outputs(network: Network, inputs: Array) -> dict[str, NDArray[Any]]:
     """The outputs of every layer at evaluation, by name, as float64 arrays (rows, units).
 
-    Parameters
-    ----------
-    network : Network
-    inputs : array (rows, input_size)
-
     Examples
     --------
     >>> from ffnn.nn import ReLU
@@ -44,17 +39,9 @@ def hidden_names(network: Network) -> list[str]:
 
 @dataclass(frozen=True)
 class Flow:
-    """What went into a linear layer, and the gradient that came back to it.
+    """What went into a linear layer (rows, in), and dLoss/doutputs (rows, out) that came back to it.
 
-    Attributes
-    ----------
-    name : str
-    layer : Linear
-    inputs : array (rows, in)
-    outputs : array (rows, out)
-        Before the activation.
-    grad_outputs : array (rows, out)
-        dLoss/doutputs.
+    The outputs (rows, out) are those before the activation.
     """
 
     name: str
@@ -67,22 +54,17 @@ class Flow:
 def flows(network: Network, inputs: Array, grad_of: Any) -> Iterator[Flow]:
     """A forward pass at evaluation and a backward pass, seen at every linear layer, from the last to the first.
 
-    Parameters
-    ----------
-    network : Network
-    inputs : array (rows, input_size)
-    grad_of : callable
-        From the network's outputs to dLoss/doutputs.
+    Inputs are (rows, input_size); `grad_of` leads from the network's outputs to dLoss/doutputs.
     """
     engine, values = network.engine, network.engine.array(inputs)
-    seen = {}
+    signals = {}
     for name, layer in network.layers.items():
         entered = np.array(engine.host(values), np.float64)
         values = layer.forward(values)
         if isinstance(layer, Linear):
-            seen[name] = entered, np.array(engine.host(values), np.float64)
+            signals[name] = entered, np.array(engine.host(values), np.float64)
     grad = grad_of(values)
     for name, layer in reversed(network.layers.items()):
         if isinstance(layer, Linear):
-            yield Flow(name, layer, *seen[name], np.array(engine.host(grad), np.float64))
+            yield Flow(name, layer, *signals[name], np.array(engine.host(grad), np.float64))
         grad = layer.backward(grad)

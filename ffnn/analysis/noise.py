@@ -19,15 +19,7 @@ from ffnn.nn import BatchNorm, Objective
 
 @dataclass(frozen=True)
 class GradientNoise:
-    """Gradients of single examples, summed up.
-
-    Attributes
-    ----------
-    norms : float array (examples,)
-        The length of each example's gradient over all weights and biases.
-    mean_norm : float
-        The length of the mean of these gradients, as it was measured.
-    """
+    """The length of each example's gradient over all weights and biases, and that of the mean of these gradients."""
 
     norms: NDArray[np.float64]
     mean_norm: float

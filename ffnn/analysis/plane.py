@@ -22,17 +22,8 @@ MARGIN = 0.08
 class Plane:
     """A plane in the space of inputs, and some points on it.
 
-    Attributes
-    ----------
-    origin : float array (input_size,)
-    axes : float array (2, input_size)
-        Of length 1, at right angles.
-    points : float array (rows, 2)
-        Where the inputs fall on it.
-    labels : pair of str
-        What the two axes are.
-    explained : float
-        The part of the inputs' variance that lies in the plane.
+    From its origin (input_size,) lead two axes (2, input_size) of length 1, at right angles. The points (rows, 2) are
+    where inputs fall on it; `explained` is the part of the inputs' variance that lies in the plane.
     """
 
     origin: NDArray[np.float64]
@@ -84,7 +75,7 @@ def decide(objective: Objective, inputs: NDArray[Any]) -> NDArray[np.float64]:
     """What the network says about each class at these inputs; (rows, classes), each row summing to 1."""
     network: Network = objective.network
     outputs = network.engine.array(network.predict(inputs))
-    said = np.array(network.engine.host(objective.loss.probabilities(outputs)), np.float64)
+    answers = np.array(network.engine.host(objective.loss.probabilities(outputs)), np.float64)
     # A squared error's linear outputs are no distribution.
-    said = np.clip(said, 0, None) + 1e-12
-    return np.asarray(said / said.sum(axis=1, keepdims=True))
+    answers = np.clip(answers, 0, None) + 1e-12
+    return np.asarray(answers / answers.sum(axis=1, keepdims=True))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ffnn.catalogue import MARGIN
 from ffnn.errors import FFNNError
 
 
@@ -14,7 +15,7 @@ from ffnn.errors import FFNNError
 @click.option("--where", "conditions", metavar="NAME=VALUE", multiple=True, help="Only such runs; also != < > <= >=.")
 @click.option("--against", metavar="GROUP", help="What to compare with [the group that is best on validation].")
 @click.option(
-    "--margin", type=click.FloatRange(min=0), help="What counts as equal [0.003 of accuracies, else nothing]."
+    "--margin", type=click.FloatRange(min=0), help=f"What counts as equal [{MARGIN} of accuracies, else nothing]."
 )
 def compare(
     paths: tuple[Path, ...],

@@ -1,4 +1,7 @@
-"""Any runs compared by their settings: who is grouped with whom, by what runs are pairs, and which group is best."""
+"""Any runs compared by their settings: who is grouped with whom, by what runs are pairs, and which group is best.
+
+Nobody planned these runs together, so what pairs them is found in their settings.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,13 +20,12 @@ from ffnn.tracking import RunRecord
 class Compared:
     """Groups of runs, and how they were compared.
 
+    The best group comes first; one of them is the reference.
+
     Attributes
     ----------
-    groups : list of Group
-        Best first; one of them is the reference.
     by : sequence of str
-        What they are grouped by.
-    measure : Measure
+        Settings that the groups are made by.
     varied : sequence of str
         Settings in which runs of a group differ and the runs of a pair agree, seeds first.
     curve : str, optional
@@ -80,10 +82,8 @@ def compare_settings(
 
     Parameters
     ----------
-    runs : sequence of RunRecord
     by : sequence of str
         Settings; with none all runs are one group.
-    metric : str
     against : str, optional
         The name of a group.
     margin : float >= 0, optional

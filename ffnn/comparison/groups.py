@@ -21,14 +21,12 @@ BySeed = Mapping[tuple[str, ...], Mapping[tuple[str, ...], float]]
 
 @dataclass(frozen=True)
 class Paired:
-    """A group and the reference, over the runs that have a partner.
+    """A group and the reference, over the runs that have a partner, of which there are `count` pairs.
 
     Attributes
     ----------
     pairs : Pairs
         Group minus reference: one difference a seed, the mean over the seed's pairs of runs.
-    count : int
-        Pairs of runs.
     mean, reference_mean : float
         Means over the paired runs of the group and of the reference; NaN without pairs.
     partial : bool
@@ -48,8 +46,6 @@ class Group:
 
     Attributes
     ----------
-    name : str
-    runs : sequence of RunRecord
     mean : Mean
         Of the metric, over seeds; without an interval where runs that differ in more than chance would make it one.
     spread : float
@@ -99,7 +95,6 @@ def compare_groups(
     Parameters
     ----------
     groups : mapping from name to runs
-    measure : Measure
     reference : str
         The name of a group.
     margin : float >= 0 or None
@@ -110,11 +105,13 @@ def compare_groups(
         Settings in which the runs of a pair agree.
     """
     values = {name: _by_seed(runs, keys, measure) for name, runs in groups.items()}
-    paired = {name: _paired(own, values[reference], resolution) for name, own in values.items() if name != reference}
-    p = dict(zip(paired, holm([one.pairs.p for one in paired.values()]), strict=True))
+    paired = {
+        name: _paired(group, values[reference], resolution) for name, group in values.items() if name != reference
+    }
+    p = dict(zip(paired, holm([pairing.pairs.p for pairing in paired.values()]), strict=True))
     p_equal = dict.fromkeys(paired, math.nan)
     if margin is not None:
-        tests = [p_of_equality(one.pairs, margin) for one in paired.values()]
+        tests = [p_of_equality(pairing.pairs, margin) for pairing in paired.values()]
         p_equal = dict(zip(paired, holm(tests), strict=True))
     compared = []
     for name, runs in groups.items():
@@ -130,9 +127,9 @@ def best_group(groups: Mapping[str, Sequence[RunRecord]], *measures: Measure) ->
     """The group with the best mean of the first measure that any group has; None where none has one."""
     for measure in measures:
         means = {name: mean_of([measure.of(run) for run in runs]) for name, runs in groups.items()}
-        known = {name: mean.mean for name, mean in means.items() if mean.count}
-        if known:
-            return (min if measure.better == "smaller" else max)(known, key=lambda name: known[name])
+        best = {name: mean.mean for name, mean in means.items() if mean.count}
+        if best:
+            return (min if measure.better == "smaller" else max)(best, key=lambda name: best[name])
     return None
 
 
@@ -147,12 +144,7 @@ def p_of_equality(pairs: Pairs, margin: float) -> float:
 def verdict_on(pairs: Pairs, p: float, p_equal: float, better: Literal["larger", "smaller"] | None) -> str:
     """What is shown about a difference.
 
-    Parameters
-    ----------
-    pairs : Pairs
-    p, p_equal : float
-        Corrected p of there being no difference, and of one beyond the margin.
-    better : "larger", "smaller" or None
+    The corrected p are those of there being no difference, and of one beyond the margin.
 
     Examples
     --------
@@ -187,13 +179,15 @@ def _mean(values: BySeed, resolution: float) -> tuple[Mean, float]:
     return Mean(fmean(cells), math.nan, len(cells)), stdev(cells)
 
 
-def _paired(own: BySeed, other: BySeed, resolution: float) -> Paired:
+def _paired(group: BySeed, reference: BySeed, resolution: float) -> Paired:
     """Differences over the runs that both sides have, averaged within a seed."""
-    shared = {seeds: [rest for rest in own[seeds] if rest in other[seeds]] for seeds in own if seeds in other}
+    shared = {
+        seeds: [rest for rest in group[seeds] if rest in reference[seeds]] for seeds in group if seeds in reference
+    }
     shared = {seeds: both for seeds, both in shared.items() if both}
     count = sum(map(len, shared.values()))
-    sides = [[[side[seeds][rest] for rest in both] for seeds, both in shared.items()] for side in (own, other)]
+    sides = [[[side[seeds][rest] for rest in both] for seeds, both in shared.items()] for side in (group, reference)]
     left, right = ({number: fmean(values) for number, values in enumerate(side)} for side in sides)
     means = [fmean(value for values in side for value in values) if count else math.nan for side in sides]
-    partial = any(sum(map(len, side.values())) > count for side in (own, other))
+    partial = any(sum(map(len, side.values())) > count for side in (group, reference))
     return Paired(Pairs(left, right, resolution), count, means[0], means[1], partial)

@@ -7,10 +7,12 @@ on some images is not also reported on them.
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from ffnn.catalogue import Metric, find_metric
+from ffnn.comparison.statistics import Mean
 from ffnn.errors import FFNNError, nearest
+from ffnn.ranges import is_number
 from ffnn.tracking import RunRecord
 
 CHOICE = "best/val/accuracy"
@@ -65,6 +67,10 @@ class Measure:
         """A number in the unit shown; with the sign "+" as a difference."""
         return f"{self.scale * value:{sign}.{self.digits}f}"
 
+    def format(self, mean: Mean, sign: str = "") -> str:
+        """A mean with its interval in the unit shown, such as "88.31 ± 0.22"."""
+        return mean.format(self.scale, self.digits, sign)
+
     def within(self, margin: float) -> str:
         """A margin with its unit, such as "0.3 points"."""
         return f"{self.scale * margin:g} {self.unit}".rstrip()
@@ -108,8 +114,8 @@ def figure_of(run: RunRecord, name: str) -> float:
     """A figure of the summary, or else of the last epoch; NaN where there is none, or where it is a stack's time."""
     if name.startswith("time/") and not has_own_time(run):
         return math.nan
-    value = run.summary.get(name, last_record(run).get(name))
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    value: Any = run.summary.get(name, last_record(run).get(name))
+    return float(value) if is_number(value) else math.nan
 
 
 def has_own_time(run: RunRecord) -> bool:
@@ -122,8 +128,8 @@ def counted_as_guessing(run: RunRecord, measure: Measure) -> bool:
     if not run.summary.get("diverged"):
         return False
     summary = {**run.summary, "diverged": False}
-    value, own = measure.of(run), measure.of(RunRecord(run.path, run.config, run.history, summary, run.environment))
-    return math.isfinite(value) and value != own
+    value, reached = measure.of(run), measure.of(RunRecord(run.path, run.config, run.history, summary, run.environment))
+    return math.isfinite(value) and value != reached
 
 
 def curve_name(metric: str, runs: Sequence[RunRecord]) -> str | None:

@@ -13,7 +13,7 @@ from rich.table import Table
 from ffnn.comparison.by_settings import Compared, mean_curve
 from ffnn.comparison.groups import Group
 from ffnn.comparison.measures import Measure, counted_as_guessing
-from ffnn.comparison.rows import numbers_of, texts_of
+from ffnn.comparison.rows import MOODS, numbers_of, texts_of
 from ffnn.comparison.settings import SEEDS
 from ffnn.comparison.sparkline import sparkline
 from ffnn.comparison.statistics import Pairs
@@ -26,20 +26,12 @@ ON_PAPER = 110
 MOST_LISTED = 6
 """Settings that the legend names."""
 
-
-STYLES = {
-    "confirmed": "green",
-    "contradicted": "red",
-    "undecided": "yellow",
-    "better": "green",
-    "worse": "red",
-    "reference": "bold",
-}
+STYLES = {"good": "green", "bad": "red", "unsure": "yellow", "quiet": "bold"}
 
 
 def coloured(verdict: str, text: str) -> str:
     """A text in the colour of a verdict, as Rich's markup."""
-    style = STYLES.get(verdict)
+    style = STYLES[MOODS[verdict]] if verdict in MOODS else ""
     return f"[{style}]{escape(text)}[/{style}]" if style else escape(text)
 
 
@@ -90,7 +82,7 @@ def _known(compared: Compared, group: Group) -> int:
 
 
 def _mean(compared: Compared, group: Group) -> str:
-    text = group.mean.format(compared.measure.scale, compared.measure.digits)
+    text = compared.measure.format(group.mean)
     return text if math.isnan(group.spread) else f"{text} spread {compared.measure.shown(group.spread)}"
 
 

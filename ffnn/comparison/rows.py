@@ -5,10 +5,20 @@ Terminal, report and study page take the same texts, so that no two tell a diffe
 
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from ffnn.comparison.measures import Measure
 from ffnn.comparison.statistics import Mean, Pairs
+
+MOODS: Mapping[str, Literal["good", "bad", "unsure", "quiet"]] = {
+    "confirmed": "good",
+    "better": "good",
+    "contradicted": "bad",
+    "worse": "bad",
+    "undecided": "unsure",
+    "reference": "quiet",
+}
+"""What the colour of a verdict says; others have none."""
 
 
 class Texts(NamedTuple):
@@ -23,14 +33,7 @@ class Texts(NamedTuple):
 def numbers_of(pairs: Pairs | None, p: float, verdict: str, others: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The figures of a difference; NaN where something is not known, as everything is for the reference.
 
-    Parameters
-    ----------
-    pairs : Pairs or None
-    p : float
-        Corrected for the number of rows.
-    verdict : str
-    others : mapping, optional
-        What a file has between the difference and its test.
+    The p is corrected for the number of rows; the others are what a file has between the difference and its test.
     """
     mean = pairs.mean if pairs else Mean(math.nan, math.nan, 0)
     return {
@@ -49,7 +52,7 @@ def texts_of(row: Mapping[str, Any], measure: Measure) -> Texts:
         number(row, name) for name in ("difference", "difference ± 95 %", "p (Holm)", "Hedges g")
     )
     mean = Mean(difference, half_width, 0 if math.isnan(difference) else 1)
-    return Texts(mean.format(measure.scale, measure.digits, "+"), format_p(p), format_effect(effect), row["verdict"])
+    return Texts(measure.format(mean, "+"), format_p(p), format_effect(effect), row["verdict"])
 
 
 def number(row: Mapping[str, Any], name: str) -> float:

@@ -47,9 +47,9 @@ def setting(run: RunRecord, name: str) -> Any:
 def check_setting(runs: Sequence[RunRecord], name: str, option: str) -> None:
     """FFNNError with the nearest name, if no run has a setting or figure of this name."""
     head = name.partition(".")[0]
-    known = dict.fromkeys(key for run in runs for key in (*run.config, *run.summary))
-    if head not in known and head not in Config.model_fields and name not in known:
-        hint = nearest(name, known) or "; settings are those of `ffnn train --help`"
+    names = dict.fromkeys(key for run in runs for key in (*run.config, *run.summary))
+    if head not in names and head not in Config.model_fields and name not in names:
+        hint = nearest(name, names) or "; settings are those of `ffnn train --help`"
         raise FFNNError(f"{option}: no run has a setting or figure {name!r}{hint}")
 
 
@@ -87,13 +87,7 @@ def shown(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Condition:
-    """What runs must fulfil to be compared.
-
-    Attributes
-    ----------
-    name, relation : str
-    value : any
-    """
+    """What runs must fulfil to be compared: a setting's or figure's relation to a value."""
 
     name: str
     relation: str
@@ -121,12 +115,12 @@ class Condition:
 
     def holds(self, run: RunRecord) -> bool:
         """Whether a run fulfils it; what has no number is neither smaller nor larger."""
-        own = setting(run, self.name)
+        value = setting(run, self.name)
         if self.relation in ORDERED:
-            return is_number(own) and RELATIONS[self.relation](own, self.value)
-        same = own == self.value or shown(own) == shown(self.value)
+            return is_number(value) and RELATIONS[self.relation](value, self.value)
+        same = value == self.value or shown(value) == shown(self.value)
         # A component with options is still the component.
-        same = same or (isinstance(own, Mapping) and own.get("name") == self.value)
+        same = same or (isinstance(value, Mapping) and value.get("name") == self.value)
         return same == (self.relation == "=")
 
 
@@ -138,14 +132,14 @@ def select(runs: Sequence[RunRecord], conditions: Iterable[Condition]) -> list[R
     FFNNError
         If a name is unknown, or none is left.
     """
-    left = list(runs)
+    selected = list(runs)
     for condition in conditions:
         check_setting(runs, condition.name, "--where")
-        before, left = left, [run for run in left if condition.holds(run)]
-        if not left:
-            there = ", ".join(sorted({shown(setting(run, condition.name)) for run in before})[:8])
+        before, selected = selected, [run for run in selected if condition.holds(run)]
+        if not selected:
+            values = ", ".join(sorted({shown(setting(run, condition.name)) for run in before})[:8])
             raise FFNNError(
                 f"--where {condition.name}{condition.relation}{shown(condition.value)}: none of {len(before)} runs is "
-                f"left; they have {there}"
+                f"left; they have {values}"
             )
-    return left
+    return selected

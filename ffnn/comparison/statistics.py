@@ -75,9 +75,9 @@ def mean_of(values: Sequence[float], resolution: float = 0.0) -> Mean:
         return Mean(math.nan, math.nan, 0)
     if len(finite) == 1:
         return Mean(finite[0], math.nan, 1)
-    own, of_rounding = float(np.std(finite, ddof=1)), resolution / math.sqrt(12)
-    std = max(own, of_rounding)
-    return Mean(float(np.mean(finite)), detectable(len(finite)) * std, len(finite), std, own < of_rounding)
+    of_values, of_rounding = float(np.std(finite, ddof=1)), resolution / math.sqrt(12)
+    std = max(of_values, of_rounding)
+    return Mean(float(np.mean(finite)), detectable(len(finite)) * std, len(finite), std, of_values < of_rounding)
 
 
 @functools.cache
@@ -117,26 +117,18 @@ def seeds_needed(mean: Mean, most: int) -> int | None:
 
 
 class Pairs:
-    """Differences of two conditions, seed by seed: what is the same in both runs of a pair cancels.
+    """Differences of two conditions, left minus right, seed by seed: what is the same in both runs of a pair cancels.
 
     The tests are Student's t tests of the differences. They suppose that differences scatter
     normally, which five seeds can neither show nor refute.
 
     Parameters
     ----------
-    left : mapping from seed to value
-    right : mapping from seed to value, or float
+    left, right : mapping from seed to value; the right may be a number
         Seeds that either side lacks are left out. A number is known and not measured: then this is the
         test of a single sample, whose values alone are rounded.
     resolution : float >= 0, default 0
         The step in which values come, as for `mean_of`.
-
-    Attributes
-    ----------
-    differences : list of float
-        left - right.
-    mean : Mean
-        Of the differences.
 
     Examples
     --------

@@ -1,10 +1,9 @@
 """Symptoms of data and answers: inputs of the wrong size, labels of other images, classes that are never named."""
 
 import math
-from collections.abc import Sequence
 
 from ffnn.diagnosis.course import Course
-from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.symptom import SYMPTOMS, Sight, Symptom
 from ffnn.diagnosis.usual import ANSWERS, LASTING
 from ffnn.words import first_of
 
@@ -31,7 +30,7 @@ class DataNotScaled(Symptom):
 
     explains = ("learning_rate_too_low", *ANSWERS)
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         mean, std = course.last("input_mean"), course.last("input_std")
         if not (std < SMALL_INPUTS or std > LARGE_INPUTS):
             return None
@@ -49,7 +48,7 @@ class DoubleSoftmax(Symptom):
 
     explains = ("learning_rate_too_low", "overfitting", "vanishing_gradients", *ANSWERS)
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         if not course.config.get("double_softmax") or len(course.classes) < 2:
             return None
         # The best that softmax of probabilities can do: 1 for the right class and 0 for the others.
@@ -69,7 +68,7 @@ class LabelsShuffled(Symptom):
 
     explains = ("overfitting", "class_never_predicted")
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         val, chance = course.series("val/accuracy"), course.guessing_accuracy
         sizes = [course.counts.get(part, 0) for part in ("val", "train")]
         if len(val) < LASTING or not all(sizes) or not chance < 1:
@@ -98,19 +97,19 @@ class ConstantPredictions(Symptom):
     too_large = ("l2", "weight_decay", "learning_rate")
     too_small = ("learning_rate",)
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
-        told = [(name, times) for name, _, times in course.sizes_of_classes if times]
-        if len(told) == 1:
-            name, images = told[0]
-            seen, largest = f"All {images} test images are taken for {name}", course.guessing_accuracy
+    def look(self, course: Course) -> Sight | None:
+        predicted = [(name, times) for name, _, times in course.sizes_of_classes if times]
+        if len(predicted) == 1:
+            name, images = predicted[0]
+            largest = course.guessing_accuracy
             rare = f"; {100 * largest:.0f} % of them are of one class" if largest > 0.5 else ""
-            return self._found(f"{seen}{rare}.", bool(rare))
-        if not told and course.last("predicted_classes") == 1 and len(course.classes) > 1:
-            return self._found("One class is predicted for every validation image looked at.", False)
+            return self._sight(f"All {images} test images are taken for {name}{rare}.", bool(rare))
+        if not predicted and course.last("predicted_classes") == 1 and len(course.classes) > 1:
+            return self._sight("One class is predicted for every validation image looked at.", False)
         return None
 
     @staticmethod
-    def _found(evidence: str, unbalanced: bool) -> tuple[str, str, Sequence[str]]:
+    def _sight(evidence: str, unbalanced: bool) -> Sight:
         more = ["a larger learning rate", "more epochs"]
         weights = ["class_weights=balanced", "sampling=balanced", "more epochs, judged by macro_f1 and not by accuracy"]
         return "constant predictions", evidence, weights if unbalanced else [*more, "a look at images and labels"]
@@ -123,9 +122,9 @@ class ClassNeverPredicted(Symptom):
     too_large = ("l2", "weight_decay", "learning_rate")
     too_small = ("learning_rate",)
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         classes = course.sizes_of_classes
-        never = {name: images for name, images, told in classes if not told and images >= ENOUGH_IMAGES}
+        never = {name: images for name, images, times in classes if not times and images >= ENOUGH_IMAGES}
         if not never:
             return None
         counted = [f"{name} ({images} are)" for name, images in never.items()]

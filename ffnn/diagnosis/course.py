@@ -4,7 +4,7 @@ A finished run is read from its directory and a run under way from its trainer; 
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -17,17 +17,8 @@ from ffnn.tracking.formats import class_names
 class Course:
     """What is known of one run.
 
-    Attributes
-    ----------
-    config : mapping
-    history : sequence of mapping
-        One record an epoch.
-    classes : sequence of str
-        Names; empty where unknown.
-    counts : mapping
-        Images of each part: train, val, test.
-    summary : mapping
-        Empty while the run is under way.
+    The history has one record an epoch, the counts are the images of each part: train, val, test. Classes, by name,
+    are empty where unknown, and the summary while the run is under way.
     """
 
     config: Mapping[str, Any]
@@ -69,6 +60,10 @@ class Course:
         names = self.history[-1] if self.history else {}
         return [name.removeprefix(prefix) for name in names if name.startswith(prefix) and name != f"{prefix}all"]
 
+    def by_layer(self, prefix: str, of: Callable[[str], float]) -> dict[str, float]:
+        """What `first`, `last` or `typical` says of each layer, by its name, in the network's order."""
+        return {layer: of(prefix + layer) for layer in self.layers(prefix)}
+
     @property
     def guessing_loss(self) -> float:
         """Cross-entropy of giving every class the same probability; NaN for other losses."""
@@ -91,4 +86,4 @@ class Course:
             return []
         names = class_names(self.classes, len(confusion))
         columns = [sum(column) for column in zip(*confusion, strict=True)]
-        return [(name, sum(row), told) for name, row, told in zip(names, confusion, columns, strict=True)]
+        return [(name, sum(row), predicted) for name, row, predicted in zip(names, confusion, columns, strict=True)]

@@ -1,10 +1,10 @@
 """Symptoms of layers: gradients that fade or blow up with depth, units that are dead or saturated."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from ffnn.diagnosis.course import Course
 from ffnn.diagnosis.remedies import fitting_initializer
-from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.symptom import SYMPTOMS, Sight, Symptom
 from ffnn.diagnosis.usual import ANSWERS, MANY_DEAD
 
 DEEP = 4
@@ -27,7 +27,7 @@ class ExplodingGradients(Symptom):
     explains = ("dead_units", "saturated_units", "overfitting", "learning_rate_too_low", *ANSWERS)
     too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         norm, names = course.typical("grad_norm/all"), course.layers("activation_std/")
         if not norm > BLOWN_UP:
             return None
@@ -49,7 +49,7 @@ class VanishingGradients(Symptom):
     explains = ("dead_units", "learning_rate_too_low", *ANSWERS)
     too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         names = course.layers("update_ratio/")
         if len(names) < DEEP:
             return None
@@ -77,14 +77,13 @@ class DeadUnits(Symptom):
     explains = ("learning_rate_too_low", *ANSWERS)
     too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
-        shares = {layer: course.last(f"dead_fraction/{layer}") for layer in course.layers("dead_fraction/")}
+    def look(self, course: Course) -> Sight | None:
+        shares = course.by_layer("dead_fraction/", course.last)
         many = {layer: share for layer, share in shares.items() if share >= MANY_DEAD}
         if not many:
             return None
-        worst = max(many, key=lambda layer: many[layer])
+        worst, listed = _worst_of(many)
         kind = "ReLUs" if worst.startswith("relu") else "units"
-        listed = ", ".join(f"{100 * share:.0f} % of {layer}" for layer, share in many.items())
         zero = [layer for layer in course.layers("weight_norm/") if not any(course.series(f"weight_norm/{layer}"))]
         return (
             f"dead {kind} ({100 * many[worst]:.0f} % of {worst})",
@@ -112,14 +111,12 @@ class SaturatedUnits(Symptom):
     explains = ("overfitting", "learning_rate_too_low", *ANSWERS)
     too_large = ("l2", "weight_decay", "learning_rate")
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
-        layers = course.layers("saturated_fraction/")
-        shares = {layer: course.typical(f"saturated_fraction/{layer}") for layer in layers}
+    def look(self, course: Course) -> Sight | None:
+        shares = course.by_layer("saturated_fraction/", course.typical)
         many = {layer: share for layer, share in shares.items() if share >= MANY_SATURATED}
         if not many:
             return None
-        worst = max(many, key=lambda layer: many[layer])
-        listed = ", ".join(f"{100 * share:.0f} % of {layer}" for layer, share in many.items())
+        worst, listed = _worst_of(many)
         return (
             f"saturated {worst.rstrip('0123456789')} units ({100 * many[worst]:.0f} % of {worst})",
             f"Outputs within 1 % of their range from its ends, where the slope is below 4 % of its largest, in the "
@@ -127,3 +124,9 @@ class SaturatedUnits(Symptom):
             ("initializer=xavier_normal", "normalize=standardize", "batch_norm=true", "a smaller learning rate",
              "activation=relu"),
         )  # fmt: skip
+
+
+def _worst_of(shares: Mapping[str, float]) -> tuple[str, str]:
+    """The layer with the largest share, and all of them in words."""
+    words = ", ".join(f"{100 * share:.0f} % of {layer}" for layer, share in shares.items())
+    return max(shares, key=lambda layer: shares[layer]), words

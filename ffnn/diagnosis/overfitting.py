@@ -1,9 +1,7 @@
 """The symptom of training for too long: what is learnt holds for the training images alone."""
 
-from collections.abc import Sequence
-
 from ffnn.diagnosis.course import Course
-from ffnn.diagnosis.symptom import SYMPTOMS, Symptom
+from ffnn.diagnosis.symptom import SYMPTOMS, Sight, Symptom
 from ffnn.diagnosis.usual import LASTING
 
 WORSE = 0.1
@@ -17,7 +15,7 @@ WORSE_AT_LEAST = 0.03
 class Overfitting(Symptom):
     """The loss on validation rises while that on training images goes on falling."""
 
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
+    def look(self, course: Course) -> Sight | None:
         val, train = course.series("val/loss"), course.series("train/loss")
         if len(val) != len(train) or len(val) <= LASTING:
             return None

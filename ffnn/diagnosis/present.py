@@ -18,31 +18,25 @@ WIDEST = 100
 
 def last_line(run: RunRecord) -> str:
     """What is wrong with a run that has just ended, in one line; empty where nothing is."""
-    found = diagnose(Course.of(run))
-    if not found:
+    findings = diagnose(Course.of(run))
+    if not findings:
         return ""
-    headlines = "; ".join(finding.headline for finding in found)
+    headlines = "; ".join(finding.headline for finding in findings)
     return f"doctor: {headlines}; ffnn doctor {shlex.quote(str(run.path))} tells more"
 
 
 def present_findings(findings: Mapping[Path, Sequence[Finding]], epochs: Mapping[Path, int]) -> None:
-    """Print what each run has, with evidence and remedy.
-
-    Parameters
-    ----------
-    findings : mapping from a run's path to what was found
-    epochs : mapping from a run's path to the epochs it has recorded
-    """
+    """Print what each run has, with evidence and remedy; findings and recorded epochs are by the run's path."""
     console = Console(highlight=False)
-    for path, found in findings.items():
-        for finding in found:
+    for path, those in findings.items():
+        for finding in those:
             _present(console, path, finding)
-    healthy = [path for path, found in findings.items() if not found]
+    healthy = [path for path, those in findings.items() if not those]
     if len(findings) == 1:
         for path in healthy:
-            seen = f"{len(list(SYMPTOMS))} symptoms looked for in {epochs[path]} epochs"
+            search = f"{len(list(SYMPTOMS))} symptoms looked for in {epochs[path]} epochs"
             few = "" if epochs[path] > 3 else "; in so few epochs many cannot show"
-            words = (f"{path}: ", ("nothing wrong found", "green"), f" ({seen}{few})")
+            words = (f"{path}: ", ("nothing wrong found", "green"), f" ({search}{few})")
             console.print(Text.assemble(*words), soft_wrap=True)
     else:
         sick = len(findings) - len(healthy)

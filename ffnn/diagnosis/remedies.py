@@ -24,13 +24,8 @@ def in_words(
 ) -> str:
     """Remedies as a sentence's end, without those that the run has.
 
-    Parameters
-    ----------
-    remedies : sequence of str
-        At least one of them is no setting, so that something is left.
-    course : Course
-    too_large, too_small : sequence of str
-        Settings that come first where their value is unusually large, or small.
+    At least one of them is no setting, so that something is left. First come the settings named as too large or too
+    small, where their value is unusually so.
 
     Examples
     --------
@@ -38,12 +33,12 @@ def in_words(
     >>> in_words(["initializer=he_normal", "batch_norm=true", "fewer layers"], course, ["l2", "learning_rate"])
     'a smaller l2 (0.1; more than 0.01 is unusual), batch_norm=true or fewer layers.'
     """
-    unusual = {name: text for name in too_large if (text := _too_large(name, course))}
-    unusual |= {name: text for name in too_small if (text := _too_small(name, course))}
-    left = [remedy for remedy in remedies if not _is_there(remedy, course)]
+    unusual = {name: text for name in too_large if (text := _unusual(name, course, large=True))}
+    unusual |= {name: text for name in too_small if (text := _unusual(name, course, large=False))}
+    others = [remedy for remedy in remedies if not _is_followed(remedy, course)]
     if "learning_rate" in unusual:
-        left = [remedy for remedy in left if "learning rate" not in remedy]
-    phrases = [*unusual.values(), *left]
+        others = [remedy for remedy in others if "learning rate" not in remedy]
+    phrases = [*unusual.values(), *others]
     return ", ".join(phrases[:-1]) + " or " * (len(phrases) > 1) + phrases[-1] + "."
 
 
@@ -52,17 +47,17 @@ def fitting_initializer(course: Course) -> str:
     return "initializer=xavier_normal" if course.chosen("activation") in XAVIER else "initializer=he_normal"
 
 
-def _is_there(remedy: str, course: Course) -> bool:
+def _is_followed(remedy: str, course: Course) -> bool:
     match = re.match(r"(\w+)=([\w.]+)", remedy)
     if not match:
         return bool(re.fullmatch(r"\w+", remedy)) and bool(course.chosen(remedy))
     name, value = match[1], match[2]
-    own = course.chosen(name)
-    if not is_number(own):
-        return str(own).lower() == value
+    setting = course.chosen(name)
+    if not is_number(setting):
+        return str(setting).lower() == value
     if name in MORE_IS_THE_SAME:
-        return bool(own >= float(value))
-    return bool(own <= float(value)) if name in LESS_IS_THE_SAME else f"{own:g}" == value
+        return bool(setting >= float(value))
+    return bool(setting <= float(value)) if name in LESS_IS_THE_SAME else f"{setting:g}" == value
 
 
 def _usual(name: str, course: Course) -> tuple[float, float]:
@@ -79,20 +74,14 @@ def _usual(name: str, course: Course) -> tuple[float, float]:
     return 0.0, most * (size or 1) if divided else most
 
 
-def _too_large(name: str, course: Course) -> str:
-    own, most = course.chosen(name), _usual(name, course)[1]
-    wrong = is_number(own) and own > most
-    return f"a smaller {name} ({own:g}; more than {most:g} is unusual{_default(name, course)})" if wrong else ""
-
-
-def _too_small(name: str, course: Course) -> str:
-    own, least = course.chosen(name), _usual(name, course)[0]
-    wrong = is_number(own) and own < least
-    return f"a larger {name} ({own:g}; less than {least:g} is unusual{_default(name, course)})" if wrong else ""
-
-
-def _default(name: str, course: Course) -> str:
-    """What the run would have taken by itself, where that depends on another choice."""
+def _unusual(name: str, course: Course, large: bool) -> str:
+    """A phrase where a setting is larger than usual, or smaller; empty where it is not."""
+    value, (least, most) = course.chosen(name), _usual(name, course)
+    if not is_number(value) or not (value > most if large else value < least):
+        return ""
+    change, edge = ("a smaller", f"more than {most:g}") if large else ("a larger", f"less than {least:g}")
     optimizer = str(course.chosen("optimizer"))
+    # What the run would have taken by itself, where that depends on another choice.
     rate = own_rate(optimizer) if name == "learning_rate" else None
-    return f", and {optimizer} takes {rate:g} by itself" if rate else ""
+    default = f", and {optimizer} takes {rate:g} by itself" if rate else ""
+    return f"{change} {name} ({value:g}; {edge} is unusual{default})"

@@ -16,23 +16,16 @@ from ffnn.registry import Registry
 SYMPTOMS: Registry["Symptom"] = Registry("symptom")
 """All that the doctor looks for; what is registered first is told first."""
 
+Sight = tuple[str, str, Sequence[str]]
+"""What a symptom shows of itself: headline, evidence, and remedies as `in_words` takes them."""
+
 
 @dataclass(frozen=True)
 class Finding:
-    """A symptom that a run has.
+    """A symptom that a run has, by its name in the registry.
 
-    Attributes
-    ----------
-    symptom : str
-        Its name in the registry.
-    headline : str
-        What it is, in a few words, with the figure that tells most.
-    evidence : str
-        What was seen, in numbers, and what is usual.
-    remedy : str
-        What to try.
-    consequences : tuple of str
-        Headlines of what probably follows from it.
+    The headline says in a few words what it is, with the figure that tells most; the evidence what was seen, in
+    numbers, and what is usual; the remedy what to try. Consequences are headlines of what probably follows from it.
     """
 
     symptom: str
@@ -58,8 +51,8 @@ class Symptom(ABC):
     too_small: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
-    def look(self, course: Course) -> tuple[str, str, Sequence[str]] | None:
-        """Headline, evidence and remedies as `in_words` takes them; None where it is absent or cannot be judged."""
+    def look(self, course: Course) -> Sight | None:
+        """What is to be seen of it; None where it is absent or cannot be judged."""
 
 
 def diagnose(course: Course) -> list[Finding]:
@@ -70,15 +63,14 @@ def diagnose(course: Course) -> list[Finding]:
     >>> diagnose(Course({"loss": "cross_entropy"}, []))
     []
     """
-    found = []
+    findings = []
     for name in SYMPTOMS:
         symptom = SYMPTOMS[name]()
-        if seen := symptom.look(course):
-            headline, evidence, remedies = seen
-            found.append(
-                Finding(name, headline, evidence, in_words(remedies, course, symptom.too_large, symptom.too_small))
-            )
-    return sorted_out(found)
+        if sight := symptom.look(course):
+            headline, evidence, remedies = sight
+            remedy = in_words(remedies, course, symptom.too_large, symptom.too_small)
+            findings.append(Finding(name, headline, evidence, remedy))
+    return sorted_out(findings)
 
 
 def sorted_out(findings: Sequence[Finding]) -> list[Finding]:
@@ -92,11 +84,11 @@ def sorted_out(findings: Sequence[Finding]) -> list[Finding]:
     ]
 
 
-def _following(symptom: str, found: Collection[str]) -> list[str]:
+def _following(symptom: str, symptoms: Collection[str]) -> list[str]:
     """What a symptom explains, and what that explains, in the order in which symptoms are told."""
     reached, ahead = set[str](), [symptom]
     while ahead:
-        new = {name for name in SYMPTOMS[ahead.pop()]().explains if name in found} - reached
+        new = {name for name in SYMPTOMS[ahead.pop()]().explains if name in symptoms} - reached
         reached |= new
         ahead += new
-    return [name for name in found if name in reached]
+    return [name for name in symptoms if name in reached]

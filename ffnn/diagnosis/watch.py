@@ -12,15 +12,7 @@ SELDOM = 1.25
 
 
 class Watch(Callback):
-    """Tells of each symptom when two looks in a row have found it.
-
-    Parameters
-    ----------
-    config : mapping
-    classes : sequence of str
-    notify : callable
-        Takes lines for the user.
-    """
+    """Tells of each symptom when two looks in a row have found it; `notify` takes lines for the user."""
 
     def __init__(self, config: Mapping[str, Any], classes: Sequence[str], notify: Callable[[str], None]) -> None:
         self.config, self.classes, self.notify = config, classes, notify
@@ -33,9 +25,9 @@ class Watch(Callback):
             return
         self._next = max(trainer.epoch + 1, int(SELDOM * trainer.epoch))
         counts = {"train": trainer.train.size, "val": trainer.val.size}
-        found = diagnose(Course(self.config, trainer.history, self.classes, counts))
-        for finding in found:
+        findings = diagnose(Course(self.config, trainer.history, self.classes, counts))
+        for finding in findings:
             if finding.symptom in self._seen - self._told:
                 self._told.add(finding.symptom)
                 self.notify(f"doctor, epoch {trainer.epoch}: {finding.headline}; try {finding.remedy}")
-        self._seen = {finding.symptom for finding in found}
+        self._seen = {finding.symptom for finding in findings}

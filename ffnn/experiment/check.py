@@ -47,19 +47,10 @@ COMMAND_LINE = "the command line"
 
 @dataclass(frozen=True)
 class Checked:
-    """An experiment in which nothing is wrong.
+    """An experiment in which nothing is wrong, as its file wants it on the data set it runs on.
 
-    Attributes
-    ----------
-    path : Path
-    experiment : Experiment
-        As the file wants it on the data set it runs on.
-    settings : dict
-        Of the command line, for all runs.
-    jobs : list of Job
-    seeds : int
-    left_out : sequence of str
-        Claims of two conditions that the command line's settings make the same.
+    The settings are those of the command line, for all runs; the claims left out are of two conditions that these
+    settings make the same.
     """
 
     path: Path
@@ -75,13 +66,7 @@ def check_files(
 ) -> tuple[list[Checked], list[str]]:
     """The experiments in files, and everything that is wrong in them, a line each.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-    overrides : mapping
-        Settings of the command line, for all runs.
-    seeds : int, optional
-        Instead of the files' own.
+    Settings and seeds of the command line win over those of the files.
     """
     checked, lines = [], []
     for path in paths:
@@ -93,8 +78,8 @@ def check_files(
         marks = Marks(path)
         experiment, faults = _understood(values)
         if experiment is not None:
-            there = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
-            jobs, refusal = _planned(there, path.stem, overrides, seeds)
+            planned = experiment.on_dataset(dataset_of(override(experiment.base, overrides)))
+            jobs, refusal = _planned(planned, path.stem, overrides, seeds)
             faults += _faults_of_settings(experiment, overrides, planned=refusal is None)
             faults += _faults_of_sweep(experiment, path)
         lines += [_line(fault, marks) for fault in faults]
@@ -102,8 +87,8 @@ def check_files(
             if refusal is not None:  # of what is made from the names of file, data set and condition
                 lines.append(f"{path}: {refusal}")
                 continue
-            left_out = pointless_claims(there, jobs)
-            checked.append(Checked(path, there.without(left_out), overrides, jobs, seeds or there.seeds, left_out))
+            left_out = pointless_claims(planned, jobs)
+            checked.append(Checked(path, planned.without(left_out), overrides, jobs, seeds or planned.seeds, left_out))
     return checked, list(dict.fromkeys(redact(" ".join(line.split()), long_words=False) for line in lines))
 
 
@@ -118,18 +103,14 @@ def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> E
 def describe_problem(problem: ValidationError, top: Mapping[str, Any]) -> str:
     """What is wrong first in a file with an experiment in it: the place, what was expected, what was received.
 
-    Parameters
-    ----------
-    problem : ValidationError
-    top : mapping
-        The fields of the file's outermost level, by name.
+    `top` are the fields of the file's outermost level, by name.
     """
     return str(faults_of(problem, top, SECTIONS)[0])
 
 
 def _load(path: Path) -> Mapping[str, Any]:
     """What a file says, as names and values."""
-    wanted = "question, expected, base, and conditions or grid"
+    form = "question, expected, base, and conditions or grid"
     if path.is_dir():
         raise FFNNError(f"{path}: expected an experiment file; received a folder: name files in it, {path}/*.yaml")
     if not path.exists():
@@ -137,12 +118,12 @@ def _load(path: Path) -> Mapping[str, Any]:
         raise FFNNError(f"{path}: expected an experiment file; there is none of this name{hint}")
     values = load_yaml(path)
     if values is None:
-        raise FFNNError(f"{path}: expected an experiment file with {wanted}; it is empty")
+        raise FFNNError(f"{path}: expected an experiment file with {form}; it is empty")
     if not isinstance(values, dict):
-        raise FFNNError(f"{path}: the file: expected names and values: {wanted}; received {type(values).__name__}")
+        raise FFNNError(f"{path}: the file: expected names and values: {form}; received {type(values).__name__}")
     if not ESSENTIAL & set(values):
         received = command_for(values, path) or f"one with {', '.join(map(str, values))}"
-        raise FFNNError(f"{path}: expected an experiment file with {wanted}; received {received}")
+        raise FFNNError(f"{path}: expected an experiment file with {form}; received {received}")
     return values
 
 
@@ -166,15 +147,15 @@ def _understood(values: Mapping[str, Any]) -> tuple[Experiment | None, list[Faul
         errors = problem.errors(include_url=False)
         faults = faults_of(problem, Experiment.model_fields, SECTIONS)
     contradictions = (error.get("ctx", {}).get("error") for error in errors)
-    experiment = next((one.experiment for one in contradictions if isinstance(one, FaultsError)), None)
+    experiment = next((error.experiment for error in contradictions if isinstance(error, FaultsError)), None)
     if experiment is None and all(error["type"] == "extra_forbidden" for error in errors):
-        known = deepcopy(dict(values))
+        understood = deepcopy(dict(values))
         for error in errors:
-            section: Any = known
+            section: Any = understood
             for part in error["loc"][:-1]:
                 section = section[part]
             del section[error["loc"][-1]]
-        experiment, more = _understood(known)
+        experiment, more = _understood(understood)
         faults += more
     return experiment, faults
 
@@ -194,24 +175,24 @@ def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any], pl
 
     Where the runs at hand are `planned`, their settings are known to be right.
     """
-    found: list[Fault] = []
+    faults: list[Fault] = []
     origins: Mapping[str, Sequence[tuple[Place, Mapping[str, Any]]]] = {}
     now = dataset_of(override(experiment.base, overrides))
     others = [dataset for dataset in experiment.datasets if dataset in DATASETS and dataset != now]
     for dataset in [now, *others]:
-        given = dict(overrides) if dataset == now else {**overrides, "dataset": dataset}
-        there = experiment.on_dataset(dataset)
-        for condition, differences in there.all_conditions().items():
-            values = override(override(there.base, differences), given)
+        settings = dict(overrides) if dataset == now else {**overrides, "dataset": dataset}
+        adapted = experiment.on_dataset(dataset)
+        for condition, differences in adapted.all_conditions().items():
+            values = override(override(adapted.base, differences), settings)
             problems = [] if planned and dataset == now else config_problems(values)
             if "seed" in values:
-                own = "an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed"
-                problems = [("seed", own), *problems]
+                refusal = "an experiment runs seeds 0, 1, ... itself; expected --seeds=N, received seed"
+                problems = [("seed", refusal), *problems]
             origins = origins or (experiment.all_origins() if problems else {})
             for setting, text in problems:
                 sources = _sources(experiment, condition, origins[condition], dataset, overrides)
-                found.append(_placed(setting, text, sources, condition))
-    return list(dict.fromkeys(found))
+                faults.append(_placed(setting, text, sources, condition))
+    return list(dict.fromkeys(faults))
 
 
 def _sources(
@@ -223,21 +204,21 @@ def _sources(
 ) -> Iterable[tuple[Place, Mapping[str, Any]]]:
     """Where a condition's settings come from, those that win first."""
     yield (COMMAND_LINE,), overrides
-    there = experiment.datasets.get(dataset)
-    if there:
-        yield ("datasets", dataset, "conditions", condition), there.conditions.get(condition, {})
+    variation = experiment.datasets.get(dataset)
+    if variation:
+        yield ("datasets", dataset, "conditions", condition), variation.conditions.get(condition, {})
     yield from origins
-    if there:
-        yield ("datasets", dataset, "base"), there.base
+    if variation:
+        yield ("datasets", dataset, "base"), variation.base
     yield ("base",), experiment.base
 
 
 def _placed(setting: str, text: str, sources: Iterable[tuple[Place, Mapping[str, Any]]], condition: str) -> Fault:
     """A fault at the place that gives the setting its value."""
-    wanted = LAYERS if setting in LAYERS else (setting,)
+    synonyms = LAYERS if setting in LAYERS else (setting,)
     for place, settings in sources:
         for name in settings:
-            if name.partition(".")[0] in wanted:
+            if name.partition(".")[0] in synonyms:
                 return Fault((*place, name), text.removeprefix(f"{name}: "))
     return Fault(("conditions", condition), text)
 
@@ -248,8 +229,8 @@ def _faults_of_sweep(experiment: Experiment, path: Path) -> Iterator[Fault]:
         return
     sweep = path.absolute().parent.parent / experiment.sweep
     if not sweep.is_file():
-        known = {str(file.relative_to(sweep.parent.parent)): file for file in sweep.parent.glob("*.yaml")}
-        yield Fault(("sweep",), f"expected a sweep file; there is no {sweep}{nearest(experiment.sweep, known)}")
+        files = [str(file.relative_to(sweep.parent.parent)) for file in sweep.parent.glob("*.yaml")]
+        yield Fault(("sweep",), f"expected a sweep file; there is no {sweep}{nearest(experiment.sweep, files)}")
     elif experiment.search:
         from ffnn.sweep.explain import unknown_settings
         from ffnn.sweep.plan import make_plan

@@ -29,16 +29,7 @@ class Claim:
     matter: `>` says d > m (clearly larger), `>=` says d > -m (not clearly smaller), `~` says |d| < m
     (practically equal); `<` and `<=` are the same with the sides exchanged.
 
-    Attributes
-    ----------
-    text : str
-        As it was written.
-    left : str
-    relation : str
-    right : str or float
-    measure : str
-        A name of `ffnn.comparison.measures.MEASURES`.
-    margin : float >= 0
+    The text is the claim as it was written; the measure is a name of `ffnn.comparison.measures.MEASURES`.
     """
 
     text: str
@@ -57,10 +48,7 @@ def parse_claim(text: str, conditions: Collection[str], measure: str, margin: fl
     text : str
         "adam > sgd", "baseline > 0.85", "adam > sgd on curve/val/accuracy within 0.01".
     conditions : collection of str
-        The names there are.
-    measure : str
-        Where the claim names none.
-    margin : float
+    measure, margin
         Where the claim names none; claims about a number have the margin 0, those on another measure must name one.
 
     Raises
@@ -94,7 +82,8 @@ def parse_claim(text: str, conditions: Collection[str], measure: str, margin: fl
         )
     within = 0.0 if right is not None else margin
     if form["margin"]:
-        within = math.nan if (given := _number(form["margin"])) is None else given
+        number = _number(form["margin"])
+        within = math.nan if number is None else number
     elif on != measure and right is None:
         raise FFNNError(f"claim {text!r}: expected `within MARGIN`, as {on} is not measured in {measure}")
     if not 0 <= within < math.inf:
@@ -113,14 +102,8 @@ def _number(text: str) -> float | None:
 class Judged:
     """What the runs say to a claim.
 
-    Attributes
-    ----------
-    claim : Claim
-    pairs : Pairs
-        left - right, where the right may be a number.
-    p : float
-        Holm-corrected over the claims that were judged together; NaN without a test.
-    verdict : "confirmed", "contradicted" or "undecided"
+    The pairs are left - right, where the right may be a number; p, Holm-corrected over the claims that were judged
+    together, is NaN without a test.
     """
 
     claim: Claim
@@ -147,12 +130,7 @@ def judge(
     lying outside, of which at most one can succeed; the smaller p counts twice, and Holm corrects over
     the claims.
 
-    Parameters
-    ----------
-    claims : sequence of Claim
-    values : mapping from measure to condition to seed to value
-    resolutions : mapping from measure to the step of its values, optional
-        0 where it has none.
+    Values are by measure, condition and seed; resolutions are the steps of a measure's values, 0 where it has none.
     """
     steps = resolutions or {}
     pairs = [_pairs_of(claim, values[claim.measure], steps.get(claim.measure, 0.0)) for claim in claims]

@@ -21,15 +21,12 @@ class Comparison:
 
     Attributes
     ----------
-    experiment : Experiment
     groups : sequence of Group
-        The conditions by name, compared in the experiment's metric.
+        The conditions, compared in the experiment's metric.
     reference : str
         The condition that the others are compared with.
     judged : list of Judged
         The claims of the expected finding.
-    dataset : str
-        What the runs were trained on.
     expected : int
         Runs that each condition should have.
     resolutions : dict

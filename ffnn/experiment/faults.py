@@ -34,16 +34,12 @@ class Fault(NamedTuple):
 class FaultsError(ValueError):
     """All that contradicts itself in an experiment whose form is right.
 
-    Parameters
-    ----------
-    found : sequence of Fault
-    experiment : object
-        That has them; its other parts can still be looked at.
+    The other parts of the experiment that has them can still be looked at.
     """
 
-    def __init__(self, found: Sequence[Fault], experiment: Any) -> None:
-        super().__init__("; ".join(map(str, found)))
-        self.found = found
+    def __init__(self, faults: Sequence[Fault], experiment: Any) -> None:
+        super().__init__("; ".join(map(str, faults)))
+        self.faults = faults
         self.experiment = experiment
 
 
@@ -52,39 +48,33 @@ def faults_of(
 ) -> list[Fault]:
     """What pydantic found wrong, in ffnn's words.
 
-    Parameters
-    ----------
-    problem : ValidationError
-    top : mapping
-        The fields of the file's outermost level, by name.
-    sections : mapping
-        The fields of the sections within it, by the section's name.
+    Fields are given by name: those of the file's outermost level, `top`, and those of each section within it.
     """
-    found: list[Fault] = []
+    faults: list[Fault] = []
     for error in problem.errors(include_url=False):
-        own = error.get("ctx", {}).get("error")
+        cause = error.get("ctx", {}).get("error")
         place = tuple(error["loc"])
         if error["type"] == "invalid_key" or place[-1:] == ("[key]",):
             name = f"expected names in quotes where YAML takes them for something else; received {error['input']!r}"
-            found.append(Fault(place[: -1 if error["type"] == "invalid_key" else -2], name))
-        elif isinstance(own, FaultsError):
-            found += [Fault((*place, *fault.place), fault.text) for fault in own.found]
+            faults.append(Fault(place[: -1 if error["type"] == "invalid_key" else -2], name))
+        elif isinstance(cause, FaultsError):
+            faults += [Fault((*place, *fault.place), fault.text) for fault in cause.faults]
         elif message := message_of(error):
-            found.append(Fault(place, message))
+            faults.append(Fault(place, message))
         else:
-            known = next((sections[part] for part in reversed(place[:-1]) if part in sections), top)
-            found.append(Fault(place, _in_words(error, place, known)))
-    return found
+            fields = next((sections[part] for part in reversed(place[:-1]) if part in sections), top)
+            faults.append(Fault(place, _in_words(error, place, fields)))
+    return faults
 
 
-def _in_words(error: Mapping[str, Any], place: Place, known: Mapping[str, Any]) -> str:
+def _in_words(error: Mapping[str, Any], place: Place, fields: Mapping[str, Any]) -> str:
     unknown = error["type"] == "extra_forbidden"
-    hint = nearest(str(place[-1]), known) if unknown else ""
-    wanted = f"only {', '.join(known)}" if unknown else expected(error, _WORDS)
+    hint = nearest(str(place[-1]), fields) if unknown else ""
+    form = f"only {', '.join(fields)}" if unknown else expected(error, _WORDS)
     if error["type"] == "model_type":
-        wanted += f": {', '.join(known)}"
+        form += f": {', '.join(fields)}"
     received = "nothing" if error["type"] == "missing" else repr(error["input"])
-    return f"expected {wanted}; received {received}{hint}"
+    return f"expected {form}; received {received}{hint}"
 
 
 _WORDS = {**EXPECTED, **IN_YAML, "greater_than_equal": "a larger number"}

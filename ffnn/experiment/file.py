@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from ffnn.catalogue import MARGIN
 from ffnn.comparison.measures import MEASURES
 from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
@@ -44,34 +45,18 @@ class Compare(Part):
     """
 
     against: str = BEST
-    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.003
+    margin: Annotated[float, Field(ge=0, allow_inf_nan=False)] = MARGIN
     claims: list[str] = []
 
 
 class Search(Part):
-    """For each condition and seed a search over the sweep's space, whose best trial on validation then counts.
-
-    Attributes
-    ----------
-    trials : int >= 1
-        Of each search.
-    """
+    """For each condition and seed a search of so many trials, whose best one on validation then counts."""
 
     trials: Count
 
 
 class Variation(Part):
-    """What is different on another data set.
-
-    Attributes
-    ----------
-    expected : str, optional
-    base, conditions : dict
-        Settings that win over those of the file.
-    claims : list of str, optional
-    search : Search, optional
-        Instead of those of the file.
-    """
+    """What is different on another data set: settings win over those of the file, all else is instead of the file's."""
 
     expected: str | None = None
     base: dict[str, Any] = {}
@@ -122,9 +107,9 @@ class Experiment(Part):
 
     @model_validator(mode="after")
     def _check(self) -> "Experiment":
-        found = list(self._faults())
-        if found:
-            raise FaultsError(found, self)
+        faults = list(self._faults())
+        if faults:
+            raise FaultsError(faults, self)
         return self
 
     def _faults(self) -> Iterator[Fault]:
@@ -161,24 +146,24 @@ class Experiment(Part):
 
     def all_origins(self) -> dict[str, list[tuple[Place, Mapping[str, Any]]]]:
         """Every condition's settings, by the places where they stand in the file; those of the grid first."""
-        made: dict[str, list[tuple[Place, Mapping[str, Any]]]] = {}
+        origins: dict[str, list[tuple[Place, Mapping[str, Any]]]] = {}
         for levels in product(*self.grid.values()) if self.grid else ():
             chosen = zip(self.grid.items(), levels, strict=True)
             places: list[tuple[Place, Mapping[str, Any]]]
             places = [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
-            made.setdefault("-".join(levels), places)
+            origins.setdefault("-".join(levels), places)
         for name, settings in self.conditions.items():
-            made.setdefault(name, [(("conditions", name), settings)])
-        return made
+            origins.setdefault(name, [(("conditions", name), settings)])
+        return origins
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
         """The settings of every condition by its name: those written out, then the grid's combinations."""
         combinations = product(*(levels.items() for levels in self.grid.values())) if self.grid else ()
-        made: dict[str, dict[str, Any]] = dict(self.conditions)
+        conditions: dict[str, dict[str, Any]] = dict(self.conditions)
         for levels in combinations:
             name = "-".join(label for label, _ in levels)
-            made[name] = {key: value for _, settings in levels for key, value in settings.items()}
-        return made
+            conditions[name] = {key: value for _, settings in levels for key, value in settings.items()}
+        return conditions
 
     def claims(self, texts: Sequence[str] | None = None) -> list[Claim]:
         """The claims of the expected finding, or those that `texts` mean here."""
@@ -187,33 +172,34 @@ class Experiment(Part):
 
     def without(self, claims: Collection[str]) -> "Experiment":
         """The experiment less some of its claims."""
-        kept = [text for text in self.compare.claims if text not in claims]
-        return self.model_copy(update={"compare": self.compare.model_copy(update={"claims": kept})})
+        remaining = [text for text in self.compare.claims if text not in claims]
+        return self.model_copy(update={"compare": self.compare.model_copy(update={"claims": remaining})})
 
     def on_dataset(self, dataset: str) -> "Experiment":
         """The experiment as the file wants it on this data set."""
-        there = self.datasets.get(dataset)
-        if not there:
+        variation = self.datasets.get(dataset)
+        if not variation:
             return self
         conditions = {
-            name: override(settings, there.conditions.get(name, {})) for name, settings in self.all_conditions().items()
+            name: override(settings, variation.conditions.get(name, {}))
+            for name, settings in self.all_conditions().items()
         }
-        claims = self.compare.claims if there.claims is None else there.claims
+        claims = self.compare.claims if variation.claims is None else variation.claims
         return self.model_copy(
             update={
-                "expected": there.expected or self.expected,
-                "base": override(self.base, there.base),
+                "expected": variation.expected or self.expected,
+                "base": override(self.base, variation.base),
                 "conditions": conditions,
                 "grid": {},
                 "compare": self.compare.model_copy(update={"claims": claims}),
-                "search": there.search or self.search,
+                "search": variation.search or self.search,
             }
         )
 
 
-def _not_one_of(place: Place, received: str, known: Collection[str]) -> Iterator[Fault]:
-    if received not in known:
-        yield Fault(place, f"expected one of {', '.join(known)}; received {received!r}{nearest(received, known)}")
+def _not_one_of(place: Place, received: str, names: Collection[str]) -> Iterator[Fault]:
+    if received not in names:
+        yield Fault(place, f"expected one of {', '.join(names)}; received {received!r}{nearest(received, names)}")
 
 
 def dataset_of(values: Mapping[str, Any]) -> str:
@@ -231,7 +217,7 @@ def plan_jobs(experiment: Experiment, name: str, overrides: Mapping[str, Any], s
     for condition, differences in experiment.all_conditions().items():
         values = override(override(experiment.base, differences), overrides)
         dataset = dataset_of(values)
-        own = {"name": f"{dataset}-{condition}", "group": f"{name}-{dataset}", "tags": [name, condition]}
-        config = make_config({**own, **values, "seed": 0})
+        identity = {"name": f"{dataset}-{condition}", "group": f"{name}-{dataset}", "tags": [name, condition]}
+        config = make_config({**identity, **values, "seed": 0})
         jobs += [Job(condition, config.model_copy(update={"seed": seed})) for seed in range(seeds or experiment.seeds)]
     return jobs

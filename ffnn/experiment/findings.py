@@ -63,7 +63,7 @@ def found_briefly(comparison: Comparison) -> str:
 def _reached(comparison: Comparison) -> str:
     measure = comparison.measure
     mean = comparison.group(comparison.reference).mean
-    return f"{mean.format(measure.scale, measure.digits)} {measure.heading}"
+    return f"{measure.format(mean)} {measure.heading}"
 
 
 def _by_verdict(comparison: Comparison, order: Mapping[str, str]) -> Iterator[tuple[str, list[str]]]:
@@ -90,10 +90,10 @@ def certainty_in_words(comparison: Comparison) -> str:
     if comparison.verdict == "confirmed":
         return f"confirmed ({_every_p(judged)}, {seeds})"
     if comparison.verdict == "contradicted":
-        against = [one for one in judged if one.verdict == "contradicted"]
-        texts = ", ".join(one.claim.text for one in against)
+        against = [result for result in judged if result.verdict == "contradicted"]
+        texts = ", ".join(result.claim.text for result in against)
         return f"contradicted ({_every_p(against)}, {seeds}): {texts}"
-    confirmed = sum(one.verdict == "confirmed" for one in judged)
+    confirmed = sum(result.verdict == "confirmed" for result in judged)
     return (
         f"undecided ({seeds}): of {count_of(len(judged), 'claim')} {confirmed} confirmed, "
         f"{len(judged) - confirmed} open"
@@ -101,7 +101,7 @@ def certainty_in_words(comparison: Comparison) -> str:
 
 
 def _every_p(judged: Sequence[Judged]) -> str:
-    largest = max(one.p for one in judged)
+    largest = max(result.p for result in judged)
     words = "< 0.001" if largest < 0.001 else f"≤ {largest:.3f}"
     return f"{'every p' if len(judged) > 1 else 'p'} {words}"
 
@@ -142,9 +142,11 @@ def _few_seeds(comparison: Comparison) -> str:
         f"{count_of(ENOUGH - seeds, 'seed')} more (SEEDS={ENOUGH}) make it about {narrower:.0f} times narrower; "
         "finished runs are kept, and only missing ones are trained."
     )
-    undecided = [one for one in comparison.judged if one.verdict == "undecided"]
+    undecided = [result for result in comparison.judged if result.verdict == "undecided"]
     needed = [
-        n for one in undecided if (n := seeds_needed(replace(one.pairs.mean, mean=one.excess), MOST_SEEDS)) is not None
+        n
+        for result in undecided
+        if (n := seeds_needed(replace(result.pairs.mean, mean=result.excess), MOST_SEEDS)) is not None
     ]
     if not needed:
         return text
@@ -161,7 +163,7 @@ def notes(comparison: Comparison) -> list[str]:
     rounded = [
         *(group.name for group in groups if group.mean.rounded),
         *(f"{group.name} minus {comparison.reference}" for group in groups if group.difference.rounded),
-        *(f"the claim {one.claim.text}" for one in comparison.judged if one.pairs.mean.rounded),
+        *(f"the claim {result.claim.text}" for result in comparison.judged if result.pairs.mean.rounded),
     ]
     lines = []
     if rounded:
@@ -173,7 +175,7 @@ def notes(comparison: Comparison) -> list[str]:
     shared = [f"{group.name} has those of {first}" for group, first in _shared(groups)]
     if shared:
         lines.append(f"The same settings are run once: {', '.join(shared)}.")
-    used = dict.fromkeys([comparison.experiment.metric, *(one.claim.measure for one in comparison.judged)])
+    used = dict.fromkeys([comparison.experiment.metric, *(result.claim.measure for result in comparison.judged)])
     return [*lines, *(MEASURES[name].remark for name in used if MEASURES[name].remark)]
 
 

@@ -31,14 +31,7 @@ WIDEST = 1000
 
 
 def present_comparison(comparison: Comparison, name: str) -> None:
-    """Print what was found: the tables with their footnotes, and the verdict.
-
-    Parameters
-    ----------
-    comparison : Comparison
-    name : str
-        Of the experiment on its data set.
-    """
+    """Print what was found: the experiment's name on its data set, tables with their footnotes, and the verdict."""
     console = _console()
     console.print(f"\n[bold]{escape(name)}[/bold]: {escape(comparison.experiment.question)}")
     if comparison.runs < comparison.planned:
@@ -70,28 +63,34 @@ def leave_files(
 
     Parameters
     ----------
-    comparison : Comparison
     config : Config
         Of any run: it names the folder.
-    records : mapping from condition to its runs
     report : callable
         Makes the report from the folder; what it raises as OSError costs the report alone.
     command : str, default ""
         That runs the experiment again.
     """
-    console, folder = _console(), Path(config.runs_dir) / config.group
-    for name, place in _files(comparison, folder, records, report, command).items():
-        console.print(f"{name:<8}{escape(str(place))}", soft_wrap=True)
+    folder = Path(config.runs_dir) / config.group
+    write_runs(records, folder / "runs.csv")
+    table, numbers = write_comparison(comparison, folder, command)
+    places = {"runs": f"{folder}/", "tables": f"{folder / 'runs.csv'}, {table.name}, {numbers.name}"}
+    try:
+        places["report"] = f"{report([folder])}, report.pdf, figures/"
+    except OSError as problem:
+        places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
+    sent = told_to_wandb(folder, "trials/*/*" if comparison.experiment.search else "*")
+    if sent:
+        places["W&B"] = sent
+    recorded = (run.path for runs in records.values() for run in runs if has_record(run.path))
+    for path in islice(recorded, 1):
+        places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"
+    console = _console()
+    for name, place in places.items():
+        console.print(f"{name:<8}{escape(place)}", soft_wrap=True)
 
 
 def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> None:
-    """Print one table over experiments: what was expected, what was found, and with what certainty.
-
-    Parameters
-    ----------
-    title : str
-    outcomes : mapping from name to Comparison, or to the words for why there is none
-    """
+    """Print one table over experiments: what was expected and found with what certainty, or why nothing was."""
     table = Table(title=escape(title), show_lines=True, box=box.HORIZONTALS, padding=(0, 1), title_style="bold")
     table.caption = "Each experiment's verdict errs with at most 5 %; over several, nothing is corrected."
     table.add_column("experiment", no_wrap=True, overflow="fold")
@@ -126,8 +125,8 @@ def _conditions(comparison: Comparison) -> Table:
         chosen = [comparison.mean(group.name, name) for name in choice]
         table.add_row(
             escape(_named(comparison, group)),
-            *(mean.format(MEASURES[CHOICE].scale).partition(" ")[0] for mean in chosen),
-            group.mean.format(measure.scale, measure.digits),
+            *(MEASURES[CHOICE].format(mean).partition(" ")[0] for mean in chosen),
+            measure.format(group.mean),
             *tested_cells(measure, group.pairs, group.p, group.verdict),
         )
     return table
@@ -166,35 +165,7 @@ def _legend(comparison: Comparison) -> str:
 
 def _claims(comparison: Comparison) -> Table:
     table = table_of("expected", ["difference", "p", "effect"])
-    for one in comparison.judged:
-        cells = tested_cells(MEASURES[one.claim.measure], one.pairs, one.p, one.verdict)
-        table.add_row(escape(one.claim.text), *cells)
+    for result in comparison.judged:
+        cells = tested_cells(MEASURES[result.claim.measure], result.pairs, result.p, result.verdict)
+        table.add_row(escape(result.claim.text), *cells)
     return table
-
-
-def _files(
-    comparison: Comparison,
-    folder: Path,
-    records: Mapping[str, Sequence[RunRecord]],
-    report: MakeReport,
-    command: str,
-) -> dict[str, Path | str]:
-    """Write tables and the report; what they are, and where."""
-    write_runs(records, folder / "runs.csv")
-    table, numbers = write_comparison(comparison, folder, command)
-    places: dict[str, Path | str] = {
-        "runs": f"{folder}/",
-        "tables": f"{folder / 'runs.csv'}, {table.name}, {numbers.name}",
-    }
-    try:
-        page = report([folder])
-        places["report"] = f"{page}, report.pdf, figures/"
-    except OSError as problem:
-        places["report"] = f"not written: {problem}; make it later: ffnn report {folder}"
-    told = told_to_wandb(folder, "trials/*/*" if comparison.experiment.search else "*")
-    if told:
-        places["W&B"] = told
-    recorded = (run.path for runs in records.values() for run in runs if has_record(run.path))
-    for path in islice(recorded, 1):
-        places[""] = f"to look at one in the terminal: wandb leet {path}/wandb"
-    return places

@@ -13,12 +13,7 @@ from ffnn.tracking import Delivery, RunRecord
 
 
 class Stopped(KeyboardInterrupt):
-    """Ctrl-C, with what was finished before it.
-
-    Parameters
-    ----------
-    records : mapping from condition to its runs
-    """
+    """Ctrl-C, with the runs of each condition that were finished before it."""
 
     def __init__(self, records: Mapping[str, Sequence[RunRecord]]) -> None:
         super().__init__()
@@ -30,15 +25,8 @@ def run_experiment(
 ) -> dict[str, list[RunRecord]]:
     """Run what has not been run yet, and give back all runs by condition.
 
-    Parameters
-    ----------
-    jobs : sequence of Job
-    workers, stack : int >= 1
-        As for `run_jobs`.
-    notify : callable
-        Takes lines for the user. A run that fails costs one line and its place in the result.
-    fresh : bool, default False
-        Run everything, whatever is there.
+    Workers and stack are those of `run_jobs`; `fresh` runs everything, whatever is there; `notify` takes lines for the
+    user. A run that fails costs one line and its place in the result.
 
     Raises
     ------
@@ -48,12 +36,12 @@ def run_experiment(
         After Ctrl-C.
     """
     digests = data_digests(jobs)
-    there = {} if fresh else finished_runs(jobs, digests)
+    finished = {} if fresh else finished_runs(jobs, digests)
     # Conditions that come to the same settings share their runs, which carry the name of the first.
     distinct: dict[str, Job] = {}
     for job in jobs:
         distinct.setdefault(job.config.digest(), job)
-    waiting = [job for digest, job in distinct.items() if digest not in there]
+    waiting = [job for digest, job in distinct.items() if digest not in finished]
     done = len(distinct) - len(waiting)
     if done:
         notify(
@@ -64,11 +52,11 @@ def run_experiment(
             check_fits(job.config)
         except FFNNError as problem:
             raise FFNNError(f"condition {job.condition}: {problem}") from None
-    records = dict(there)
+    records = dict(finished)
     try:
-        company = None if fresh else company_of(jobs, digests, there)
-        made = run_jobs(waiting, workers, Once(notify), stack, company)
-        for place, (job, outcome) in enumerate(made, start=done + 1):
+        company = None if fresh else company_of(jobs, digests, finished)
+        outcomes = run_jobs(waiting, workers, Once(notify), stack, company)
+        for place, (job, outcome) in enumerate(outcomes, start=done + 1):
             if isinstance(outcome, RunRecord):
                 records[job.config.digest()] = outcome
             notify(f"[{place}/{len(distinct)}] {job.condition}, seed {job.config.seed}: {_in_words(outcome)}")
@@ -80,11 +68,11 @@ def run_experiment(
 
 
 def _by_condition(jobs: Sequence[Job], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:
-    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+    runs: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for job in jobs:
         if job.config.digest() in records:
-            found[job.condition].append(records[job.config.digest()])
-    return found
+            runs[job.condition].append(records[job.config.digest()])
+    return runs
 
 
 def _in_words(outcome: RunRecord | FFNNError) -> str:

@@ -47,12 +47,8 @@ def run_searches(
         What the sweep file's path begins from.
     jobs : sequence of Job
         The settings of each search; the sweep's parameters win over them.
-    workers, stack : int >= 1
-        Processes at a time, and the trials that each of them trains as one where it can.
-    notify : callable
-        Takes lines for the user.
-    fresh : bool, default False
-        Search everything anew, whatever is there.
+    workers, notify, fresh, stack
+        As for `run_experiment`.
 
     Raises
     ------
@@ -66,25 +62,25 @@ def run_searches(
     sweep = read_sweep(folder / experiment.sweep)
     data_digests(jobs)
     suffix = time.strftime("-%Y%m%d-%H%M%S") if fresh else ""
-    found: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
+    winners: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     for place, job in enumerate(jobs, start=1):
         label = f"[search {place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
         try:
             record, ends = _search(sweep, job, suffix, experiment.search.trials, workers, stack)
         except KeyboardInterrupt:
-            raise Stopped(found) from None
+            raise Stopped(winners) from None
         if record is None:
             notify(f"{label}: no trial ended well")
             continue
-        found[job.condition].append(record)
+        winners[job.condition].append(record)
         notify(
             f"{label}: best of {count_of(experiment.search.trials, 'trial')}: learning rate "
             f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
             + "".join(f"; {sentence}" for sentence in ends)
         )
-    if not any(found.values()):
+    if not any(winners.values()):
         raise FFNNError(f"no trial of {len(jobs)} searches ended well; there is nothing to compare")
-    return found
+    return winners
 
 
 def _search(
@@ -92,12 +88,12 @@ def _search(
 ) -> tuple[RunRecord | None, list[str]]:
     """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
     settings = _settings(sweep, job, suffix)
-    there = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
-    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=there, stack=stack, join=True)
+    begun = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
+    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=begun, stack=stack, join=True)
     plan, ledger = open_sweep(sweep, settings, wish)
-    found = run_sweep(plan, ledger, wish, terminal=False)
-    leave_files(found, plan, {})
-    best = ranked(found.values(), plan.metric)
+    trained = run_sweep(plan, ledger, wish, terminal=False)
+    leave_files(trained, plan, {})
+    best = ranked(trained.values(), plan.metric)
     return (read_run(best[0].run) if best and best[0].run else None), edges_of(best, plan)
 
 
@@ -108,14 +104,14 @@ def _settings(sweep: Sweep, job: Job, suffix: str) -> dict[str, Any]:
     """
     config = job.config
     searched = {name for name, spec in sweep.file.parameters.items() if not _is_constant(spec)}
-    own = {
+    place = {
         "runs_dir": str(Path(config.runs_dir) / config.group / TRIALS),
         "group": f"{config.group}-{job.condition}-s{config.seed}-{config.digest()}{suffix}",
         "tags": [*config.tags, TRIALS],
         "name": None,
     }
-    given = {name: getattr(config, name) for name in config.model_fields_set}
-    return {name: value for name, value in {**given, **own}.items() if name not in searched and value is not None}
+    settings = {name: getattr(config, name) for name in config.model_fields_set} | place
+    return {name: value for name, value in settings.items() if name not in searched and value is not None}
 
 
 def _is_constant(spec: object) -> bool:

@@ -21,15 +21,7 @@ from ffnn.tracking import RunRecord
 def run_series(checked: Sequence[Checked], workers: int, fresh: bool, report: MakeReport, stack: int = 1) -> bool:
     """Run experiments one after the other and present each, and several in a table at the end.
 
-    Parameters
-    ----------
-    checked : sequence of Checked
-    workers : int >= 1
-    fresh : bool
-    report : callable
-        Makes the report of an experiment from its folder.
-    stack : int >= 1
-        As for `run_jobs`.
+    Workers, `fresh` and stack are those of `run_experiment`; `report` makes an experiment's report from its folder.
 
     Returns
     -------
@@ -43,64 +35,72 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool, report: Ma
     KeyboardInterrupt
         After Ctrl-C, when what there is has been presented.
     """
-    outcomes: dict[str, Comparison | str] = dict.fromkeys((str(one.path.stem) for one in checked), "not begun")
+    outcomes: dict[str, Comparison | str] = dict.fromkeys((str(plan.path.stem) for plan in checked), "not begun")
     complete = True
     try:
-        for place, one in enumerate(checked):
-            name = one.path.stem
-            to_stderr(("\n" if place else "") + plan_in_words(one))
-            for line in replaced_in_words(one):
+        for place, plan in enumerate(checked):
+            name = plan.path.stem
+            to_stderr(("\n" if place else "") + plan_in_words(plan))
+            for line in replaced_in_words(plan):
                 to_stderr(line)
             # What it becomes if anything unforeseen ends the series here.
             outcomes[name] = "broke off"
             try:
-                outcomes[name] = comparison = _run_and_present(one, workers, fresh, report, stack)
-                complete = complete and comparison.runs == len(one.jobs)
+                outcomes[name] = comparison = _run_and_present(plan, workers, fresh, report, stack)
+                complete = complete and comparison.runs == len(plan.jobs)
             except FFNNError as problem:
                 if len(checked) == 1:
                     raise
                 outcomes[name], complete = f"not run: {problem}", False
-                to_stderr(f"{one.path}: {problem}")
+                to_stderr(f"{plan.path}: {problem}")
             except Stopped as stopped:
-                outcomes[name] = _present_stopped(one, stopped)
+                outcomes[name] = _present_stopped(plan, stopped)
                 raise
     finally:
         if len(checked) > 1:
-            datasets = dict.fromkeys(name_of(one.jobs[0].config.dataset) for one in checked)
+            datasets = dict.fromkeys(name_of(plan.jobs[0].config.dataset) for plan in checked)
             present_summary(f"{len(checked)} experiments on {', '.join(datasets)}", outcomes)
     return complete
 
 
-def _run_and_present(one: Checked, workers: int, fresh: bool, report: MakeReport, stack: int) -> Comparison:
-    records = _run(one, workers, fresh, stack)
-    comparison = compare(one.experiment, records, one.seeds)
-    present_comparison(comparison, one.jobs[0].config.group)
-    leave_files(comparison, one.jobs[0].config, records, report, _command(one))
+def _run_and_present(plan: Checked, workers: int, fresh: bool, report: MakeReport, stack: int) -> Comparison:
+    records = _run(plan, workers, fresh, stack)
+    comparison = compare(plan.experiment, records, plan.seeds)
+    present_comparison(comparison, plan.jobs[0].config.group)
+    leave_files(comparison, plan.jobs[0].config, records, report, _command(plan))
     return comparison
 
 
-def _present_stopped(one: Checked, stopped: Stopped) -> Comparison | str:
+def _present_stopped(plan: Checked, stopped: Stopped) -> Comparison | str:
     """Show what was finished before Ctrl-C; files are left to the command that goes on."""
     if not any(stopped.records.values()):
         return "stopped before the first run was finished"
-    comparison = compare(one.experiment, stopped.records, one.seeds)
+    comparison = compare(plan.experiment, stopped.records, plan.seeds)
     if stopped.records.get(comparison.reference):
-        present_comparison(comparison, one.jobs[0].config.group)
+        present_comparison(comparison, plan.jobs[0].config.group)
     else:
         to_stderr(f"none of the finished runs is of {comparison.reference}, to which the others are to be compared")
     return comparison
 
 
-def _command(one: Checked) -> str:
+def _command(plan: Checked) -> str:
     """The command line that runs a file with these settings."""
-    options = {**one.settings, "seeds": one.seeds}
-    return shlex.join(["ffnn", "run", str(one.path), *(f"--{name}={value}" for name, value in options.items())])
+    options = {**plan.settings, "seeds": plan.seeds}
+    return shlex.join(["ffnn", "run", str(plan.path), *(f"--{name}={value}" for name, value in options.items())])
 
 
-def _run(one: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
-    if one.experiment.search is None:
-        return run_experiment(one.jobs, workers, to_stderr, fresh, stack)
+def _run(plan: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
+    if plan.experiment.search is None:
+        return run_experiment(plan.jobs, workers, to_stderr, fresh, stack)
     # Searches need Optuna, which takes its time to load.
     from ffnn.experiment.search import run_searches
 
-    return run_searches(one.experiment, one.path.absolute().parent.parent, one.jobs, workers, to_stderr, fresh, stack)
+    return run_searches(
+        plan.experiment,
+        plan.path.absolute().parent.parent,
+        plan.jobs,
+        workers,
+        to_stderr,
+        fresh,
+        stack,
+    )

@@ -56,7 +56,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
         "margin": comparison.experiment.compare.margin,
         "reference": comparison.reference,
         "conditions": rows,
-        "claims": [claim_numbers(one) for one in comparison.judged],
+        "claims": [claim_numbers(result) for result in comparison.judged],
         "command": command,
         "experiment": redact_values(comparison.experiment.model_dump(mode="json")),
     }
@@ -88,11 +88,11 @@ def _numbers(comparison: Comparison, group: Group) -> dict[str, Any]:
     return numbers | numbers_of(group.pairs, group.p, group.verdict, others)
 
 
-def claim_numbers(one: Judged) -> dict[str, Any]:
+def claim_numbers(result: Judged) -> dict[str, Any]:
     """What comparison.json says of a claim."""
-    claim, mean = one.claim, one.pairs.mean
-    others = {"from the edge": one.excess, "of rounding": mean.rounded, "pairs": mean.count}
-    tested = numbers_of(one.pairs, one.p, one.verdict, others)
+    claim, mean = result.claim, result.pairs.mean
+    others = {"from the edge": result.excess, "of rounding": mean.rounded, "pairs": mean.count}
+    tested = numbers_of(result.pairs, result.p, result.verdict, others)
     return {"claim": claim.text, "measure": claim.measure, "margin": claim.margin, **tested}
 
 

@@ -70,9 +70,9 @@ def draw_reliability(confidence: NDArray[np.float64], correct: NDArray[np.bool_]
     counts = np.bincount(place, minlength=BINS)
     accuracy = np.bincount(place, correct, minlength=BINS) / np.maximum(counts, 1)
     mean = np.bincount(place, confidence, minlength=BINS) / np.maximum(counts, 1)
-    middles, width, there = (np.arange(BINS) + 0.5) / BINS, 1 / BINS, counts > 0
-    upper.bar(middles[there], accuracy[there], width, color=COLOURS[5], edgecolor="white", label="fraction right")
-    upper.plot(mean[there], accuracy[there], "o", color=COLOURS[0], ms=4, label="at its mean confidence")
+    middles, width, filled = (np.arange(BINS) + 0.5) / BINS, 1 / BINS, counts > 0
+    upper.bar(middles[filled], accuracy[filled], width, color=COLOURS[5], edgecolor="white", label="fraction right")
+    upper.plot(mean[filled], accuracy[filled], "o", color=COLOURS[0], ms=4, label="at its mean confidence")
     upper.plot([0, 1], [0, 1], color="black", lw=0.9, ls="--", label="calibrated")
     upper.set(ylabel="fraction right", ylim=(0, 1.02), xlim=(0, 1))
     upper.legend(frameon=False, fontsize=8, loc="upper left")
@@ -123,16 +123,10 @@ def draw_images(images: Sequence[NDArray[np.uint8]], texts: Sequence[str], path:
 
 @own_style()
 def draw_filters(weights: NDArray[np.float64], shape: Sequence[int], path: Path, columns: int = 8) -> None:
-    """The weights into each unit of the first layer as an image: blue below zero, grey-white at zero, red above.
+    """The weights (features, units) into each unit of the first layer: blue below zero, grey-white at zero, red above.
 
-    Parameters
-    ----------
-    weights : array (features, units)
-        Every image has a scale of its own. Of colour images, the mean over the channels is shown.
-    shape : sequence of int
-        (height, width[, channels]) of the inputs.
-    path : Path
-    columns : int
+    Inputs are of the shape (height, width[, channels]). Every image has a scale of its own; of colour images, the
+    mean over the channels is shown.
     """
     pictures = weights.T.reshape(-1, *shape)
     pictures = pictures.mean(axis=-1) if len(shape) == 3 else pictures

@@ -15,16 +15,7 @@ from ffnn.figures.drawing import own_style, words
 
 @own_style()
 def draw_bars(names: Sequence[str], values: NDArray[Any], label: str, path: Path) -> None:
-    """A bar for each name, in the order given.
-
-    Parameters
-    ----------
-    names : sequence of str
-    values : array, one a name
-    label : str
-        Of the values.
-    path : Path
-    """
+    """A bar for each name, in their order; the label is that of the values."""
     figure, axes = new_figure(max(5.0, 0.21 * len(names) + 1), 3.4)
     axes.bar(range(len(names)), values, color=COLOURS[0], width=0.8)
     names = [words(name) for name in names]

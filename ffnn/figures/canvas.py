@@ -86,11 +86,9 @@ def log_scale(axis: Any, values: Iterable[float]) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def legend_below(figure: Any, handles: Any, labels: Any, columns: int) -> None:
-    """A legend under everything else, its lines long enough to show their dashes."""
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, handlelength=3.6
-    )
+def legend_below(figure: Any, entries: tuple[Any, Any], columns: int) -> None:
+    """A legend of handles and labels under everything else, its lines long enough to show their dashes."""
+    figure.legend(*entries, loc="outside lower center", ncols=columns, frameon=False, fontsize=8, handlelength=3.6)
 
 
 def save_figure(figure: Any, path: Path, svg: bool = True) -> None:

@@ -30,19 +30,14 @@ def draw_intervals(
     path: Path,
     ends: tuple[float, float] = NO_ENDS,
 ) -> None:
-    """One row a condition: its mean, its interval, and around the reference the band of what does not matter.
+    """One row a condition: its mean, its interval, and around the reference, black, the band of what does not matter.
 
     Parameters
     ----------
-    intervals : mapping from condition to Interval
-    reference : str
-        The condition drawn black, with a line through all rows.
     margin : float >= 0
         Half the width of the band.
-    label, title : str
-        The title may be empty.
-    path : Path
-        A PNG and an SVG are written.
+    title : str
+        May be empty.
     ends : pair of float
         The least and the most that a value can be: the axis ends there, however wide an interval is.
     """
@@ -75,16 +70,7 @@ def draw_cost(
 ) -> None:
     """What each condition reached, with its interval, against the time its training took: up and left is better.
 
-    Parameters
-    ----------
-    seconds : mapping from condition to float
-        Of training, in the mean; must be above 0.
-    values : mapping from condition to Interval
-    label : str
-        Of the values.
-    path : Path
-    ends : pair of float
-        As for `draw_intervals`.
+    Seconds, in the mean, are above 0; the label is that of the values; `ends` are those of `draw_intervals`.
     """
     figure, axes = new_figure(6.4, 4.0 + 0.2 * -(-len(seconds) // 4))
     for number, (condition, across) in enumerate(seconds.items()):
@@ -97,8 +83,7 @@ def draw_cost(
     axes.set(xlabel="seconds of training", ylabel=label)
     axes.set_ylim(*_within(axes.get_ylim(), ends))
     axes.grid(alpha=0.3)
-    handles, labels = axes.get_legend_handles_labels()
-    legend_below(figure, handles, labels, 4)
+    legend_below(figure, axes.get_legend_handles_labels(), 4)
     save_figure(figure, path)
 
 

@@ -30,8 +30,6 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
     panels : mapping from metric name to the label of its axis
     title : str
         May be empty.
-    path : Path
-        A PNG and an SVG are written.
     """
     extra = 0.0 if len(histories) <= FEW else 0.2 * -(-len(histories) // 3)
     figure, all_axes = new_figure(4.9 * len(panels), 3.5 + extra, columns=len(panels))
@@ -40,11 +38,11 @@ def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str,
             _draw_band(axes, runs, metric, condition, style(number), 0.15 if len(histories) <= FEW else 0.06)
         axes.set(xlabel="epoch", ylabel=label)
         _tidy(axes, metric)
-    handles, labels = np.atleast_1d(all_axes)[0].get_legend_handles_labels()
+    first = np.atleast_1d(all_axes)[0]
     if len(histories) <= FEW:
-        np.atleast_1d(all_axes)[0].legend(frameon=False)
+        first.legend(frameon=False)
     else:
-        legend_below(figure, handles, labels, 3 * len(panels))
+        legend_below(figure, first.get_legend_handles_labels(), 3 * len(panels))
     if title:
         figure.suptitle(words(title, TITLE), fontsize=11)
     _save(figure, path)
@@ -87,18 +85,9 @@ def draw_parts(history: History, metric: str, label: str, path: Path, best: int 
 def draw_lines(
     history: History, lines: Mapping[str, str], label: str, path: Path, logarithmic: bool = False, guide: float = 0.0
 ) -> None:
-    """Several values of one run over epochs.
+    """Several values of one run over epochs; `lines` leads from a name in the history to the name shown.
 
-    Parameters
-    ----------
-    history : sequence of mapping
-    lines : mapping from a name in the history to the name shown
-    label : str
-    path : Path
-    logarithmic : bool, default False
-        Where some value is above 0.
-    guide : float, default 0
-        A value to compare with, drawn as a thin line; none where 0.
+    The axis is `logarithmic` where some value is above 0; a `guide` to compare with is a thin line, none where 0.
     """
     figure, axes = new_figure(4.6, 3.4)
     for number, (metric, name) in enumerate(lines.items()):
@@ -115,8 +104,7 @@ def draw_lines(
     if 1 < len(lines) <= FEW:
         axes.legend(frameon=False, fontsize=8)
     elif len(lines) > FEW:
-        handles, labels = axes.get_legend_handles_labels()
-        legend_below(figure, handles, labels, 4)
+        legend_below(figure, axes.get_legend_handles_labels(), 4)
     _save(figure, path)
 
 
@@ -126,15 +114,7 @@ def draw_layers(
 ) -> None:
     """A panel for each condition, a line for each layer, from the first, dark, to the last, light; means over runs.
 
-    Parameters
-    ----------
-    histories : mapping from condition to the histories of its runs
-    prefix : str
-        Of the names in the history, such as "grad_norm/"; what follows is the layer.
-    label : str
-    path : Path
-    guide : float, default 0
-        A value to compare with, drawn as a thin line; none where 0.
+    What follows a prefix such as "grad_norm/" in the history is the layer; the guide is that of `draw_lines`.
     """
     layers = {condition: layers_of(runs, prefix) for condition, runs in histories.items()}
     longest = max(layers.values(), key=len)
@@ -147,23 +127,14 @@ def draw_layers(
         axes.set_title(words(condition), fontsize=9)
         _tidy(axes, "")
     names = [prefix + layer for layer in longest]
-    log_scale(
-        panels[0].yaxis,
-        [
-            record[name]
-            for runs in histories.values()
-            for run in runs
-            for record in run
-            for name in names
-            if name in record
-        ],
-    )
+    records = (record for runs in histories.values() for run in runs for record in run)
+    log_scale(panels[0].yaxis, [record[name] for record in records for name in names if name in record])
     figure.supylabel(label, fontsize=9)
     from matplotlib.lines import Line2D
 
     shown = range(0, len(longest), -(-len(longest) // 10))
     handles = [Line2D([], [], color=depth_colour(number, len(longest)), lw=1.6) for number in shown]
-    legend_below(figure, handles, [longest[number] for number in shown], min(6, max(2, 2 * len(histories))))
+    legend_below(figure, (handles, [longest[number] for number in shown]), min(6, max(2, 2 * len(histories))))
     _save(figure, path)
 
 
@@ -171,13 +142,7 @@ def draw_layers(
 def draw_fans(history: History, prefix: str, label: str, path: Path) -> None:
     """How the values of each layer are distributed over time: median, middle 50 % and middle 90 %, a panel a layer.
 
-    Parameters
-    ----------
-    history : sequence of mapping
-    prefix : str
-        Such as "weight_quantiles/"; what follows is the layer and the quantile in percent: "linear1/05".
-    label : str
-    path : Path
+    What follows a prefix such as "weight_quantiles/" is the layer and the quantile in percent: "linear1/05".
     """
     names = dict.fromkeys(name.removeprefix(prefix).partition("/")[0] for name in _names([history], prefix))
     figure, panels = new_grid(len(names), 4, 2.3, 2.2, "epoch", sharex=True)
@@ -215,12 +180,12 @@ def _means(runs: Sequence[History], metric: str) -> tuple[list[int], list[float]
 
 
 def _by_epoch(runs: Sequence[History], metric: str) -> dict[int, list[float]]:
-    found: dict[int, list[float]] = {}
+    values: dict[int, list[float]] = {}
     for run in runs:
         for record in run:
             if metric in record:
-                found.setdefault(int(record["epoch"]), []).append(float(record[metric]))
-    return dict(sorted(found.items()))
+                values.setdefault(int(record["epoch"]), []).append(float(record[metric]))
+    return dict(sorted(values.items()))
 
 
 def _plot(axes: Any, course: tuple[list[int], list[float]], **look: Any) -> None:

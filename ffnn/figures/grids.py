@@ -5,6 +5,7 @@ A cell or a point is the mean over the runs that share its settings.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,15 +25,7 @@ def draw_heatmaps(
 ) -> None:
     """A heatmap for each name, all on one scale, with the numbers written in.
 
-    Parameters
-    ----------
-    tables : mapping from name to float array (rows, columns)
-    rows, columns : sequence of str
-        Settings, as the ticks show them.
-    labels : pair of str
-        Of the rows' axis and the columns'.
-    title : str
-    path : Path
+    Rows and columns are settings as the ticks show them; the labels are those of the rows' axis and the columns'.
     """
     figure, all_axes = new_figure(3.6 * len(tables) + 0.6, 3.9, columns=len(tables))
     values = np.stack(list(tables.values()))
@@ -52,31 +45,15 @@ def draw_heatmaps(
 
 @own_style()
 def draw_against_setting(
-    panels: Mapping[str, Mapping[str, Sequence[float]]],
-    places: Sequence[float],
-    label: str,
-    path: Path,
+    panels: Mapping[str, Mapping[str, Sequence[float]]], places: Sequence[float], label: str, path: Path
 ) -> None:
-    """A panel for each measure, a line for each name, against a setting on a logarithmic axis.
-
-    Parameters
-    ----------
-    panels : mapping from the measure's label to name to values
-    places : sequence of float > 0
-        The setting's values.
-    label : str
-        Of the setting.
-    path : Path
-    """
+    """A panel for each measure, a line for each name, against a setting's values on a logarithmic axis."""
     figure, all_axes = new_figure(5.2 * len(panels), 4.0, columns=len(panels))
     for axes, (measure, lines) in zip(np.atleast_1d(all_axes), panels.items(), strict=True):
-        for number, (name, values) in enumerate(lines.items()):
-            colour, dashes, mark = style(number)
-            axes.plot(places, values, color=colour, ls=dashes, marker=mark, ms=5, label=name)
-        axes.set(xscale="log", xlabel=label, ylabel=measure)
+        _draw_lines(axes, places, lines, (label, measure))
+        axes.set(xscale="log")
         axes.set_xticks(places, [f"{place:g}" for place in places])
         axes.minorticks_off()
-        axes.grid(alpha=0.3)
     np.atleast_1d(all_axes)[0].legend(frameon=False, fontsize=9)
     save_figure(figure, path)
 
@@ -85,39 +62,28 @@ def draw_against_setting(
 def draw_against_level(
     levels: Sequence[float], lines: Mapping[str, Sequence[float]], labels: tuple[str, str], path: Path
 ) -> None:
-    """A line for each name against a level.
-
-    Parameters
-    ----------
-    levels : sequence of float
-    lines : mapping from name to values, one a level
-    labels : pair of str
-        Of the axes.
-    path : Path
-    """
+    """A line for each name, with a value for each level."""
     figure, axes = new_figure(7.0, 4.4)
-    for number, (name, values) in enumerate(lines.items()):
-        colour, dashes, mark = style(number)
-        axes.plot(levels, values, color=colour, ls=dashes, marker=mark, ms=5, label=name)
-    axes.set(xlabel=labels[0], ylabel=labels[1])
-    axes.grid(alpha=0.3)
+    _draw_lines(axes, levels, lines, labels)
     axes.legend(frameon=False, fontsize=9)
     save_figure(figure, path)
+
+
+def _draw_lines(
+    axes: Any, places: Sequence[float], lines: Mapping[str, Sequence[float]], labels: tuple[str, str]
+) -> None:
+    for number, (name, values) in enumerate(lines.items()):
+        look = style(number)
+        axes.plot(places, values, color=look.colour, ls=look.dashes, marker=look.mark, ms=5, label=name)
+    axes.set(xlabel=labels[0], ylabel=labels[1])
+    axes.grid(alpha=0.3)
 
 
 @own_style()
 def draw_speed_against_accuracy(
     groups: Mapping[str, Sequence[tuple[float, float]]], labels: tuple[str, str], path: Path
 ) -> None:
-    """A point a run, a colour and a marker a group; seconds on a logarithmic axis.
-
-    Parameters
-    ----------
-    groups : mapping from name to pairs of seconds and accuracy
-    labels : pair of str
-        Of the axes.
-    path : Path
-    """
+    """A point a run, its seconds and its accuracy; a colour and a marker a group; seconds on a logarithmic axis."""
     figure, axes = new_figure(7.0, 4.6)
     for number, (name, points) in enumerate(groups.items()):
         x, y = zip(*points, strict=True)

@@ -22,12 +22,7 @@ def pushed_apart(
 ) -> NDArray[np.float64]:
     """Centres of boxes that do not overlap and lie between `low` and `high`, as near to their places as pushing leaves.
 
-    Parameters
-    ----------
-    places : float array (N, 2)
-    sizes : float array (N, 2)
-        Width and height of each box.
-    low, high : float array (2,)
+    Places (N, 2) are the boxes' centres as one wants them, sizes (N, 2) their widths and heights.
 
     Examples
     --------
@@ -57,17 +52,9 @@ def pushed_apart(
 
 
 def draw_names(axes: Any, places: NDArray[Any], names: Sequence[str], colours: Sequence[Any], size: float = 8) -> None:
-    """Write names into axes whose limits are set, each in a box of its colour.
+    """Write names into axes whose limits are set, each in a box of its colour; letters are `size` points high.
 
-    Parameters
-    ----------
-    axes : matplotlib Axes
-    places : float array (N, 2)
-        What is named, in the axes' numbers.
-    names : sequence of str
-    colours : sequence
-    size : float, default 8
-        Of the letters, in points.
+    Places (N, 2) are in the axes' numbers.
     """
     if not len(names):
         return

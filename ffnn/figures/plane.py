@@ -41,18 +41,13 @@ def class_colours(count: int) -> list[Any]:
     return [to_rgba(TEN[number % len(TEN)]) for number in range(count)]
 
 
-def class_shape(number: int) -> str:
-    """The marker of a class's points; shapes repeat after ten."""
-    return SHAPES[number % len(SHAPES)]
-
-
 def name_classes(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]) -> None:
     """Write each class's name where the middle of its points (N, 2) is; nothing for more classes than there is room."""
-    there = [number for number in range(len(class_names)) if (labels == number).any()]
+    present = [number for number in range(len(class_names)) if (labels == number).any()]
     if len(class_names) <= NAMED:
         colours = class_colours(len(class_names))
-        middles = np.array([np.median(points[labels == number], axis=0) for number in there]).reshape(-1, 2)
-        draw_names(axes, middles, [words(class_names[n], 12) for n in there], [colours[n] for n in there])
+        middles = np.array([np.median(points[labels == number], axis=0) for number in present]).reshape(-1, 2)
+        draw_names(axes, middles, [words(class_names[n], 12) for n in present], [colours[n] for n in present])
 
 
 def region_colours(probabilities: NDArray[Any]) -> NDArray[np.float64]:
@@ -67,16 +62,7 @@ def region_colours(probabilities: NDArray[Any]) -> NDArray[np.float64]:
 def draw_points(
     points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str], axis_labels: tuple[str, str], path: Path
 ) -> None:
-    """A scatter plot of points (N, 2) by class.
-
-    Parameters
-    ----------
-    points : float array (N, 2)
-    labels : int array (N,)
-    class_names : sequence of str
-    axis_labels : pair of str
-    path : Path
-    """
+    """A scatter plot of points (N, 2) by class, whose labels are (N,)."""
     figure, axes = new_figure(7.4, 5.6)
     draw_scatter(axes, points, labels, class_names)
     axes.set(xlabel=axis_labels[0], ylabel=axis_labels[1])
@@ -93,14 +79,9 @@ def draw_regions(
     axis_labels: tuple[str, str],
     path: Path,
 ) -> None:
-    """Points over the regions of a classifier: the stronger the colour, the surer it is.
+    """Points over the regions of a classifier, which leads from places (M, 2) to probabilities (M, K).
 
-    Parameters
-    ----------
-    decide : callable
-        From points (M, 2) to probabilities (M, K).
-    points, labels, class_names, axis_labels, path
-        See `draw_points`.
+    The stronger the colour, the surer it is. The other arguments are those of `draw_points`.
     """
     figure, axes = new_figure(7.4, 5.6)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -118,14 +99,21 @@ def draw_regions(
 def draw_scatter(axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str]) -> None:
     """Points (N, 2) in the colours of their classes, with a legend beside the axes."""
     step = -(-len(points) // MOST_POINTS)
-    points, labels = points[::step], labels[::step]
-    colours = class_colours(len(class_names))
-    for number, name in enumerate(class_names):
-        chosen = points[labels == number]
-        look = {"facecolor": colours[number], "marker": class_shape(number), "edgecolors": EDGE, "lw": 0.3}
-        axes.scatter(chosen[:, 0], chosen[:, 1], s=14, alpha=0.75, label=words(name), **look)
+    scatter_classes(axes, points[::step], labels[::step], class_names, s=14, alpha=0.75)
     handles, names = axes.get_legend_handles_labels()
     axes.legend(
         handles[:10], names[:10], frameon=False, fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5)
     )
     axes.grid(alpha=0.2)
+
+
+def scatter_classes(
+    axes: Any, points: NDArray[Any], labels: NDArray[Any], class_names: Sequence[str], **look: Any
+) -> None:
+    """Points (N, 2) in the colours and shapes of their classes; `look` goes to Matplotlib's `scatter`."""
+    for number, (name, colour) in enumerate(zip(class_names, class_colours(len(class_names)), strict=True)):
+        members = points[labels == number]
+        axes.scatter(
+            members[:, 0], members[:, 1], label=words(name), facecolor=colour, marker=SHAPES[number % len(SHAPES)],
+            edgecolors=EDGE, lw=0.3, **look,
+        )  # fmt: skip

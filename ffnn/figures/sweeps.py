@@ -34,8 +34,7 @@ def draw_best_so_far(values: Sequence[float], maximize: bool, label: str, path: 
     axes.set(xlabel="trial", ylabel=label)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    handles, labels = axes.get_legend_handles_labels()
-    legend_below(figure, handles, labels, 2)
+    legend_below(figure, axes.get_legend_handles_labels(), 2)
     save_figure(figure, path)
 
 
@@ -45,16 +44,8 @@ def draw_slices(
 ) -> None:
     """The metric over each parameter.
 
-    Parameters
-    ----------
-    rows : sequence of mapping
-        Each trial's parameters.
-    values : sequence of float
-        Each trial's metric.
-    logarithmic : mapping from parameter to bool
-        Which are drawn, and which of them on a logarithmic scale.
-    label : str
-    path : Path
+    Rows and values are each trial's parameters and metric; `logarithmic` says which parameters are drawn, and which
+    of them on a logarithmic scale.
     """
     columns = min(4, len(logarithmic))
     lines = math.ceil(len(logarithmic) / columns)
@@ -126,8 +117,7 @@ def draw_parallel(
     axes.set_ylim(-0.06, 1.06)
     for side in ("top", "right", "left", "bottom"):
         axes.spines[side].set_visible(False)
-    handles, labels = axes.get_legend_handles_labels()
-    legend_below(figure, handles, labels, 1)
+    legend_below(figure, axes.get_legend_handles_labels(), 1)
     save_figure(figure, path)
 
 

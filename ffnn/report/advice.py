@@ -3,13 +3,12 @@
 Each rule reads the comparison and the runs, and gives a sentence or nothing.
 """
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ffnn.comparison.groups import best_group
 from ffnn.comparison.measures import CHOICE, MEASURES
-from ffnn.comparison.statistics import Mean, seeds_needed
+from ffnn.comparison.statistics import Mean, mean_of, seeds_needed
 from ffnn.records import read_json
 from ffnn.report.formats import Sweep
 from ffnn.report.markup import code, literal
@@ -39,7 +38,7 @@ def best_condition(folder: ExperimentFolder) -> str | None:
 def _more_seeds(folder: ExperimentFolder) -> str | None:
     """For the open claims and conditions: how many seeds could settle the nearest one."""
     claims, conditions = (
-        [row for row in _entries(folder, part) if row.get("verdict") == "undecided"]
+        [row for row in folder.comparison.get(part, []) if row.get("verdict") == "undecided"]
         for part in ("claims", "conditions")
     )
     needed = [n for row in (claims or conditions) if (n := seeds_to_show(row)) is not None]
@@ -68,7 +67,7 @@ def seeds_to_show(entry: Mapping[str, Any]) -> int | None:
 
 
 def _diverged(folder: ExperimentFolder) -> str | None:
-    names = [one["condition"] for one in _entries(folder, "conditions") if one.get("diverged")]
+    names = [row["condition"] for row in folder.comparison.get("conditions", []) if row.get("diverged")]
     if not names:
         return None
     return (
@@ -92,13 +91,8 @@ def _longer(folder: ExperimentFolder) -> str | None:
 
 def _regularize(folder: ExperimentFolder) -> str | None:
     best = best_condition(folder)
-    gaps = [
-        float(run.history[-1]["train/accuracy"]) - float(run.history[-1]["val/accuracy"])
-        for run in folder.records.get(best or "", [])
-        if run.history and {"train/accuracy", "val/accuracy"} <= run.history[-1].keys()
-    ]
-    gap = math.fsum(gaps) / len(gaps) if gaps else 0.0
-    if gap < WIDE_GAP:
+    gap = mean_of([MEASURES["gap/accuracy"].of(run) for run in folder.records.get(best or "", [])]).mean
+    if not gap >= WIDE_GAP:
         return None
     return (
         f"**Regularize**: at the end {literal(best)} is {100 * gap:.1f} points better on its training images than on "
@@ -109,13 +103,13 @@ def _regularize(folder: ExperimentFolder) -> str | None:
 
 def _cheaper(folder: ExperimentFolder) -> str | None:
     """A condition that is shown to be equal to the reference, and takes clearly less time."""
-    rows = {one["condition"]: one for one in _entries(folder, "conditions")}
+    rows = {row["condition"]: row for row in folder.comparison.get("conditions", [])}
     reference = rows.get(str(folder.comparison.get("reference")), {})
     time = "time/train_seconds mean"
-    equal = [one for one in rows.values() if one.get("verdict") == "equal" and one.get(time)]
+    equal = [row for row in rows.values() if row.get("verdict") == "equal" and row.get(time)]
     if not equal or not reference.get(time):
         return None
-    fastest = min(equal, key=lambda one: float(one[time]))
+    fastest = min(equal, key=lambda row: float(row[time]))
     ratio = float(reference[time]) / float(fastest[time])
     if ratio < 1.25:
         return None
@@ -147,8 +141,3 @@ def _widen(folder: ExperimentFolder) -> str | None:
 
 
 RULES: Sequence[Rule] = (_widen, _diverged, _more_seeds, _longer, _regularize, _cheaper, _search)
-
-
-def _entries(folder: ExperimentFolder, part: str) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = folder.comparison.get(part, [])
-    return entries

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ffnn.errors import FFNNError
-from ffnn.report.document import Block, Cell, Heading, Note, Row, Table
+from ffnn.report.document import Block, Cell, Heading, Note, Row, Table, percent
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
@@ -98,10 +98,11 @@ def _robustness(parts: "Parts", pictures: Pictures) -> list[Block]:
     from ffnn.figures import draw_robustness
     from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
 
-    measured = evaluate_perturbed(parts, "noise", NOISE)
-    accuracy = [one.metrics["accuracy"] for one in measured]
+    evaluations = evaluate_perturbed(parts, "noise", NOISE)
+    accuracy = [evaluation.metrics["accuracy"] for evaluation in evaluations]
     by_class = {
-        str(one["class"]): [m.per_class[k]["recall"] for m in measured] for k, one in enumerate(measured[0].per_class)
+        str(entry["class"]): [evaluation.per_class[k]["recall"] for evaluation in evaluations]
+        for k, entry in enumerate(evaluations[0].per_class)
     }
     picture = pictures.draw(
         "robustness",
@@ -110,7 +111,7 @@ def _robustness(parts: "Parts", pictures: Pictures) -> list[Block]:
         "Fraction of the test images still right when Gaussian noise is added to them.",
     )
     rows: list[list[Cell | str]] = [
-        [f"{level:g}", Cell(f"{100 * value:.2f}", order=value)] for level, value in zip(NOISE, accuracy, strict=True)
+        [f"{level:g}", percent(value)] for level, value in zip(NOISE, accuracy, strict=True)
     ]
     return [Heading("Robustness"), picture, Table(["noise", "test acc. %"], rows, alignment="rr")]
 

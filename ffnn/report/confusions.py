@@ -1,4 +1,7 @@
-"""Confusion of classes in an experiment: the best condition, the one to hold it against, and what lies between them."""
+"""Confusion of classes in an experiment: the best condition, the one to hold it against, and what lies between them.
+
+Matrices are sums over a condition's runs, so that one run's luck does not show as a habit.
+"""
 
 from collections.abc import Sequence
 from functools import partial

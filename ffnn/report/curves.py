@@ -1,4 +1,7 @@
-"""Curves over epochs in a report: of an experiment's conditions or of single runs, and of a network's layers."""
+"""Curves over epochs in a report: of an experiment's conditions or of single runs, and of a network's layers.
+
+What no run has recorded has no figure, so that no page shows an empty one.
+"""
 
 from collections.abc import Mapping, Sequence
 from functools import partial

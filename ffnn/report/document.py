@@ -95,16 +95,17 @@ class Cell:
         return "" if self.value is None else self.value
 
 
+def percent(share: float | None, digits: int = 2) -> Cell:
+    """A share in percent, sorted by the share itself; a dash where it is not known."""
+    return Cell(None) if share is None else Cell(f"{100 * share:.{digits}f}", order=share)
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows under columns.
 
     Parameters
     ----------
-    columns : sequence of str
-    rows : sequence of sequence of Cell, str, int, float or None
-    caption : str, default ""
-        In the tiny markup.
     alignment : str, default ""
         One of l, c, r for each column; by default columns of numbers to the right, others to the left.
     sortable : bool, default False
@@ -160,11 +161,8 @@ class Figure:
 
     Parameters
     ----------
-    png : Path
     alt : str
         What it shows, in words, for those who cannot see it.
-    caption : str, default ""
-        In the tiny markup.
     svg : Path, optional
         The same without pixels; used where it is not too large.
     photo : bool, default False
@@ -209,14 +207,7 @@ Block = Heading | Paragraph | Bullets | Table | Figure | Row | Code | Note | Det
 class Document:
     """A whole report.
 
-    Parameters
-    ----------
-    title : str
-    subtitle : str, default ""
-        One plain line below the title.
-    abstract : str, default ""
-        What it found, in two or three sentences of the tiny markup.
-    blocks : sequence of Block
+    The subtitle is one plain line below the title, the abstract two or three sentences of the tiny markup.
     """
 
     title: str
@@ -240,15 +231,9 @@ def _shown(value: Any) -> Any:
     return value
 
 
-def figures_of(blocks: Sequence[Block]) -> Iterator[Figure]:
-    """Every figure among the blocks, in order."""
+def walk(blocks: Sequence[Block]) -> Iterator[Block]:
+    """Every block in order, also those behind titles."""
     for block in blocks:
-        match block:
-            case Figure():
-                yield block
-            case Row(figures):
-                yield from figures
-            case Details(_, inner):
-                yield from figures_of(inner)
-            case _:
-                pass
+        yield block
+        if isinstance(block, Details):
+            yield from walk(block.blocks)

@@ -7,10 +7,9 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from ffnn.files import replacing, storing
-from ffnn.report.document import Block, Details, Document, Figure, Heading
+from ffnn.report.document import Block, Document, Figure, Heading, walk
 from ffnn.report.markup import spans
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -20,11 +19,7 @@ KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 def write_html(document: Document, path: Path) -> None:
     """Write a self-contained page.
 
-    Parameters
-    ----------
-    document : Document
-    path : Path
-        Its folder is made.
+    Its folder is made.
 
     Raises
     ------
@@ -72,17 +67,8 @@ def render_html(document: Document) -> str:
 
 def _anchors(blocks: Sequence[Block]) -> dict[int, str]:
     """A name for each heading, so that the contents can lead to it; headings are told apart by identity."""
-    names: dict[int, str] = {}
-
-    def visit(inner: Sequence[Any]) -> None:
-        for block in inner:
-            if isinstance(block, Heading):
-                names[id(block)] = f"part-{len(names) + 1}"
-            elif isinstance(block, Details):
-                visit(block.blocks)
-
-    visit(blocks)
-    return names
+    headings = (block for block in walk(blocks) if isinstance(block, Heading))
+    return {id(heading): f"part-{number}" for number, heading in enumerate(headings, start=1)}
 
 
 def _inlined(figure: Figure) -> str:

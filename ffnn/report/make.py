@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from ffnn.comparison.rows import MOODS
 from ffnn.errors import FFNNError
 from ffnn.experiment.tables import write_runs
 from ffnn.locks import one_writer
@@ -16,7 +17,6 @@ from ffnn.report.experiment import abstract, experiment_blocks
 from ffnn.report.html import write_html
 from ffnn.report.pdf import write_pdf
 from ffnn.report.pictures import Pictures
-from ffnn.report.results import MOODS
 from ffnn.report.run import run_abstract, run_blocks, title_of
 from ffnn.report.several import several_blocks
 from ffnn.report.sources import ExperimentFolder, Runs, Source, SweepFolder, find_sources, sweep_runs
@@ -30,19 +30,8 @@ PAGE, PDF, TABLE, FIGURES = "report.html", "report.pdf", "runs.csv", "figures"
 def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True) -> Path:
     """Write a report on everything at the paths.
 
-    Parameters
-    ----------
-    paths : sequence of Path
-        Runs, experiments, sweeps, or folders with any of them.
-    out : Path, optional
-        Where to; by default the folder `report` in the path, or here if there are several.
-    pdf : bool, default True
-        Whether to write the PDF, too.
-
-    Returns
-    -------
-    Path
-        Of the page.
+    Paths are runs, experiments, sweeps, or folders with any of them. The report goes, by default, into the folder
+    `report` in the path, or here if there are several; the page's path is given back.
 
     Raises
     ------
@@ -71,7 +60,7 @@ def make_written_report(paths: Sequence[Path], path: Path) -> list[Path]:
     FFNNError
         If there is no experiment with a finished run, or a file is damaged.
     """
-    folders = [one for one in find_sources(paths) if isinstance(one, ExperimentFolder) and one.records]
+    folders = [source for source in find_sources(paths) if isinstance(source, ExperimentFolder) and source.records]
     if not folders:
         raise FFNNError(
             f"{', '.join(map(str, paths))}: expected folders that `ffnn run` has filled; they hold no experiment"
@@ -83,12 +72,12 @@ def make_written_report(paths: Sequence[Path], path: Path) -> list[Path]:
 def make_document(sources: Sequence[Source], pictures: Pictures) -> Document:
     """One source as a document of its own; several as chapters, after a table of the experiments among them."""
     if len(sources) == 1:
-        title, told, blocks = _chapter(sources[0], pictures)
-        return Document(title, blocks, abstract=told)
+        title, abstract_text, blocks = _chapter(sources[0], pictures)
+        return Document(title, blocks, abstract=abstract_text)
     blocks = overview([source for source in sources if isinstance(source, ExperimentFolder)])
     for number, source in enumerate(sources, start=1):
-        title, told, own = _chapter(source, pictures.chapter(f"{number}-{_kind(source)}"))
-        blocks += [Heading(title), Paragraph(told), *demoted(own)]
+        title, abstract_text, chapter = _chapter(source, pictures.chapter(f"{number}-{_kind(source)}"))
+        blocks += [Heading(title), Paragraph(abstract_text), *demoted(chapter)]
     return Document(f"Report on {len(sources)} parts", blocks)
 
 
@@ -140,17 +129,17 @@ def _chapter(source: Source, pictures: Pictures) -> tuple[str, str, list[Block]]
 
 def _records(sources: Sequence[Source]) -> dict[str, list[RunRecord]]:
     """All runs, by condition, or by the group they are in."""
-    found: dict[str, list[RunRecord]] = {}
+    records: dict[str, list[RunRecord]] = {}
     for source in sources:
         match source:
             case ExperimentFolder():
                 many = len(sources) > 1
                 for condition, runs in source.records.items():
-                    found[f"{source.title} {condition}" if many else condition] = runs
+                    records[f"{source.title} {condition}" if many else condition] = runs
             case SweepFolder():
-                found[source.title] = sweep_runs(source)
+                records[source.title] = sweep_runs(source)
             case Runs():
-                found[source.title] = source.records
+                records[source.title] = source.records
             case RunRecord():
-                found[str(source.config.get("group", ""))] = [source]
-    return found
+                records[str(source.config.get("group", ""))] = [source]
+    return records

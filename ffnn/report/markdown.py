@@ -31,14 +31,7 @@ ALERTS = {"info": "NOTE", "warning": "WARNING"}
 
 
 def write_markdown(document: Document, path: Path) -> None:
-    """Write a Markdown file; figures stay where they are and are named relative to it.
-
-    Parameters
-    ----------
-    document : Document
-    path : Path
-        Its folder is made.
-    """
+    """Write a Markdown file, whose folder is made; figures stay where they are and are named relative to it."""
     with storing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     parts = [f"# {_escaped(document.title)}"]
@@ -56,26 +49,26 @@ def _rendered(blocks: Sequence[Block], folder: Path) -> list[str]:
 def _block(block: Block, folder: Path) -> str:
     match block:
         case Heading(text, level):
-            made = f"{'#' * level} {_escaped(text)}"
+            markdown = f"{'#' * level} {_escaped(text)}"
         case Paragraph(text):
-            made = _inline(text)
+            markdown = _inline(text)
         case Bullets(points):
-            made = "\n".join(f"- {_inline(point)}" for point in points)
+            markdown = "\n".join(f"- {_inline(point)}" for point in points)
         case Code(text):
-            made = _fenced(text)
+            markdown = _fenced(text)
         case Note(text, kind):
-            made = f"> [!{ALERTS[kind]}]\n> {_inline(text)}"
+            markdown = f"> [!{ALERTS[kind]}]\n> {_inline(text)}"
         case Table():
-            made = _table(block)
+            markdown = _table(block)
         case Figure():
-            made = _pictures([block], folder)
+            markdown = _pictures([block], folder)
         case Row(figures):
-            made = _pictures(figures, folder)
+            markdown = _pictures(figures, folder)
         case Details(title, inner):
-            made = "\n\n".join(
+            markdown = "\n\n".join(
                 [f"<details>\n<summary>{html.escape(title)}</summary>", *_rendered(inner, folder), "</details>"]
             )
-    return made
+    return markdown
 
 
 def _table(table: Table) -> str:

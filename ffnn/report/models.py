@@ -56,30 +56,20 @@ def _published(settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> _published({"dataset": {"name": "csv", "path": "/home/me/a.csv"}, "notes": "for Eve", "epochs": 3})
     {'dataset': {'name': 'csv', 'path': 'a.csv'}, 'notes': '', 'epochs': 3}
     """
-    kept = {
+    published = {
         name: Config.model_fields[name].get_default(call_default_factory=True) if name in PRIVATE else value
         for name, value in settings.items()
     }
     dataset = settings.get("dataset")
     if isinstance(dataset, dict) and "path" in dataset:
-        kept["dataset"] = {**dataset, "path": PureWindowsPath(str(dataset["path"])).name}  # splits at / and at \
-    return kept
+        published["dataset"] = {**dataset, "path": PureWindowsPath(str(dataset["path"])).name}  # splits at / and at \
+    return published
 
 
 def keep_model(run: RunRecord, folder: Path) -> Path:
-    """Copy a run without what only training needs: its optimizer's state, history and W&B record.
+    """Copy a run that has a best checkpoint, without what only training needs; the folder is made and given back.
 
-    Parameters
-    ----------
-    run : RunRecord
-        With a best checkpoint.
-    folder : Path
-        Is made; what is there is replaced.
-
-    Returns
-    -------
-    Path
-        The folder.
+    That is the optimizer's state, the history and the W&B record. What is in the folder is replaced.
     """
     checkpoints = folder / "checkpoints"
     with storing(folder):

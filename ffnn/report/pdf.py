@@ -21,11 +21,7 @@ TEMPLATE = Path(__file__).parent / "templates" / "page.typ"
 def write_pdf(document: Document, path: Path) -> None:
     """Write A4 pages with numbers, and tables that go on over pages.
 
-    Parameters
-    ----------
-    document : Document
-    path : Path
-        Its folder is made.
+    Its folder is made.
 
     Raises
     ------
@@ -55,27 +51,27 @@ def _described(blocks: Sequence[Block], folder: Path) -> list[dict[str, Any]]:
 
 
 def _block(block: Block, folder: Path) -> list[dict[str, Any]]:
-    made: list[dict[str, Any]]
+    entries: list[dict[str, Any]]
     match block:
         case Heading(text, level):
-            made = [{"kind": "heading", "text": text, "level": level}]
+            entries = [{"kind": "heading", "text": text, "level": level}]
         case Paragraph(text):
-            made = [{"kind": "paragraph", "text": _inline(text)}]
+            entries = [{"kind": "paragraph", "text": _inline(text)}]
         case Bullets(points):
-            made = [{"kind": "bullets", "points": [_inline(point) for point in points]}]
+            entries = [{"kind": "bullets", "points": [_inline(point) for point in points]}]
         case Code(text):
-            made = [{"kind": "code", "text": text}]
+            entries = [{"kind": "code", "text": text}]
         case Note(text, kind):
-            made = [{"kind": "note", "text": _inline(text), "mood": kind}]
+            entries = [{"kind": "note", "text": _inline(text), "mood": kind}]
         case Table():
-            made = [_table(block)]
+            entries = [_table(block)]
         case Figure():
-            made = [{"kind": "row", "figures": [_figure(block, folder)]}]
+            entries = [{"kind": "row", "figures": [_figure(block, folder)]}]
         case Row(figures):
-            made = [{"kind": "row", "figures": [_figure(figure, folder) for figure in figures]}]
+            entries = [{"kind": "row", "figures": [_figure(figure, folder) for figure in figures]}]
         case Details(title, inner):
-            made = [{"kind": "heading", "text": title, "level": 3}, *_described(inner, folder)]
-    return made
+            entries = [{"kind": "heading", "text": title, "level": 3}, *_described(inner, folder)]
+    return entries
 
 
 def _table(table: Table) -> dict[str, Any]:

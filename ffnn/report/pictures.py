@@ -11,14 +11,7 @@ from ffnn.report.document import Figure
 
 
 class Pictures:
-    """Draws figures into one folder, PNG and SVG of each.
-
-    Parameters
-    ----------
-    folder : Path
-    prefix : str, default ""
-        Before each name; tells the chapters of one report apart.
-    """
+    """Draws figures into one folder, PNG and SVG of each; the prefix of names tells the chapters of a report apart."""
 
     def __init__(self, folder: Path, prefix: str = "") -> None:
         self.folder, self.prefix = folder, prefix
@@ -30,16 +23,9 @@ class Pictures:
     def draw(
         self, name: str, draw: Callable[[Path], object], alt: str, caption: str = "", photo: bool = False
     ) -> Figure:
-        """Have a figure drawn and give it as a block.
+        """Have a figure drawn and give it as a block; `alt`, `caption` and `photo` are those of `Figure`.
 
-        Parameters
-        ----------
-        name : str
-            Of the files, without an ending.
-        draw : callable
-            Takes the path of the PNG and leaves an SVG beside it.
-        alt, caption, photo
-            See `Figure`.
+        The name is that of the files, without an ending; `draw` takes the path of the PNG and leaves an SVG beside it.
         """
         png = self.folder / f"{self.prefix}{name}.png"
         draw(png)

@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ffnn.comparison.measures import CHOICE, MEASURES, Measure
-from ffnn.comparison.rows import number, texts_of
+from ffnn.comparison.rows import MOODS, number, texts_of
 from ffnn.comparison.statistics import Mean
-from ffnn.report.document import Cell, Figure, Mood, Table
+from ffnn.report.document import Cell, Figure, Table
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import ExperimentFolder
@@ -19,14 +19,6 @@ from ffnn.report.sources import ExperimentFolder
 if TYPE_CHECKING:
     from ffnn.figures import Interval
 
-MOODS: Mapping[str, Mood] = {
-    "confirmed": "good",
-    "better": "good",
-    "contradicted": "bad",
-    "worse": "bad",
-    "undecided": "unsure",
-    "reference": "quiet",
-}
 SECONDS = "time/train_seconds"
 
 
@@ -155,4 +147,4 @@ def _verdict(row: Mapping[str, Any]) -> Cell:
 def _mean(row: Mapping[str, Any], name: str) -> Cell:
     middle, measure = number(row, f"{name} mean"), MEASURES[name]
     mean = Mean(middle, number(row, f"{name} ± 95 %"), 0 if math.isnan(middle) else 1)
-    return Cell(mean.format(measure.scale, measure.digits), order=middle)
+    return Cell(measure.format(mean), order=middle)

@@ -16,7 +16,7 @@ from ffnn.data.splits import missing_classes
 from ffnn.lab.config import Config, name_of
 from ffnn.report.answers import answer_blocks
 from ffnn.report.curves import in_rows
-from ffnn.report.document import Block, Cell, Code, Details, Heading, Note, Paragraph, Table
+from ffnn.report.document import Block, Cell, Code, Details, Heading, Note, Paragraph, Table, percent
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.tracking import RunRecord
@@ -62,15 +62,15 @@ def run_abstract(run: RunRecord) -> str:
     """What was trained on what, and what came out, in two sentences."""
     config, summary = run.config, run.summary
     sizes = "-".join(map(str, config.get("hidden_layers") or [])) or "no"
-    made = (
+    outcome = (
         f"A network with {sizes} hidden units, on {literal(name_of(config.get('dataset', '?')))}, trained with "
         f"{literal(name_of(config.get('optimizer', '?')))} at a learning rate of {config.get('learning_rate', '?')}: "
         f"{literal(summary.get('status', 'under way'))} after {summary.get('epochs', len(run.history))} epochs."
     )
     if "test/accuracy" not in summary:
-        return made
+        return outcome
     return (
-        f"{made} At its best epoch, {summary.get('best/epoch')}, it classifies "
+        f"{outcome} At its best epoch, {summary.get('best/epoch')}, it classifies "
         f"**{100 * summary['test/accuracy']:.2f} %** of the test images correctly."
     )
 
@@ -80,22 +80,24 @@ def _outcome(run: RunRecord) -> list[Block]:
     blocks: list[Block] = [Heading("Outcome")]
     if summary.get("reason"):
         blocks.append(Note(literal(f"{summary.get('status')}: {summary['reason']}"), "warning"))
-    rows: list[list[Any]] = [
-        [f"{label_of(key)}, %", Cell(f"{100 * summary[key]:.2f}", order=summary[key])]
-        if is_share(key)
-        else [label_of(key), Cell(f"{summary[key]:.4f}", order=summary[key])]
-        for key in METRICS
-        if key in summary
+    forms = {
+        **{name: (f"{label_of(name)}, %", "%") if is_share(name) else (label_of(name), ".4f") for name in METRICS},
+        "best/epoch": ("best epoch", ""),
+        "time/train_seconds": (_seconds_in_words(summary), ".3g"),
+        "parameters": (label_of("parameters"), ","),
+    }
+    rows: list[list[str | Cell]] = [
+        [label, _formed(summary[name], form)] for name, (label, form) in forms.items() if name in summary
     ]
-    best = [["best epoch", summary.get("best/epoch")]] if "best/epoch" in summary else []
-    seconds = [
-        [_seconds_in_words(summary), Cell(f"{summary['time/train_seconds']:.3g}", order=summary["time/train_seconds"])]
-    ]
-    counted = [["parameters", Cell(f"{summary['parameters']:,}", order=summary["parameters"])]]
-    rows += best + (seconds if "time/train_seconds" in summary else []) + (counted if "parameters" in summary else [])
     if "test/accuracy" not in summary:
         blocks.append(Note("The run has not been tested: it has no epoch to take weights from, or it is not over."))
     return [*blocks, Table(["what", "value"], rows, alignment="lr")] if rows else blocks
+
+
+def _formed(value: Any, form: str) -> Cell:
+    if form == "%":
+        return percent(value)
+    return Cell(format(value, form), order=value) if form else Cell(value)
 
 
 def doctor_blocks(run: RunRecord) -> list[Block]:
@@ -106,8 +108,8 @@ def doctor_blocks(run: RunRecord) -> list[Block]:
     for finding in diagnose(Course.of(run)):
         follows = f" Probably follows from it: {literal('; '.join(finding.consequences))}." * bool(finding.consequences)
         # Remedies are the doctor's own words, whose backticks are meant; evidence has names out of the run's files.
-        said = f"**{literal(finding.headline)}.** {literal(finding.evidence)} Try: {finding.remedy}{follows}"
-        blocks.append(Note(said, "warning"))
+        text = f"**{literal(finding.headline)}.** {literal(finding.evidence)} Try: {finding.remedy}{follows}"
+        blocks.append(Note(text, "warning"))
     return [Heading("What the doctor says"), *blocks] if blocks else []
 
 
@@ -125,14 +127,10 @@ def _learning(run: RunRecord, pictures: Pictures) -> list[Block]:
         )
     ]
     if any("learning_rate" in record for record in run.history):
-        figures.append(
-            pictures.draw(
-                "learning-rate",
-                partial(draw_lines, run.history, {"learning_rate": "learning rate"}, "learning rate", logarithmic=True),
-                "learning rate over epochs",
-                "Learning rate at the end of each epoch.",
-            )
-        )
+        label = label_of("learning_rate")
+        draw = partial(draw_lines, run.history, {"learning_rate": label}, label, logarithmic=True)
+        caption = "Learning rate at the end of each epoch."
+        figures.append(pictures.draw("learning-rate", draw, f"{label} over epochs", caption))
     return [Heading("Learning"), *in_rows(figures)]
 
 
@@ -162,9 +160,8 @@ def _inside(run: RunRecord, pictures: Pictures) -> list[Block]:
         else:
             missing.append(what)
     if missing:
-        blocks.append(
-            Note(f"Left out: the distribution of {' and of '.join(missing)} over time, which is not recorded.")
-        )
+        text = f"Left out: the distribution of {' and of '.join(missing)} over time, which is not recorded."
+        blocks.append(Note(text))
     return blocks
 
 
@@ -176,18 +173,15 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
         return []
     classes = class_names(run.environment.get("data", {}).get("classes", ()), len(summary["test/confusion"]))
     matrix = np.asarray(summary["test/confusion"], np.int64)
-    picture = pictures.draw(
-        "confusion",
-        partial(draw_confusion, matrix, classes, svg=True),
-        "confusion matrix on the test images",
-        "Test images by true and predicted class.",
-    )
+    draw = partial(draw_confusion, matrix, classes, svg=True)
+    caption = "Test images by true and predicted class."
+    picture = pictures.draw("confusion", draw, "confusion matrix on the test images", caption)
     blocks: list[Block] = [Heading("Classes"), picture]
     if summary.get("test/per_class"):
         columns = ["class", "precision %", "recall %", "F1 %", "test images"]
-        counted = [one for one in summary["test/per_class"] if "support" in one]
-        names = [str(one.get("class", "?")) for one in counted]
-        missing = missing_classes(names, [one["support"] for one in counted], "test")
+        counted = [entry for entry in summary["test/per_class"] if "support" in entry]
+        names = [str(entry.get("class", "?")) for entry in counted]
+        missing = missing_classes(names, [entry["support"] for entry in counted], "test")
         caption = "A class that is never predicted has precision 0."
         if missing:
             caption += f" {literal(missing[0].upper() + missing[1:])}."
@@ -199,14 +193,11 @@ def class_rows(summary: Mapping[str, Any]) -> list[list[Any]]:
     """A row of a table for each class: its name, precision, recall, F1 and test images."""
     return [
         [
-            str(one.get("class", "?")),
-            *(
-                Cell(f"{100 * one[key]:.1f}", order=one[key]) if key in one else Cell(None)
-                for key in ("precision", "recall", "f1")
-            ),
-            one.get("support"),
+            str(entry.get("class", "?")),
+            *(percent(entry.get(key), 1) for key in ("precision", "recall", "f1")),
+            entry.get("support"),
         ]
-        for one in summary.get("test/per_class", [])
+        for entry in summary.get("test/per_class", [])
     ]
 
 
@@ -247,13 +238,13 @@ def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     >>> flat({"cpu": {"cores": 2}, "layers": [8, 4]})
     {'cpu.cores': 2, 'layers': '[8, 4]'}
     """
-    found: dict[str, Any] = {}
+    entries: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, Mapping):
-            found |= flat(value, f"{prefix}{name}.")
+            entries |= flat(value, f"{prefix}{name}.")
         else:
-            found[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
-    return found
+            entries[f"{prefix}{name}"] = json.dumps(value, ensure_ascii=False) if isinstance(value, list) else value
+    return entries
 
 
 def _seconds_in_words(summary: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.report.curves import NO_CURVES, curve_figure, in_rows
-from ffnn.report.document import Block, Cell, Heading, Note, Paragraph, Table
+from ffnn.report.document import Block, Cell, Heading, Note, Paragraph, Table, percent
 from ffnn.report.markup import code
 from ffnn.report.pictures import Pictures
 from ffnn.report.run import flat
@@ -33,8 +33,8 @@ def several_blocks(runs: Runs, pictures: Pictures) -> list[Block]:
 def differing(records: Sequence[RunRecord]) -> list[str]:
     """Settings in which the runs differ, apart from those that only say where they go."""
     settings = [_settings(run) for run in records]
-    names = dict.fromkeys(name for one in settings for name in one)
-    return [name for name in names if len({str(one.get(name)) for one in settings}) > 1]
+    names = dict.fromkeys(name for values in settings for name in values)
+    return [name for name in names if len({str(values.get(name)) for values in settings}) > 1]
 
 
 def _settings(run: RunRecord) -> dict[str, Any]:
@@ -43,10 +43,9 @@ def _settings(run: RunRecord) -> dict[str, Any]:
 
 def _row(run: RunRecord, names: Sequence[str]) -> list[Any]:
     summary, settings = run.summary, _settings(run)
-    shares = [summary.get(key) for key in ("test/accuracy", "best/val/accuracy")]
     return [
         run.path.resolve().name,
-        *(Cell(f"{100 * share:.2f}", order=share) if share is not None else Cell(None) for share in shares),
+        *(percent(summary.get(name)) for name in ("test/accuracy", "best/val/accuracy")),
         summary.get("best/epoch"),
         summary.get("time/train_seconds"),
         summary.get("status", "?"),

@@ -28,16 +28,9 @@ AGAIN = "mend the file, or repeat the command that made it; finished runs are no
 
 @dataclass(frozen=True)
 class ExperimentFolder:
-    """What `ffnn run` left of an experiment.
+    """What `ffnn run` left of an experiment: comparison.json, and the runs of each condition.
 
-    Attributes
-    ----------
-    path : Path
-    comparison : dict
-        Of comparison.json.
-    records : mapping from condition to its runs
-    missing : list of str
-        Runs that the table names and that are not there any more.
+    Missing are runs that the table names and that are not there any more.
     """
 
     path: Path
@@ -53,15 +46,9 @@ class ExperimentFolder:
 
 @dataclass(frozen=True)
 class SweepFolder:
-    """What `ffnn sweep` left of a sweep.
+    """What `ffnn sweep` left of a sweep: the rows of trials.csv, text by column, and sweep.json.
 
-    Attributes
-    ----------
-    path : Path
-    trials : list of dict
-        Of trials.csv: text by column.
-    about : dict
-        Of sweep.json: metric, importances and so on; empty for sweeps of older versions.
+    The latter has metric, importances and so on; it is empty for sweeps of older versions.
     """
 
     path: Path
@@ -76,13 +63,7 @@ class SweepFolder:
 
 @dataclass(frozen=True)
 class Runs:
-    """Several runs without an experiment that would say what they are for.
-
-    Attributes
-    ----------
-    title : str
-    records : list of RunRecord
-    """
+    """Several runs without an experiment that would say what they are for."""
 
     title: str
     records: list[RunRecord]
@@ -140,16 +121,16 @@ def read_experiment_folder(path: Path) -> ExperimentFolder:
     comparison = _read(path / COMPARISON, Comparison)
     records: dict[str, list[RunRecord]] = {row["condition"]: [] for row in comparison.get("conditions", [])}
     missing = []
-    known: dict[str, RunRecord] = {}
+    runs: dict[str, RunRecord] = {}
     for row in read_csv(path / RUNS, ("condition", "run")):
         name = row["run"]
-        if name not in known:
+        if name not in runs:
             if not is_file(path / name / CONFIG):
                 missing.append(name)
                 continue
-            known[name] = read_run(path / name)
-        records.setdefault(row["condition"], []).append(known[name])
-    return ExperimentFolder(path, comparison, {name: runs for name, runs in records.items() if runs}, missing)
+            runs[name] = read_run(path / name)
+        records.setdefault(row["condition"], []).append(runs[name])
+    return ExperimentFolder(path, comparison, {name: those for name, those in records.items() if those}, missing)
 
 
 def read_sweep_folder(path: Path) -> SweepFolder:

@@ -4,10 +4,12 @@ Everything comes from the sweep's own files, trials.csv and sweep.json.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from ffnn.catalogue import find_metric
 from ffnn.report.document import Block, Cell, Code, Heading, Note, Paragraph, Row, Table
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
@@ -26,11 +28,11 @@ COUNTED = ("finished", "diverged", "stopped by hyperband")
 def sweep_blocks(folder: SweepFolder, pictures: Pictures) -> list[Block]:
     """The chapter, with its figures drawn."""
     metric = metric_of(folder)
-    found = [row for row in folder.trials if row["status"] in COUNTED and _number(row[metric]) is not None]
+    trials = [row for row in folder.trials if row["status"] in COUNTED and _number(row[metric]) is not None]
     blocks: list[Block] = [Heading("Result")]
-    if not found:
+    if not trials:
         return [*blocks, Note("No trial has a result yet.", "warning"), *_trials(folder, metric)]
-    best = _best(folder, found, metric)
+    best = (max if _maximized(folder) else min)(trials, key=lambda row: float(row[metric]))
     blocks.append(
         Paragraph(
             f"Of {count_of(len(folder.trials), 'trial')} ({literal(_in_numbers(folder.trials))}), "
@@ -43,7 +45,7 @@ def sweep_blocks(folder: SweepFolder, pictures: Pictures) -> list[Block]:
     settings: list[list[Cell | str]] = [[name, _shown(best[name])] for name in parameters(folder)]
     blocks.append(Table(["parameter", "best trial"], settings, alignment="ll"))
     blocks += [Note(f"{literal(sentence)}.") for sentence in folder.about.get("edges", [])]
-    return [*blocks, *_figures(folder, found, metric, pictures), *_trials(folder, metric), *_repeat(folder)]
+    return [*blocks, *_figures(folder, trials, metric, pictures), *_trials(folder, metric), *_repeat(folder)]
 
 
 def sweep_abstract(folder: SweepFolder) -> str:
@@ -66,21 +68,18 @@ def parameters(folder: SweepFolder) -> list[str]:
 
 
 def _maximized(folder: SweepFolder) -> bool:
-    metric = metric_of(folder)
-    return bool(folder.about["maximize"]) if "maximize" in folder.about else "loss" not in metric
+    if "maximize" in folder.about:
+        return bool(folder.about["maximize"])
+    metric = find_metric(metric_of(folder))
+    return metric is None or metric.better != "smaller"
 
 
-def _best(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: str) -> Mapping[str, str]:
-    choose = max if _maximized(folder) else min
-    return choose(found, key=lambda row: float(row[metric]))
-
-
-def _figures(folder: SweepFolder, found: Sequence[Mapping[str, str]], metric: str, pictures: Pictures) -> list[Block]:
+def _figures(folder: SweepFolder, trials: Sequence[Mapping[str, str]], metric: str, pictures: Pictures) -> list[Block]:
     from ffnn.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
 
-    values = [float(row[metric]) for row in found]
-    names = [name for name in parameters(folder) if len({row[name] for row in found}) > 1]
-    rows = [{name: _value(row[name]) for name in names} for row in found]
+    values = [float(row[metric]) for row in trials]
+    names = [name for name in parameters(folder) if len({row[name] for row in trials}) > 1]
+    rows = [{name: _value(row[name]) for name in names} for row in trials]
     axes = {name: _logarithmic(folder, name, [row[name] for row in rows]) for name in names}
     weights = {name: float(weight) for name, weight in folder.about.get("importances", {}).items()}
     first = [
@@ -151,9 +150,7 @@ def _repeat(folder: SweepFolder) -> list[Block]:
 
 
 def _in_numbers(trials: Sequence[Mapping[str, str]]) -> str:
-    counts: dict[str, int] = {}
-    for row in trials:
-        counts[row["status"]] = counts.get(row["status"], 0) + 1
+    counts = Counter(row["status"] for row in trials)
     return ", ".join(f"{count} {status}" for status, count in counts.items())
 
 

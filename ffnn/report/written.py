@@ -7,17 +7,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ffnn.comparison.rows import MOODS
 from ffnn.data import DATASETS
 from ffnn.lab.config import name_of
 from ffnn.locks import one_writer
 from ffnn.report.curves import curve_figures, each_figures, in_rows
-from ffnn.report.document import Block, Bullets, Cell, Code, Document, Heading, Paragraph, Table
+from ffnn.report.document import Block, Bullets, Cell, Code, Document, Heading, Paragraph, Table, percent
 from ffnn.report.experiment import command_of
 from ffnn.report.markup import code, literal
 from ffnn.report.models import MOST_PARAMETERS, best_run, keep_model
 from ffnn.report.pictures import Pictures
 from ffnn.report.provenance import describe_source
-from ffnn.report.results import MOODS, comparison_figures, difference_of, result_tables
+from ffnn.report.results import comparison_figures, difference_of, result_tables
 from ffnn.report.run import flat
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord, read_run
@@ -37,18 +38,11 @@ def written_report(
 ) -> Document:
     """The report on experiments, each perhaps on several data sets.
 
-    Parameters
-    ----------
-    folders : sequence of ExperimentFolder
-    pictures : Pictures
-    command : str
-        That makes this report again from the runs.
-    models : mapping from folder to run
-        The best runs, and where their copies are.
+    The command makes this report again from the runs; the models are the best runs, by the folders of their copies.
     """
     chapters = _by_experiment(folders)
     runs = sum(tracked_runs(folder) for folder in folders)
-    verdicts = [one["verdict"] for folder in folders for one in folder.comparison.get("claims", [])]
+    verdicts = [claim["verdict"] for folder in folders for claim in folder.comparison.get("claims", [])]
     counts = ", ".join(f"{verdicts.count(verdict)} {verdict}" for verdict in VERDICTS)
     titles = dict.fromkeys(DATASETS.create(dataset_of(folder)).title for folder in folders)
     blocks: list[Block] = [*_method(chapters, command), *_overview(chapters)]
@@ -217,18 +211,8 @@ def _limits(folders: Sequence[ExperimentFolder]) -> list[Block]:
 def write_written_report(folders: Sequence[ExperimentFolder], path: Path, command: str) -> list[Path]:
     """Write Markdown, a PDF beside it, the figures, and a small copy of the best run on each data set.
 
-    Parameters
-    ----------
-    folders : sequence of ExperimentFolder
-    path : Path
-        Of the Markdown; figures and models go into folders beside it.
-    command : str
-        That makes this report again.
-
-    Returns
-    -------
-    list of Path
-        The Markdown, the PDF and the models.
+    The path is that of the Markdown; figures and models go into folders beside it. The command makes this report
+    again. Returned are the paths of the Markdown, of the PDF and of the models.
     """
     from ffnn.report.markdown import write_markdown
     from ffnn.report.pdf import write_pdf
@@ -244,8 +228,8 @@ def write_written_report(folders: Sequence[ExperimentFolder], path: Path, comman
 
 def _keep_best(folders: Sequence[ExperimentFolder], folder: Path) -> dict[Path, RunRecord]:
     """The best run on each data set, by the folder that its copy is in."""
-    names = dict.fromkeys(dataset_of(one) for one in folders)
-    best = {name: best_run(one for one in folders if dataset_of(one) == name) for name in names}
+    names = dict.fromkeys(dataset_of(source) for source in folders)
+    best = {name: best_run(source for source in folders if dataset_of(source) == name) for name in names}
     return {keep_model(run, folder / name): run for name, run in best.items() if run}
 
 
@@ -259,7 +243,7 @@ def _models(models: Mapping[Path, RunRecord]) -> list[Block]:
             _shown(run, "hidden_layers"),
             run.summary["parameters"],
             _shown(run, "optimizer"),
-            Cell(f"{100 * run.summary['test/accuracy']:.2f}", order=run.summary["test/accuracy"]),
+            percent(run.summary["test/accuracy"]),
             f"ffnn evaluate {folder.as_posix()}",
         ]
         for folder, run in models.items()

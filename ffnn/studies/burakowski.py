@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ffnn.backend import create_engine
-from ffnn.figures import draw_confusion, draw_curves
+from ffnn.figures import draw_curves
 from ffnn.nn import Linear, Network, Objective, Softmax, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
 from ffnn.report.run import class_rows
@@ -29,7 +29,7 @@ class Burakowski:
             _every_hundred(finished),
             Heading("Who is taken for whom"),
             Row([_confusion(finished, name) for name in SIDE_BY_SIDE if finished.confusion(name) is not None]),
-            *(block for name in SIDE_BY_SIDE[:2] for block in _report(finished, name)),
+            *(_report(finished, name) for name in SIDE_BY_SIDE[:2]),
             Heading("Softmax twice"),
             *_twice(finished),
             Heading("Classes that are never predicted"),
@@ -41,34 +41,23 @@ def _every_hundred(finished: Finished) -> Table:
     """A row an iteration, a column a seed."""
     runs = finished.records["by-hand"]
     reached = [{record["step"]: f"{100 * record['val/accuracy']:.2f}" for record in run.history} for run in runs]
-    last = max(step for one in reached for step in one)
-    rows = [[step, *(one.get(step) for one in reached)] for step in (1, *range(100, last + 1, 100))]
+    last = max(step for accuracies in reached for step in accuracies)
+    rows = [[step, *(accuracies.get(step) for accuracies in reached)] for step in (1, *range(100, last + 1, 100))]
     columns = ["iteration", *(f"seed {run.config['seed']}" for run in runs)]
     return Table(columns, rows, "Percent right of the images kept for validation.", "r" * len(columns))
 
 
 def _confusion(finished: Finished, condition: str) -> Figure:
     run = finished.records[condition][0]
-    names = run.environment["data"]["classes"]
-    return finished.figure(
-        f"confusion-{condition}",
-        lambda path: draw_confusion(finished.confusion(condition), names, path),
-        f"Confusion matrix of {condition}",
-        f"{condition}, seed {run.config['seed']}: {100 * run.summary['test/accuracy']:.2f} %",
-    )
+    caption = f"{condition}, seed {run.config['seed']}: {100 * run.summary['test/accuracy']:.2f} %"
+    return finished.confusion_figure(condition, f"Confusion matrix of {condition}", caption)
 
 
-def _report(finished: Finished, condition: str) -> list[Block]:
+def _report(finished: Finished, condition: str) -> Table:
     run = finished.records[condition][0]
     columns = ["class", "precision %", "recall %", "F1 %", "images"]
-    return [
-        Table(
-            columns,
-            class_rows(run.summary),
-            f"Classification report of {condition}, seed {run.config['seed']}.",
-            "lrrrr",
-        )
-    ]
+    caption = f"Classification report of {condition}, seed {run.config['seed']}."
+    return Table(columns, class_rows(run.summary), caption, "lrrrr")
 
 
 def _twice(finished: Finished) -> list[Block]:
@@ -123,10 +112,9 @@ def gradient_sizes(lead: float) -> tuple[float, float]:
 def _never(finished: Finished) -> Table:
     rows = []
     for condition, runs in finished.records.items():
-        lost = []
+        missing = []
         for run in runs:
-            predicted = np.sum(run.summary["test/confusion"], axis=0)
-            names = run.environment["data"]["classes"]
-            lost.append(", ".join(name for name, count in zip(names, predicted, strict=True) if not count) or "none")
-        rows.append([condition, "; ".join(lost), finished.shown(condition, "test/accuracy")])
+            counts = zip(run.environment["data"]["classes"], np.sum(run.summary["test/confusion"], axis=0), strict=True)
+            missing.append(", ".join(name for name, count in counts if not count) or "none")
+        rows.append([condition, "; ".join(missing), finished.shown(condition, "test/accuracy")])
     return Table(["condition", "never predicted, by seed", "test acc. %"], rows, "", "llr")

@@ -72,21 +72,21 @@ def write_histories(runs: Sequence[RunRecord], folder: Path) -> None:
 
 def check_consistency(finished: Finished) -> list[str]:
     """What is missing or unequal among the runs, in words; or that nothing is."""
-    wanted = finished.comparison.seeds
-    short = {name: len(runs) for name, runs in finished.records.items() if len(runs) < wanted}
-    said = [f"missing: {name} has {count} of {wanted} runs" for name, count in short.items()]
+    seeds = finished.comparison.seeds
+    short = {name: len(runs) for name, runs in finished.records.items() if len(runs) < seeds}
+    faults = [f"missing: {name} has {count} of {seeds} runs" for name, count in short.items()]
     epochs = Counter(len(run.history) for runs in finished.records.values() for run in runs)
     if len(epochs) > 1:
-        said.append(f"unequal epochs: {', '.join(f'{count} runs of {number}' for number, count in epochs.items())}")
+        faults.append(f"unequal epochs: {', '.join(f'{count} runs of {number}' for number, count in epochs.items())}")
     total = sum(map(len, finished.records.values()))
-    return said or [f"all {total} runs are there, each of {next(iter(epochs))} epochs"]
+    return faults or [f"all {total} runs are there, each of {next(iter(epochs))} epochs"]
 
 
 def _mean_over(runs: Sequence[RunRecord], *settings: str, of: str) -> dict[tuple[object, ...], float]:
     values = defaultdict(list)
     for run in runs:
         values[tuple(run.config[name] for name in settings)].append(float(run.summary.get(of, np.nan)))
-    return {place: float(np.mean(found)) for place, found in values.items()}
+    return {place: float(np.mean(figures)) for place, figures in values.items()}
 
 
 def _values(runs: Sequence[RunRecord], setting: str) -> list[float]:

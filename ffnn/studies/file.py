@@ -17,16 +17,9 @@ from ffnn.tracking import load_yaml
 
 
 class Published(Part):
-    """A figure that a study gives, and where ours stands.
+    """A figure that a study gives, `what` in words, and the condition and measure in which ours stands.
 
-    Attributes
-    ----------
-    what : str
-        In words.
-    condition, measure : str
-        Of the experiment, and of `ffnn.comparison.measures.MEASURES`.
-    value : float
-        In the measure's own numbers: 0.8341 for 83.41 %.
+    The value is in the measure's own numbers: 0.8341 for 83.41 %.
     """
 
     what: str
@@ -36,14 +29,7 @@ class Published(Part):
 
 
 class Said(Part):
-    """A conclusion in words, and the claims that stand for it here; it is confirmed if all of them are.
-
-    Attributes
-    ----------
-    said : str
-    tests : list of str
-        See `ffnn.experiment.claims`.
-    """
+    """A conclusion in words, and the claims that stand for it here; it is confirmed if all of them are."""
 
     said: str
     tests: list[str]
@@ -60,9 +46,6 @@ class Study(Part):
         What the study overlooked, if anything.
     assumed : tuple of str
         What its text does not say, and what was taken for it; also what is shorter here.
-    experiment : Experiment
-    published : tuple of Published
-    claims : tuple of Said
     """
 
     title: str
@@ -77,11 +60,11 @@ class Study(Part):
     def _check(self) -> "Study":
         conditions = self.experiment.all_conditions()
         for figure in self.published:
-            for received, known in ((figure.condition, conditions), (figure.measure, MEASURES)):
-                if received not in known:
+            for received, names in ((figure.condition, conditions), (figure.measure, MEASURES)):
+                if received not in names:
                     raise ValueError(
-                        f"published {figure.what!r}: expected one of {', '.join(known)}; received {received!r}"
-                        f"{nearest(received, known)}"
+                        f"published {figure.what!r}: expected one of {', '.join(names)}; received {received!r}"
+                        f"{nearest(received, names)}"
                     )
         self.experiment.claims(self.tests)
         return self
@@ -89,17 +72,13 @@ class Study(Part):
     @property
     def tests(self) -> list[str]:
         """All claims of all conclusions, in order: they are corrected together."""
-        return [text for said in self.claims for text in said.tests]
+        return [text for conclusion in self.claims for text in conclusion.tests]
 
 
 def read_study(path: Path, overrides: Mapping[str, Any] | None = None) -> Study:
     """The study in a file; FFNNError names what is wrong with it.
 
-    Parameters
-    ----------
-    path : Path
-    overrides : mapping, optional
-        Settings of the command line; a data set among them would make it another study and is refused.
+    Overrides are settings of the command line; a data set among them would make it another study and is refused.
     """
     if "dataset" in (overrides or {}):
         raise FFNNError("--dataset: expected none, since a study is about its own data; copy its file to change them")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ffnn.catalogue import label_of
 from ffnn.comparison.measures import MEASURES
-from ffnn.comparison.rows import texts_of
+from ffnn.comparison.rows import MOODS, texts_of
 from ffnn.comparison.statistics import Mean
 from ffnn.csv_file import write_csv
 from ffnn.data import DATASETS
@@ -24,7 +24,6 @@ from ffnn.report.document import (
     Details,
     Document,
     Heading,
-    Mood,
     Note,
     Paragraph,
     Row,
@@ -36,11 +35,9 @@ from ffnn.studies.file import Published, Said
 from ffnn.studies.finished import Finished
 from ffnn.words import count_of
 
-VERDICTS: dict[Verdict, tuple[str, Mood]] = {
-    "confirmed": ("confirmed", "good"),
-    "contradicted": ("refuted", "bad"),
-    "undecided": ("undecided", "unsure"),
-}
+WORDS: dict[Verdict, str] = {"confirmed": "confirmed", "contradicted": "refuted", "undecided": "undecided"}
+"""For verdicts on what a study concludes."""
+
 COLUMNS = ("best/val/accuracy", "test/accuracy", "test/macro_f1", "test/loss", "time/train_seconds", "parameters")
 CURVES = {name: label_of(name) for name in ("train/loss", "val/accuracy")}
 MOST_CURVES = 14
@@ -119,7 +116,7 @@ def _published(finished: Finished) -> list[Block]:
     rows = []
     for figure, mean, difference in _figures(finished):
         measure = MEASURES[figure.measure]
-        ours = mean.format(measure.scale, measure.digits)
+        ours = measure.format(mean)
         named = [figure.what, figure.condition, measure.heading, measure.shown(figure.value)]
         rows.append([*named, ours, measure.shown(difference, "+")])
     if not rows:
@@ -134,11 +131,12 @@ def _published(finished: Finished) -> list[Block]:
 def _claims(finished: Finished) -> list[Block]:
     rows: list[Sequence[Cell | str]] = []
     for conclusion in finished.study.claims:
-        verdict = Cell(*VERDICTS[verdict_on(finished, conclusion)])
-        for number, one in enumerate(finished.judged(conclusion)):
-            texts = texts_of(claim_numbers(one), MEASURES[one.claim.measure])
-            tested = [one.claim.text, texts.difference, texts.p]
-            rows.append([conclusion.said, *tested, verdict] if number == 0 else ["", *tested, ""])
+        verdict = verdict_on(finished, conclusion)
+        for number, result in enumerate(finished.judged(conclusion)):
+            texts = texts_of(claim_numbers(result), MEASURES[result.claim.measure])
+            tested = [result.claim.text, texts.difference, texts.p]
+            text, judgement = (conclusion.said, Cell(WORDS[verdict], MOODS[verdict])) if number == 0 else ("", "")
+            rows.append([text, *tested, judgement])
     columns = ["claim", "tested here as", "difference", "p", "verdict"]
     caption = (
         "Differences are left minus right with 95 % intervals, paired by seed; p: one-sided t tests of both sides, "

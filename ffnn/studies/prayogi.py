@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import ffnn
+from ffnn.analysis.components import principal_components
 from ffnn.backend import create_engine
 from ffnn.comparison.measures import MEASURES
 from ffnn.data import load
@@ -43,7 +44,8 @@ class Prayogi:
         dataset = load(config["dataset"], config["data_dir"])
         test = dataset.images[-dataset.official_test :].astype(np.float64) / dataset.top
         labels = dataset.labels[-dataset.official_test :]
-        points, shares = principal_components(test)
+        components = principal_components("images", test)
+        points, shares = components.points, components.explained[:2]
         axes = tuple(f"component {n}, {100 * share:.1f} % of the variance" for n, share in enumerate(shares, start=1))
         return [
             Heading("What each side costs"),
@@ -64,25 +66,16 @@ class Prayogi:
         ]
 
 
-def principal_components(images: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Images (N, pixels) on the two main eigenvectors of their covariance, and these' shares of the variance."""
-    from sklearn.decomposition import PCA
-
-    pca = PCA(2, svd_solver="covariance_eigh")
-    points: NDArray[Any] = pca.fit_transform(images)
-    return points, np.asarray(pca.explained_variance_ratio_)
-
-
 def _costs(finished: Finished) -> Table:
     rows = []
+    measures = ("end/train/loss", "test/accuracy", "time/train_seconds")
     lines = {"torch": lines_of_code(IN_TORCH)}
     for condition, runs in finished.records.items():
-        shown = [finished.shown(condition, name) for name in ("end/train/loss", "test/accuracy", "time/train_seconds")]
+        means = [finished.shown(condition, name) for name in measures]
         peak = peak_memory(runs[0])
-        rows.append([condition, *shown, f"{peak:.0f}", str(lines.get(condition, lines_of_code(BY_HAND)))])
-    headings = [MEASURES[name].heading for name in ("end/train/loss", "test/accuracy", "time/train_seconds")]
+        rows.append([condition, *means, f"{peak:.0f}", str(lines.get(condition, lines_of_code(BY_HAND)))])
     return Table(
-        ["condition", *headings, "peak memory, MiB", "statements"],
+        ["condition", *(MEASURES[name].heading for name in measures), "peak memory, MiB", "statements"],
         rows,
         "Peak memory: of a process of its own that trains one epoch, data and imports included. Statements of Python, "
         "without docstrings: by hand all layers, losses, optimizers and the engine; for PyTorch only what calls it.",

@@ -28,24 +28,10 @@ from ffnn.terminal import to_stderr
 def run_study(
     path: Path, settings: Mapping[str, Any], seeds: int | None, workers: int, fresh: bool, command: str
 ) -> Path:
-    """Run a study and write its page.
+    """Run a study and write its page, whose path, `RUNS_DIR/study-NAME/report.html`, is given back.
 
-    Parameters
-    ----------
-    path : Path
-        The study's file; a module of its name in `ffnn.studies` adds to the page.
-    settings : mapping
-        For all runs, over those of the file.
-    seeds : int, optional
-    workers : int >= 1
-    fresh : bool
-    command : str
-        What was typed, for the page.
-
-    Returns
-    -------
-    Path
-        Of the page, `RUNS_DIR/study-NAME/report.html`.
+    A module of the file's name in `ffnn.studies` adds to the page. The settings, for all runs, win over those of the
+    file; the command is what was typed, for the page; the other arguments are those of `run_experiment`.
 
     Raises
     ------
@@ -66,16 +52,16 @@ def run_study(
         write_comparison(comparison, folder)
         write_figures(finished, folder / "figures.csv")
         document = make_page(finished)
-        own = _own_sections(path.stem)
-        if own:
-            document = replace(document, blocks=[*document.blocks, *own(finished)])
+        sections = _sections_of(path.stem)
+        if sections:
+            document = replace(document, blocks=[*document.blocks, *sections(finished)])
         write_html(document, folder / "report.html")
         write_pdf(document, folder / "report.pdf")
         write_markdown(make_summary(finished), folder / "summary.md")
     return folder / "report.html"
 
 
-def _own_sections(name: str) -> Any:
+def _sections_of(name: str) -> Any:
     """What the module of this name adds to the page, if there is one."""
     module = f"ffnn.studies.{name}"
     if name.isidentifier() and find_spec(module):

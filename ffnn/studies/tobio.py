@@ -7,15 +7,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ffnn.figures import draw_confusion
 from ffnn.figures.bars import draw_bars
 from ffnn.figures.grids import draw_against_level
 from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
 from ffnn.lab.run import load_run
+from ffnn.report.answers import NOISE
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
 from ffnn.studies.finished import SECTIONS, Finished
 
-NOISE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 UNDER_NOISE = ("M0", "M1e", "M1g", "M3a", "M3b")
 
 
@@ -30,7 +29,7 @@ class Tobio:
             Heading("Cross-entropy and accuracy of train, validation and test"),
             _table(finished),
             Heading("Who is taken for whom"),
-            Row([_confusion(finished, "M3b")]),
+            Row([finished.confusion_figure("M3b", "Confusion matrix of M3b, 47 classes")]),
             Heading("Under noise"),
             *_under_noise(finished),
         ]
@@ -54,28 +53,14 @@ def _table(finished: Finished) -> Table:
     for condition, runs in finished.records.items():
         best = [run.history[run.summary["best/epoch"] - 1] for run in runs if run.summary.get("best/epoch")]
         cells = [
-            f"{np.mean([scale * record[name] for record in best]):.{digits}f}" if best else "-"
-            for name, scale, digits in (
-                ("train/accuracy", 100, 2),
-                ("val/accuracy", 100, 2),
-                ("train/loss", 1, 4),
-                ("val/loss", 1, 4),
-            )
+            f"{np.mean([scale * record[f'{part}/{name}'] for record in best]):.{digits}f}" if best else "-"
+            for name, scale, digits in (("accuracy", 100, 2), ("loss", 1, 4))
+            for part in ("train", "val")
         ]
         crossed = [run.summary["test/cross_entropy"] for run in runs if "test/cross_entropy" in run.summary]
         rows.append([condition, *cells, f"{np.mean(crossed):.4f}" if crossed else "-"])
     columns = ["network", "train acc. %", "val acc. %", "train loss", "val loss", "test cross-entropy"]
     return Table(columns, rows, "At the epoch that was best on validation; means over seeds.", "lrrrrr", sortable=True)
-
-
-def _confusion(finished: Finished, condition: str) -> Figure:
-    run = finished.records[condition][0]
-    names = run.environment["data"]["classes"]
-    return finished.figure(
-        f"confusion-{condition}",
-        lambda path: draw_confusion(finished.confusion(condition), names, path),
-        f"Confusion matrix of {condition}, 47 classes",
-    )
 
 
 def _under_noise(finished: Finished) -> list[Block]:
@@ -84,7 +69,8 @@ def _under_noise(finished: Finished) -> list[Block]:
         measured = []
         for record in finished.records.get(condition, []):
             _, parts = load_run(record.path)
-            measured.append([100 * one.metrics["accuracy"] for one in evaluate_perturbed(parts, "noise", NOISE)])
+            evaluations = evaluate_perturbed(parts, "noise", NOISE)
+            measured.append([100 * evaluation.metrics["accuracy"] for evaluation in evaluations])
         if measured:
             lines[condition] = [float(value) for value in np.mean(measured, axis=0)]
     rows = [[name, *(f"{value:.2f}" for value in values)] for name, values in lines.items()]

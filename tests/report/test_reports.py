@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
 from ffnn.report.advice import advice, seeds_to_show
-from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Table, figures_of
+from ffnn.report.document import Block, Cell, Details, Figure, Heading, Note, Paragraph, Row, Table, walk
 from ffnn.report.experiment import experiment_blocks
 from ffnn.report.make import make_document, make_report
 from ffnn.report.markup import literal
@@ -34,6 +35,12 @@ ACCURACY = {
     STRANGE: (0.85, 0.87, 0.86, 0.85, 0.86),
     "c": (0.83, 0.80, 0.80, 0.82, 0.79),
 }
+
+
+def figures_of(blocks: Sequence[Block]) -> Iterator[Figure]:
+    """Every figure among the blocks, in order."""
+    for block in walk(blocks):
+        yield from block.figures if isinstance(block, Row) else [block] if isinstance(block, Figure) else []
 
 
 class NotDrawn(Pictures):

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ffnn.analysis.components import principal_components
 from ffnn.errors import FFNNError
 from ffnn.experiment.file import plan_jobs
 from ffnn.studies.burakowski import gradient_sizes
 from ffnn.studies.file import read_study
-from ffnn.studies.prayogi import fit_regression, principal_components
+from ffnn.studies.prayogi import fit_regression
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -116,7 +117,8 @@ def test_softmax_twice_hides_a_sure_mistake() -> None:
 def test_components_are_eigenvectors_of_the_covariance() -> None:
     rng = np.random.default_rng(0)
     images = rng.normal(size=(300, 5)) * [5, 3, 1, 0.5, 0.1]
-    points, shares = principal_components(images)
+    components = principal_components("images", images)
+    points, shares = components.points, components.explained[:2]
     values = np.sort(np.linalg.eigvalsh(np.cov(images.T)))[::-1]
     np.testing.assert_allclose(np.cov(points.T), np.diag(values[:2]), atol=1e-9)
     np.testing.assert_allclose(shares, values[:2] / values.sum())
