@@ -177,7 +177,7 @@ def _verdict(p: float, inside: float, outside: float) -> Verdict:
 
 def verdict_of(judged: Sequence[Judged]) -> Verdict:
     """Of the whole finding: confirmed if every claim is, contradicted if one is, else undecided."""
-    verdicts = {one.verdict for one in judged}
+    verdicts = {result.verdict for result in judged}
     if "contradicted" in verdicts:
         return "contradicted"
     return "confirmed" if verdicts == {"confirmed"} else "undecided"

@@ -41,7 +41,7 @@ ENOUGH = 5
 MOST_SEEDS = 50
 
 
-def found_in_words(comparison: Comparison) -> str:
+def finding_in_words(comparison: Comparison) -> str:
     """What was found, in one sentence: the reference, and who differs from it by how much."""
     against = comparison.experiment.compare.against
     chosen = ", best on validation," if against == BEST and len(comparison.groups) > 1 else ""
@@ -52,7 +52,7 @@ def found_in_words(comparison: Comparison) -> str:
     return "; ".join([*parts, *([f"without runs to compare: {', '.join(without)}"] if without else [])])
 
 
-def found_briefly(comparison: Comparison) -> str:
+def finding_in_brief(comparison: Comparison) -> str:
     """What was found, with names only where something was shown: a cell of the table over experiments."""
     parts = [f"{comparison.reference}: {_reached(comparison)}"]
     for words, names in _by_verdict(comparison, BRIEFLY):

@@ -16,7 +16,7 @@ from ffnn.comparison.measures import CHOICE, MEASURES
 from ffnn.comparison.present import coloured, table_of, tested_cells
 from ffnn.console import Console
 from ffnn.experiment.comparison import Comparison
-from ffnn.experiment.findings import caveats, certainty_in_words, found_briefly, found_in_words, notes
+from ffnn.experiment.findings import caveats, certainty_in_words, finding_in_brief, finding_in_words, notes
 from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import Config
 from ffnn.lab.offline import has_record, told_to_wandb
@@ -48,7 +48,7 @@ def present_comparison(comparison: Comparison, name: str) -> None:
         console.print(f"[yellow]{escape(line)}[/yellow]")
     console.print()
     console.print(f"[bold]Expected[/bold]: {escape(comparison.experiment.expected)}")
-    console.print(f"[bold]Found[/bold]: {escape(found_in_words(comparison))}.")
+    console.print(f"[bold]Found[/bold]: {escape(finding_in_words(comparison))}.")
     console.print(f"[bold]Verdict[/bold]: {coloured(comparison.verdict, certainty_in_words(comparison))}.\n")
 
 
@@ -102,7 +102,7 @@ def present_summary(title: str, outcomes: Mapping[str, Comparison | str]) -> Non
             words = coloured(outcome.verdict, certainty_in_words(outcome))
             if outcome.runs < outcome.planned:
                 words += f" [yellow]({outcome.runs} of {outcome.planned} runs)[/yellow]"
-            table.add_row(escape(name), escape(outcome.experiment.expected), escape(found_briefly(outcome)), words)
+            table.add_row(escape(name), escape(outcome.experiment.expected), escape(finding_in_brief(outcome)), words)
         else:
             table.add_row(escape(name), "", escape(outcome), "[red]none[/red]")
     console = _console()

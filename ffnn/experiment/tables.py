@@ -16,7 +16,7 @@ from ffnn.comparison.rows import numbers_of
 from ffnn.csv_file import write_records
 from ffnn.experiment.claims import Judged
 from ffnn.experiment.comparison import Comparison
-from ffnn.experiment.findings import caveats, certainty_in_words, found_in_words, notes
+from ffnn.experiment.findings import caveats, certainty_in_words, finding_in_words, notes
 from ffnn.files import replacing
 from ffnn.tracking import RunRecord, finite
 from ffnn.tracking.keys import redact_values
@@ -47,7 +47,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
     everything = {
         "question": comparison.experiment.question,
         "expected": comparison.experiment.expected,
-        "found": found_in_words(comparison),
+        "found": finding_in_words(comparison),
         "verdict": comparison.verdict,
         "certainty": certainty_in_words(comparison),
         "caveats": caveats(comparison),

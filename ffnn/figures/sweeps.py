@@ -167,7 +167,7 @@ def _marks(ends: tuple[float, float], logarithmic: bool) -> list[tuple[float, st
     texts = [f"{10**end if logarithmic else end:.3g}" for end in ends]
     if ends[0] == ends[1]:
         return [(0.5, texts[0])]
-    round_ones = MaxNLocator(4, integer=logarithmic).tick_values(*ends)
-    between = [(_share(one, ends), f"{10**one if logarithmic else one:.3g}") for one in map(float, round_ones)]
+    ticks = map(float, MaxNLocator(4, integer=logarithmic).tick_values(*ends))
+    between = [(_share(tick, ends), f"{10**tick if logarithmic else tick:.3g}") for tick in ticks]
     inside = [(share, text) for share, text in between if ROOM < share < 1 - ROOM]
     return [(0.0, texts[0]), *inside, (1.0, texts[1])]

@@ -13,7 +13,7 @@ import pytest
 
 from ffnn.experiment.comparison import Comparison, compare
 from ffnn.experiment.file import Compare, Experiment, Variation
-from ffnn.experiment.findings import caveats, certainty_in_words, found_briefly, found_in_words, notes
+from ffnn.experiment.findings import caveats, certainty_in_words, finding_in_brief, finding_in_words, notes
 from ffnn.experiment.present import leave_files, present_comparison, present_summary
 from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.config import make_config
@@ -130,8 +130,8 @@ def test_missing_runs_are_said_and_the_other_seeds_compared() -> None:
     none_at_all = compared({"a": runs(0.9, 0.91), "b": []}, claims=["a > b"])
     assert none_at_all.verdict == "undecided"
     assert none_at_all.missing(none_at_all.groups[1]) == 2
-    assert found_in_words(none_at_all).endswith("test acc. %; without runs to compare: b")
-    assert found_briefly(none_at_all).count(":") == 1
+    assert finding_in_words(none_at_all).endswith("test acc. %; without runs to compare: b")
+    assert finding_in_brief(none_at_all).count(":") == 1
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_being_equal_to_the_reference_needs_stronger_evidence_among_many() -> No
 
 
 def test_what_was_found_names_everybody_with_the_difference() -> None:
-    text = found_in_words(compared(FIVE, against="a"))
+    text = finding_in_words(compared(FIVE, against="a"))
     assert text == (
         "a has 90.10 ± 0.20 test acc. %; equal to it within 0.3 points: c (+0.00); no difference shown: d (-0.30); "
         "worse: b (-2.00)"
