@@ -12,29 +12,26 @@ from ffnn.figures import draw_curves
 from ffnn.nn import Linear, Network, Objective, Softmax, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
 from ffnn.report.run import class_rows
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 
 SIDE_BY_SIDE = ("by-hand", "torch-double-softmax", "torch")
 LEADS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0)
 """By how much a wrong class's logit is ahead of all others."""
 
 
-@SECTIONS.register("burakowski")
-class Burakowski:
+def sections(finished: Finished) -> Sequence[Block]:
     """What the page shows beyond the common part."""
-
-    def __call__(self, finished: Finished) -> Sequence[Block]:
-        return [
-            Heading("Accuracy every 100 iterations, by hand"),
-            _every_hundred(finished),
-            Heading("Who is taken for whom"),
-            Row([_confusion(finished, name) for name in SIDE_BY_SIDE if finished.confusion(name) is not None]),
-            *(_report(finished, name) for name in SIDE_BY_SIDE[:2]),
-            Heading("Softmax twice"),
-            *_twice(finished),
-            Heading("Classes that are never predicted"),
-            _never(finished),
-        ]
+    return [
+        Heading("Accuracy every 100 iterations, by hand"),
+        _every_hundred(finished),
+        Heading("Who is taken for whom"),
+        Row([_confusion(finished, name) for name in SIDE_BY_SIDE if finished.confusion(name) is not None]),
+        *(_report(finished, name) for name in SIDE_BY_SIDE[:2]),
+        Heading("Softmax twice"),
+        *_twice(finished),
+        Heading("Classes that are never predicted"),
+        _never(finished),
+    ]
 
 
 def _every_hundred(finished: Finished) -> Table:

@@ -14,7 +14,7 @@ from ffnn.figures import draw_curves
 from ffnn.figures.grids import draw_against_setting, draw_heatmaps, draw_speed_against_accuracy
 from ffnn.report.document import Block, Bullets, Figure, Heading, Row
 from ffnn.report.markup import literal
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 from ffnn.studies.page import note_on_time
 from ffnn.tracking import RunRecord
 
@@ -23,28 +23,25 @@ CURVES_AT = 0.1
 """The learning rate at which loss curves are averaged: the one that learns fastest."""
 
 
-@SECTIONS.register("davies")
-class Davies:
+def sections(finished: Finished) -> Sequence[Block]:
     """What the page shows beyond the common part."""
-
-    def __call__(self, finished: Finished) -> Sequence[Block]:
-        runs = [run for some in finished.records.values() for run in some]
-        write_master_table(runs, finished.folder / "tf_vs_np.csv")
-        write_histories(runs, finished.folder / "histories")
-        return [
-            Heading("Are all runs there, and alike?"),
-            Bullets([literal(line) for line in check_consistency(finished)]),
-            Heading("Speed and accuracy"),
-            note_on_time(),
-            Row([_scatter(finished, runs)]),
-            Row([_against(finished, runs, "batch_size", "batch size", "learning_rate")]),
-            Row([_against(finished, runs, "learning_rate", "learning rate", "batch_size")]),
-            Heading("Accuracy and seconds, cell by cell"),
-            Row([_heatmaps(finished, runs, ACCURACY, 100, "test accuracy %", "accuracy")]),
-            Row([_heatmaps(finished, runs, SECONDS, 1, "seconds of training", "seconds")]),
-            Heading("Loss curves"),
-            Row([_curves(finished, runs, batch) for batch in (32, 512)]),
-        ]
+    runs = [run for some in finished.records.values() for run in some]
+    write_master_table(runs, finished.folder / "tf_vs_np.csv")
+    write_histories(runs, finished.folder / "histories")
+    return [
+        Heading("Are all runs there, and alike?"),
+        Bullets([literal(line) for line in check_consistency(finished)]),
+        Heading("Speed and accuracy"),
+        note_on_time(),
+        Row([_scatter(finished, runs)]),
+        Row([_against(finished, runs, "batch_size", "batch size", "learning_rate")]),
+        Row([_against(finished, runs, "learning_rate", "learning rate", "batch_size")]),
+        Heading("Accuracy and seconds, cell by cell"),
+        Row([_heatmaps(finished, runs, ACCURACY, 100, "test accuracy %", "accuracy")]),
+        Row([_heatmaps(finished, runs, SECONDS, 1, "seconds of training", "seconds")]),
+        Heading("Loss curves"),
+        Row([_curves(finished, runs, batch) for batch in (32, 512)]),
+    ]
 
 
 def write_master_table(runs: Sequence[RunRecord], path: Path) -> None:

@@ -9,36 +9,31 @@ from pathlib import Path
 from ffnn.backend import create_engine
 from ffnn.nn.gradcheck import TOLERANCE, check_everything
 from ffnn.report.document import Block, Cell, Heading, Table
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 from ffnn.tracking import find_runs
 
 TRACKED_RUNS = 20
 
 
-@SECTIONS.register("dtu")
-class Dtu:
+def sections(finished: Finished) -> Sequence[Block]:
     """What the page shows beyond the common part."""
-
-    def __call__(self, finished: Finished) -> Sequence[Block]:
-        checks = list(check_everything(lambda: create_engine("auto", "float64")))
-        right = sum(check.error <= TOLERANCE for check in checks)
-        runs = len(find_runs(finished.folder.parent))
-        top = finished.path.absolute().parent.parent.parent
-        notebooks = sorted(path.name for path in (top / "experiments" / "notebooks").glob("*.ipynb"))
-        experiments = sorted(path.stem for path in (top / "experiments").glob("exp*.yaml"))
-        rows = [
-            _row("gradient-checked code", right == len(checks), f"ffnn gradcheck: {right} of {len(checks)} agree"),
-            _accuracy(finished, "fashion", "more than 85 % on Fashion-MNIST", 0.85),
-            _accuracy(finished, "cifar10", "more than 50 % on CIFAR-10", 0.50),
-            _row(
-                f"{TRACKED_RUNS} tracked runs or more", runs >= TRACKED_RUNS, f"{runs} runs in {finished.folder.parent}"
-            ),
-            _row("ablations of seven kinds", len(experiments) >= 7, ", ".join(experiments) or "none"),
-            _row("notebooks", bool(notebooks), ", ".join(notebooks) or "none in experiments/notebooks"),
-            _file(top / "experiments" / "REPORT.md", "written report", top),
-            _file(top / "sweeps" / "lr_bayes.yaml", "Bayesian search of the learning rate", top),
-        ]
-        return [Heading("Its deliverables"), Table(["deliverable", "there?", "what meets it"], rows, "", "lll")]
+    checks = list(check_everything(lambda: create_engine("auto", "float64")))
+    right = sum(check.error <= TOLERANCE for check in checks)
+    runs = len(find_runs(finished.folder.parent))
+    top = finished.path.absolute().parent.parent.parent
+    notebooks = sorted(path.name for path in (top / "experiments" / "notebooks").glob("*.ipynb"))
+    experiments = sorted(path.stem for path in (top / "experiments").glob("exp*.yaml"))
+    rows = [
+        _row("gradient-checked code", right == len(checks), f"ffnn gradcheck: {right} of {len(checks)} agree"),
+        _accuracy(finished, "fashion", "more than 85 % on Fashion-MNIST", 0.85),
+        _accuracy(finished, "cifar10", "more than 50 % on CIFAR-10", 0.50),
+        _row(f"{TRACKED_RUNS} tracked runs or more", runs >= TRACKED_RUNS, f"{runs} runs in {finished.folder.parent}"),
+        _row("ablations of seven kinds", len(experiments) >= 7, ", ".join(experiments) or "none"),
+        _row("notebooks", bool(notebooks), ", ".join(notebooks) or "none in experiments/notebooks"),
+        _file(top / "experiments" / "REPORT.md", "written report", top),
+        _file(top / "sweeps" / "lr_bayes.yaml", "Bayesian search of the learning rate", top),
+    ]
+    return [Heading("Its deliverables"), Table(["deliverable", "there?", "what meets it"], rows, "", "lll")]
 
 
 def _row(what: str, met: bool, by: str) -> list[Cell | str]:

@@ -1,6 +1,6 @@
-"""A study whose runs are there: what its page is made from, and the register of what each study adds to it.
+"""A study whose runs are there: what its page is made from.
 
-The parts of a page that all studies have are in `ffnn.studies.page`.
+The parts of a page that all studies have are in `ffnn.studies.page`; a module of a study's name adds its `sections`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,6 @@ from ffnn.comparison.measures import MEASURES
 from ffnn.experiment.claims import Judged
 from ffnn.experiment.comparison import Comparison
 from ffnn.figures import draw_confusion
-from ffnn.registry import Registry
 from ffnn.report.document import Figure
 from ffnn.report.pictures import Pictures
 from ffnn.studies.file import Said, Study
@@ -59,7 +58,3 @@ class Finished:
     def figure(self, name: str, draw: Callable[[Path], object], alt: str, caption: str = "") -> Figure:
         """Have a figure drawn for the page; see `ffnn.report.pictures.Pictures.draw`."""
         return Pictures(self.folder / "figures").draw(name, draw, alt, caption)
-
-
-SECTIONS: Registry[Any] = Registry("study")
-"""By the name of a study's file: a class whose call gives the part of the page that is its own."""

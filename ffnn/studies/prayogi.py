@@ -22,7 +22,7 @@ from ffnn.data import load
 from ffnn.figures.plane import draw_points, draw_regions
 from ffnn.nn import Adam, Linear, Network, Objective, SoftmaxCrossEntropy
 from ffnn.report.document import Block, Heading, Paragraph, Row, Table
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 from ffnn.studies.page import note_on_time
 from ffnn.tracking import RunRecord
 
@@ -35,35 +35,32 @@ PAIR = (3, 8)
 REGRESSION_STEPS = 400
 
 
-@SECTIONS.register("prayogi")
-class Prayogi:
+def sections(finished: Finished) -> Sequence[Block]:
     """What the page shows beyond the common part."""
-
-    def __call__(self, finished: Finished) -> Sequence[Block]:
-        config = next(iter(finished.records.values()))[0].config
-        dataset = load(config["dataset"], config["data_dir"])
-        test = dataset.images[-dataset.official_test :].astype(np.float64) / dataset.top
-        labels = dataset.labels[-dataset.official_test :]
-        components = principal_components("images", test)
-        points, shares = components.points, components.explained[:2]
-        axes = tuple(f"component {n}, {100 * share:.1f} % of the variance" for n, share in enumerate(shares, start=1))
-        return [
-            Heading("What each side costs"),
-            _costs(finished),
-            note_on_time(),
-            Heading("The test images in two dimensions"),
-            Paragraph(
-                "Eigenvectors of the covariance matrix of the pixels, the two with the largest eigenvalues: "
-                "C = (X - m)ᵀ(X - m) / (n - 1), and each image's coordinates are (x - m)ᵀv."
-            ),
-            finished.figure(
-                "pca",
-                lambda path: draw_points(points, labels, dataset.class_names, (axes[0], axes[1]), path),
-                "Test images on their first two principal components, coloured by digit",
-            ),
-            Heading("3 against 8 on these two components"),
-            *_three_or_eight(finished, points, labels, (axes[0], axes[1])),
-        ]
+    config = next(iter(finished.records.values()))[0].config
+    dataset = load(config["dataset"], config["data_dir"])
+    test = dataset.images[-dataset.official_test :].astype(np.float64) / dataset.top
+    labels = dataset.labels[-dataset.official_test :]
+    components = principal_components("images", test)
+    points, shares = components.points, components.explained[:2]
+    axes = tuple(f"component {n}, {100 * share:.1f} % of the variance" for n, share in enumerate(shares, start=1))
+    return [
+        Heading("What each side costs"),
+        _costs(finished),
+        note_on_time(),
+        Heading("The test images in two dimensions"),
+        Paragraph(
+            "Eigenvectors of the covariance matrix of the pixels, the two with the largest eigenvalues: "
+            "C = (X - m)ᵀ(X - m) / (n - 1), and each image's coordinates are (x - m)ᵀv."
+        ),
+        finished.figure(
+            "pca",
+            lambda path: draw_points(points, labels, dataset.class_names, (axes[0], axes[1]), path),
+            "Test images on their first two principal components, coloured by digit",
+        ),
+        Heading("3 against 8 on these two components"),
+        *_three_or_eight(finished, points, labels, (axes[0], axes[1])),
+    ]
 
 
 def _costs(finished: Finished) -> Table:

@@ -3,7 +3,7 @@
 The page is written as HTML and PDF, and its table of figures as CSV.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
@@ -16,11 +16,12 @@ from ffnn.experiment.runs import run_experiment
 from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.jobs import Job
 from ffnn.locks import one_writer
+from ffnn.report.document import Block
 from ffnn.report.html import write_html
 from ffnn.report.markdown import write_markdown
 from ffnn.report.pdf import write_pdf
 from ffnn.studies.file import read_study
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 from ffnn.studies.page import make_page, make_summary, write_figures
 from ffnn.terminal import to_stderr
 
@@ -61,9 +62,7 @@ def run_study(
     return folder / "report.html"
 
 
-def _sections_of(name: str) -> Any:
+def _sections_of(name: str) -> Callable[[Finished], Sequence[Block]] | None:
     """What the module of this name adds to the page, if there is one."""
     module = f"ffnn.studies.{name}"
-    if name.isidentifier() and find_spec(module):
-        import_module(module)
-    return SECTIONS.create(name) if name in SECTIONS else None
+    return getattr(import_module(module), "sections", None) if name.isidentifier() and find_spec(module) else None

@@ -13,26 +13,23 @@ from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
 from ffnn.lab.run import load_run
 from ffnn.report.answers import NOISE
 from ffnn.report.document import Block, Figure, Heading, Paragraph, Row, Table
-from ffnn.studies.finished import SECTIONS, Finished
+from ffnn.studies.finished import Finished
 
 UNDER_NOISE = ("M0", "M1e", "M1g", "M3a", "M3b")
 
 
-@SECTIONS.register("tobio")
-class Tobio:
+def sections(finished: Finished) -> Sequence[Block]:
     """What the page shows beyond the common part."""
-
-    def __call__(self, finished: Finished) -> Sequence[Block]:
-        return [
-            Heading("The classes"),
-            _distribution(finished),
-            Heading("Cross-entropy and accuracy of train, validation and test"),
-            _table(finished),
-            Heading("Who is taken for whom"),
-            Row([finished.confusion_figure("M3b", "Confusion matrix of M3b, 47 classes")]),
-            Heading("Under noise"),
-            *_under_noise(finished),
-        ]
+    return [
+        Heading("The classes"),
+        _distribution(finished),
+        Heading("Cross-entropy and accuracy of train, validation and test"),
+        _table(finished),
+        Heading("Who is taken for whom"),
+        Row([finished.confusion_figure("M3b", "Confusion matrix of M3b, 47 classes")]),
+        Heading("Under noise"),
+        *_under_noise(finished),
+    ]
 
 
 def _distribution(finished: Finished) -> Figure:
