@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ffnn.comparison.by_settings import compare_settings
 from ffnn.experiment.comparison import Comparison, compare
 from ffnn.experiment.file import Compare, Experiment, Variation
 from ffnn.experiment.findings import caveats, certainty_in_words, finding_in_brief, finding_in_words, notes
@@ -77,6 +78,20 @@ def test_each_condition_gets_the_verdict_of_its_pairs() -> None:
     assert b.pairs.mean.mean == pytest.approx(-0.02)
     assert b.mean.mean == pytest.approx(0.881)
     assert {row.verdict for row in compared(FIVE, against="b").groups if row.name in "ac"} == {"better"}
+
+
+def test_runs_compared_by_their_settings_are_told_the_same_as_conditions() -> None:
+    records = {
+        name: [replace(run, config={**run.config, "optimizer": name}) for run in members]
+        for name, members in FIVE.items()
+    }
+    every = [run for members in records.values() for run in members]
+    by_settings = compare_settings(every, ["optimizer"], "test/accuracy", against="a").groups
+    told = [
+        {group.name: f"{group.mean} {group.difference} {group.p} {group.verdict}" for group in groups}
+        for groups in (by_settings, compared(records, against="a").groups)
+    ]
+    assert told[0] == told[1]
 
 
 def test_p_values_are_corrected_for_the_number_of_conditions() -> None:
