@@ -3,7 +3,6 @@
 Each is replaced as a whole, so a reader never finds half of one.
 """
 
-import json
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -17,9 +16,9 @@ from ffnn.csv_file import write_records
 from ffnn.experiment.claims import Judged
 from ffnn.experiment.comparison import Comparison
 from ffnn.experiment.findings import caveats, certainty_in_words, finding_in_words, notes
-from ffnn.files import replacing
-from ffnn.tracking import RunRecord, finite
+from ffnn.tracking import RunRecord
 from ffnn.tracking.keys import redact_values
+from ffnn.tracking.plain import write_json
 
 
 def write_runs(records: Mapping[str, Sequence[RunRecord]], path: Path) -> None:
@@ -61,9 +60,7 @@ def write_comparison(comparison: Comparison, folder: Path, command: str = "") ->
         "experiment": redact_values(comparison.experiment.model_dump(mode="json")),
     }
     path = folder / "comparison.json"
-    with replacing(path) as file:
-        json.dump(finite(everything), file, indent=2, allow_nan=False, ensure_ascii=False)
-        file.write("\n")
+    write_json(path, everything)
     return [folder / "comparison.csv", path]
 
 
