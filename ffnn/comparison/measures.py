@@ -6,7 +6,7 @@ on some images is not also reported on them.
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from ffnn.catalogue import Metric, find_metric
@@ -127,8 +127,7 @@ def counted_as_guessing(run: RunRecord, measure: Measure) -> bool:
     """Whether a figure, or a part of it, is what guessing reaches, since the run diverged before it had its own."""
     if not run.summary.get("diverged"):
         return False
-    summary = {**run.summary, "diverged": False}
-    value, reached = measure.of(run), measure.of(RunRecord(run.path, run.config, run.history, summary, run.environment))
+    value, reached = measure.of(run), measure.of(replace(run, summary={**run.summary, "diverged": False}))
     return math.isfinite(value) and value != reached
 
 

@@ -12,7 +12,7 @@ from ffnn.report.curves import in_rows, inside_blocks, learning_blocks
 from ffnn.report.document import Block, Bullets, Cell, Code, Details, Heading, Note, Paragraph, Table
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
-from ffnn.report.results import comparison_figures, cost_figures, result_tables
+from ffnn.report.results import comparison_figures, cost_figures, finding, result_tables
 from ffnn.report.sources import ExperimentFolder
 
 
@@ -22,8 +22,7 @@ def experiment_blocks(folder: ExperimentFolder, pictures: Pictures) -> list[Bloc
     return [
         Heading("Expected and found"),
         Paragraph(f"**Expected:** {literal(comparison['expected'])}"),
-        Paragraph(f"**Found:** {literal(comparison['found'])}."),
-        Paragraph(f"**Verdict:** {literal(comparison['certainty'])}."),
+        *finding(comparison),
         *(Note(literal(line), "warning") for line in comparison.get("caveats", [])),
         *_gaps(folder),
         Heading("Results"),

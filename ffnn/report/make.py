@@ -8,15 +8,15 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from ffnn.comparison.rows import MOODS
 from ffnn.errors import FFNNError
 from ffnn.experiment.tables import write_runs
 from ffnn.locks import one_writer
-from ffnn.report.document import Block, Cell, Details, Document, Heading, Paragraph, Table
+from ffnn.report.document import Block, Details, Document, Heading, Paragraph, Table
 from ffnn.report.experiment import abstract, experiment_blocks
 from ffnn.report.html import write_html
 from ffnn.report.pdf import write_pdf
 from ffnn.report.pictures import Pictures
+from ffnn.report.results import overview_row
 from ffnn.report.run import run_abstract, run_blocks, title_of
 from ffnn.report.several import several_blocks
 from ffnn.report.sources import ExperimentFolder, Runs, Source, SweepFolder, find_sources, sweep_runs
@@ -85,15 +85,7 @@ def overview(experiments: Sequence[ExperimentFolder]) -> list[Block]:
     """One table over several experiments: what was expected, what was found, with what certainty."""
     if len(experiments) < 2:
         return []
-    rows = [
-        [
-            folder.title,
-            folder.comparison["expected"],
-            folder.comparison["found"],
-            Cell(folder.comparison["certainty"], MOODS.get(folder.comparison["verdict"], "")),
-        ]
-        for folder in experiments
-    ]
+    rows = [[folder.title, *overview_row(folder, "expected", "found")] for folder in experiments]
     return [Heading("Overview"), Table(["experiment", "expected", "found", "certainty"], rows)]
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ffnn.comparison.measures import CHOICE, MEASURES, Measure
 from ffnn.comparison.rows import MOODS, number, texts_of
 from ffnn.comparison.statistics import Mean
-from ffnn.report.document import Cell, Figure, Table
+from ffnn.report.document import Cell, Figure, Paragraph, Table
 from ffnn.report.markup import literal
 from ffnn.report.pictures import Pictures
 from ffnn.report.sources import ExperimentFolder
@@ -20,6 +20,19 @@ if TYPE_CHECKING:
     from ffnn.figures import Interval
 
 SECONDS = "time/train_seconds"
+
+
+def overview_row(folder: ExperimentFolder, *columns: str) -> list[Cell | str]:
+    """Some of what comparison.json says, and how certain it is."""
+    comparison = folder.comparison
+    certainty = Cell(comparison["certainty"], MOODS.get(comparison["verdict"], ""))
+    return [*(comparison[column] for column in columns), certainty]
+
+
+def finding(comparison: Mapping[str, Any]) -> list[Paragraph]:
+    """What was found, and the verdict on what was expected."""
+    words, certainty = literal(comparison["found"]), literal(comparison["certainty"])
+    return [Paragraph(f"**Found:** {words}."), Paragraph(f"**Verdict:** {certainty}.")]
 
 
 def result_tables(folder: ExperimentFolder) -> list[Table]:

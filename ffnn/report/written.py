@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ffnn.comparison.rows import MOODS
 from ffnn.data import DATASETS
 from ffnn.lab.config import name_of
 from ffnn.locks import one_writer
@@ -18,7 +17,7 @@ from ffnn.report.markup import code, literal
 from ffnn.report.models import MOST_PARAMETERS, best_run, keep_model
 from ffnn.report.pictures import Pictures
 from ffnn.report.provenance import describe_source
-from ffnn.report.results import comparison_figures, difference_of, result_tables
+from ffnn.report.results import comparison_figures, difference_of, finding, overview_row, result_tables
 from ffnn.report.run import flat
 from ffnn.report.sources import ExperimentFolder
 from ffnn.tracking import RunRecord, read_run
@@ -131,12 +130,7 @@ def _shown(run: RunRecord, setting: str) -> str:
 
 def _overview(chapters: Mapping[str, Sequence[ExperimentFolder]]) -> list[Block]:
     rows = [
-        [
-            name,
-            dataset_of(folder),
-            folder.comparison["expected"],
-            Cell(folder.comparison["certainty"], MOODS.get(folder.comparison["verdict"], "")),
-        ]
+        [name, dataset_of(folder), *overview_row(folder, "expected")]
         for name, members in chapters.items()
         for folder in members
     ]
@@ -156,8 +150,7 @@ def _chapter(name: str, folders: Sequence[ExperimentFolder], pictures: Pictures)
         blocks += [
             Heading(dataset_of(folder), 3),
             *([Paragraph(f"**Expected here:** {literal(comparison['expected'])}")] if differs else []),
-            Paragraph(f"**Found:** {literal(comparison['found'])}."),
-            Paragraph(f"**Verdict:** {literal(comparison['certainty'])}."),
+            *finding(comparison),
             *result_tables(folder),
             *_figures(folder, pictures.chapter(folder.title)),
             *command_of(folder),
