@@ -40,6 +40,6 @@ def nearest_choice(received: str, choices: Iterable[str], cutoff: float = 0.6) -
     """The choice that a misspelt name, or another library's, probably means; None where none is near."""
     by_name = {plain_name(choice): choice for choice in choices}
     name = plain_name(received)
-    known = [own for own in synonyms(name) if own in by_name]
-    matches = known or difflib.get_close_matches(name, by_name, n=1, cutoff=cutoff)
+    synonymous = [match for match in synonyms(name) if match in by_name]
+    matches = synonymous or difflib.get_close_matches(name, by_name, n=1, cutoff=cutoff)
     return by_name[matches[0]] if matches else None

@@ -94,11 +94,11 @@ def _wait(
     attempt: Callable[[], bool], tell: Callable[[], None], after: float, clock: Callable[[], float] = time.monotonic
 ) -> None:
     """Try until it comes off; tell once, when it has not for so many seconds."""
-    pause, began, told = 0.001, clock(), False
+    pause, began, silent = 0.001, clock(), True
     while not attempt():
-        if not told and clock() - began >= after:
+        if silent and clock() - began >= after:
             tell()
-            told = True
+            silent = False
         time.sleep(pause)
         pause = min(2 * pause, PAUSE_SECONDS)
 

@@ -70,8 +70,8 @@ def synonyms(received: str) -> list[str]:
     >>> synonyms("Swish"), synonyms("alpha")
     (['silu'], ['learning_rate', 'l2'])
     """
-    name = plain_name(received)
-    return [own for own, others in SYNONYMS.items() if name in others]
+    received = plain_name(received)
+    return [name for name, others in SYNONYMS.items() if received in others]
 
 
 def plain_name(name: str) -> str:

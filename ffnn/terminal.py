@@ -67,5 +67,5 @@ def open_outlets() -> None:
             continue
         elif stream is getattr(sys, f"__{name}__") and isinstance(stream, io.TextIOWrapper):
             outlet = io.BufferedWriter(Outlet(stream.fileno(), "w", closefd=False))
-            made = io.TextIOWrapper(outlet, stream.encoding, errors, line_buffering=stream.line_buffering)
-            setattr(sys, name, made)
+            wrapper = io.TextIOWrapper(outlet, stream.encoding, errors, line_buffering=stream.line_buffering)
+            setattr(sys, name, wrapper)

@@ -1,7 +1,4 @@
-"""The command `ffnn agree`, from words to comparisons.
-
-What it needs is imported when it runs, so that other commands start fast.
-"""
+"""`ffnn agree`: every network beside the same one in another framework, compared."""
 
 import click
 

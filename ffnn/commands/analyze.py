@@ -1,7 +1,4 @@
-"""The commands of `ffnn analyze`: each gives one analysis a run, or settings, and draws what it finds.
-
-What they need is imported when they run, so that other commands start fast.
-"""
+"""`ffnn analyze`: each command gives one analysis a run, or settings, and draws what it finds."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any

@@ -1,7 +1,4 @@
-"""`ffnn report`: from run directories to a page, a PDF, a table and figures.
-
-What it needs is imported when it runs, so that other commands start fast.
-"""
+"""`ffnn report`: from run directories to a page, a PDF, a table and figures."""
 
 from pathlib import Path
 

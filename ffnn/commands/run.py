@@ -1,7 +1,4 @@
-"""The laboratory's command `ffnn run`, from words to a call of the room behind it.
-
-What it needs is imported when it runs, so that other commands start fast.
-"""
+"""`ffnn run`: experiment files, checked together and then run one after another."""
 
 from pathlib import Path
 

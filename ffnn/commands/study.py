@@ -1,7 +1,4 @@
-"""The command `ffnn study`, from words to a call of the room behind it.
-
-What it needs is imported when it runs, so that other commands start fast.
-"""
+"""`ffnn study`: a published study, repeated and written up."""
 
 from pathlib import Path
 

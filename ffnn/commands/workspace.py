@@ -1,7 +1,4 @@
-"""The command `ffnn workspace`, from words to a call of the room behind it.
-
-What it needs is imported when it runs, so that other commands start fast.
-"""
+"""`ffnn workspace`: a saved page of a W&B project."""
 
 import os
 

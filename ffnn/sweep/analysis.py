@@ -105,13 +105,18 @@ def write_about(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, f
         "description": f"{plan.sweep.file.method} search",
         "metric": plan.metric.name,
         "maximize": plan.metric.goal == "maximize",
-        "logarithmic": {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()},
+        "logarithmic": _logarithmic(plan),
         "importances": dict(weights),
         "caveat": caveat(len(best), len(plan.space.searched)) if weights else "",
         "edges": edges_of(best, plan),
         "command": _command(plan, len(trials)),
     }
     write_json(path, about)
+
+
+def _logarithmic(plan: Plan) -> dict[str, bool]:
+    """Of each searched parameter, whether its scale is a logarithmic one."""
+    return {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()}
 
 
 def edges_of(best: Sequence[Trial], plan: Plan) -> list[str]:
@@ -151,7 +156,7 @@ def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, 
     results = [trial for trial in trials.values() if trial.usable]
     values = [trial.best for trial in results if trial.best is not None]
     rows = [plan.space.values(trial.latents) for trial in results]
-    axes = {name: isinstance(d, Interval) and d.log for name, d in plan.space.searched.items()}
+    axes = _logarithmic(plan)
     folder, label = plan.own_folder, plan.metric.name
     paths = [folder / "best_so_far.png"]
     draw_best_so_far(values, plan.metric.goal == "maximize", label, paths[0])

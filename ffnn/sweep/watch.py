@@ -4,7 +4,7 @@ Plain files are the truth about a run; nothing else is asked.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class RunWatch:
     def find(self) -> Path | None:
         """The run directory, once it is there."""
         for name in () if self.path else set(self._names()) - self._others:
-            command = _environment(self.folder / name).get("command")
+            command = _sound(read_environment, self.folder / name).get("command")
             if command is not None and str(command).endswith(self._command):
                 self.path = self.folder / name
             elif command is not None:
@@ -65,7 +65,7 @@ class RunWatch:
 
     def summary(self) -> dict[str, Any]:
         """The run's summary; empty before there is one."""
-        return _summary(self.path) if self.path else {}
+        return _sound(read_summary, self.path) if self.path else {}
 
     def value_of_summary(self) -> float | None:
         """The metric where it is measured once, at the end, as test/accuracy is."""
@@ -89,7 +89,7 @@ def _records(lines: bytes) -> list[dict[str, Any]]:
 def finished_run(folder: Path, argv: Sequence[str], metric: str) -> RunWatch | None:
     """The run that a trial with this argument list has finished, read to its end; the arguments are RunWatch's."""
     for path in _runs_of(folder, argv):
-        if _summary(path).get("status") in ("finished", "diverged"):
+        if _sound(read_summary, path).get("status") in ("finished", "diverged"):
             watch = RunWatch(folder, argv, metric)
             watch.path = path
             watch.follow()
@@ -100,13 +100,13 @@ def finished_run(folder: Path, argv: Sequence[str], metric: str) -> RunWatch | N
 def mark_unfinished_runs(folder: Path, argv: Sequence[str], reason: str) -> None:
     """Mark as stopped whatever else a trial with this argument list has begun and nothing has ended."""
     for path in _runs_of(folder, argv):
-        if _summary(path).get("status") not in ("finished", "diverged", "failed"):
+        if _sound(read_summary, path).get("status") not in ("finished", "diverged", "failed"):
             mark_run(path, "stopped", reason)
 
 
 def _runs_of(folder: Path, argv: Sequence[str]) -> list[Path]:
     paths = list(folder.iterdir()) if folder.is_dir() else []
-    return [path for path in paths if str(_environment(path).get("command", "")).endswith(_recorded(argv))]
+    return [path for path in paths if str(_sound(read_environment, path).get("command", "")).endswith(_recorded(argv))]
 
 
 def _recorded(argv: Sequence[str]) -> str:
@@ -117,19 +117,13 @@ def _recorded(argv: Sequence[str]) -> str:
 def mark_run(path: Path | None, status: str, reason: str) -> None:
     """Write status and reason into a run's summary, if the run is here."""
     if path is not None and path.is_dir():
-        RunDirectory(path).write_summary({**_summary(path), "status": status, "reason": reason})
+        RunDirectory(path).write_summary({**_sound(read_summary, path), "status": status, "reason": reason})
 
 
-def _summary(path: Path) -> dict[str, Any]:
+def _sound(read: Callable[[Path], dict[str, Any]], path: Path) -> dict[str, Any]:
+    """What a file of a run says; nothing where it is damaged."""
     try:
-        return read_summary(path)
-    except FFNNError:
-        return {}
-
-
-def _environment(path: Path) -> dict[str, Any]:
-    try:
-        return read_environment(path)
+        return read(path)
     except FFNNError:
         return {}
 

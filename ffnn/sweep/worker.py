@@ -1,4 +1,7 @@
-"""A trial under way: started, by itself or with others in one process, followed in its run directory, and judged."""
+"""A trial under way: started, by itself or with others in one process, followed in its run directory, and judged.
+
+The engine looks after all workers alike, whether a process of their own or a stack's member is behind them.
+"""
 
 import json
 import time

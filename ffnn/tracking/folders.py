@@ -1,4 +1,7 @@
-"""Folders for runs: names that every system takes and that hold no key, and new folders under them."""
+"""Folders for runs: names that every system takes and that hold no key, and new folders under them.
+
+A run made here must be found where its files are copied to, and a name stands in every record.
+"""
 
 import re
 from itertools import count
