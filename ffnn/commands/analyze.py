@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ffnn.commands import ANY_SETTING
 from ffnn.errors import FFNNError, nearest
 from ffnn.terminal import say
 
@@ -187,7 +188,7 @@ def signals(initializers: str, activations: str, depth: int, width: int, seed: i
     _say(out, "signals")
 
 
-@analyze.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@analyze.command(context_settings=ANY_SETTING)
 @click.option("--config", "config_file", type=Path, help="YAML file of settings; settings given here win over it.")
 @click.option("--frames", type=click.IntRange(2, 500), default=60, show_default=True)
 @click.option("--out", metavar="FOLDER", type=Path, default=Path("runs/analysis"), show_default=True)

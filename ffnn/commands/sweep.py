@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from ffnn.commands import STACK_HELP
+from ffnn.commands import ANY_SETTING, STACK_HELP
 from ffnn.errors import FFNNError
 from ffnn.terminal import say
 
@@ -16,7 +16,7 @@ STORAGE_HELP = (
 )
 
 
-@click.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@click.command(context_settings=ANY_SETTING)
 @click.argument("file", type=Path)
 @click.option("--count", type=click.IntRange(min=1), help="Trials in all, with those that are there already.")
 @click.option(
@@ -27,11 +27,7 @@ STORAGE_HELP = (
 @click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
 @click.option("--retry-failed", is_flag=True, help="Run failed and timed-out trials again, too.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which a trial hangs.")
-@click.option(
-    "--storage",
-    metavar="PLACE",
-    help=STORAGE_HELP,
-)
+@click.option("--storage", metavar="PLACE", help=STORAGE_HELP)
 @click.option("--check", is_flag=True, help="Explain the file in words, and start nothing.")
 @click.pass_context
 def sweep(
@@ -61,7 +57,7 @@ def sweep(
     ffnn sweep sweeps/lr_bayes.yaml --count=10 --dataset=digits --epochs=5
     ffnn sweep sweeps/search_random.yaml --count=40 --workers=4 --storage=/shared/search.log
     """
-    with _wait_said(file):
+    with _loading_line(file):
         from ffnn.lab.command_line import parse_settings
         from ffnn.sweep.analysis import present
         from ffnn.sweep.engine import Wish
@@ -103,7 +99,7 @@ def _command_to_go_on() -> str:
 
 
 @contextmanager
-def _wait_said(file: Path) -> Iterator[None]:
+def _loading_line(file: Path) -> Iterator[None]:
     """On a terminal, a line while the libraries load; it makes room for whatever comes next."""
     terminal = sys.stderr.isatty()
     if terminal:
