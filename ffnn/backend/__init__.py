@@ -26,8 +26,8 @@ def resolve_engine(name: str) -> tuple[str, str | None]:
     """
     if name != "auto":
         if name not in ENGINES:
-            known = ["auto", *ENGINES]
-            raise FFNNError(f"unknown engine {name!r}: expected one of {', '.join(known)}{nearest(name, known)}")
+            names = ["auto", *ENGINES]
+            raise FFNNError(f"unknown engine {name!r}: expected one of {', '.join(names)}{nearest(name, names)}")
         return name, None
     try:
         importlib.import_module("numba")
@@ -55,7 +55,7 @@ def engine_class(name: str) -> type[Engine]:
     """The class behind a name; its `check` says whether it can be used here."""
     module, _, cls = ENGINES[resolve_engine(name)[0]].partition(":")
     try:
-        found: type[Engine] = getattr(importlib.import_module(module), cls)
+        engine: type[Engine] = getattr(importlib.import_module(module), cls)
     except ImportError as problem:
         raise FFNNError(f"engine {name!r} cannot be used: {problem}") from problem
-    return found
+    return engine

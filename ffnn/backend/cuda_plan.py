@@ -105,8 +105,8 @@ def common_members(outputs: Sequence[Shape], others: Sequence[Shape]) -> int:
     """How many members a launch has: all of the outputs, and all or one of everything else."""
     members = outputs[0].members
     if any(shape.members != members for shape in outputs) or any(s.members not in (1, members) for s in others):
-        found = [shape.members for shape in (*outputs, *others)]
-        raise ValueError(f"every output needs all members of the stack, every input all or one; received {found}")
+        counts = [shape.members for shape in (*outputs, *others)]
+        raise ValueError(f"every output needs all members of the stack, every input all or one; received {counts}")
     return members
 
 

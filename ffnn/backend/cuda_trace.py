@@ -131,6 +131,7 @@ COLUMNS_OF_LANE = "for (long long j = threadIdx.x; j < a.columns; j += 32)"
 
 
 def _words(trace: Trace) -> dict[str, Any]:
+    """The vocabulary, as words that write what they do."""
     text = trace.text
 
     def call(function: str) -> Callable[[Any], Value]:
@@ -142,14 +143,24 @@ def _words(trace: Trace) -> dict[str, Any]:
     def where(condition: Any, yes: Any, no: Any) -> Value:
         return trace.value(f"{text(condition)} ? T({text(yes)}) : T({text(no)})")
 
-    def uniform(index: Any, key: Any) -> Value:
-        return trace.value(f"uniform(unsigned({text(index)}), {text(key)})")
+    return {
+        **{name: call(name) for name in ("erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh")},
+        "absolute": call("fabs"),
+        "power": of_two("pow"),
+        "maximum": of_two("maximum<T>"),
+        "minimum": of_two("minimum<T>"),
+        "where": where,
+        "sign": lambda x: where(x > 0.0, 1.0, where(x < 0.0, -1.0, x)),
+        "uniform": lambda index, key: trace.value(f"uniform(unsigned({text(index)}), {text(key)})"),
+        **_row_words(trace),
+    }
+
+
+def _row_words(trace: Trace) -> dict[str, Any]:
+    text = trace.text
 
     def element(value: Any) -> Any:
         return trace.value(f"{value.pointer}[j]") if isinstance(value, Row) else value
-
-    def row_size(values: Row) -> Value:
-        return Value(trace, "T(a.columns)")
 
     def row_sum(function: Formula, *values: Any) -> Value:
         total = trace.name()
@@ -166,13 +177,13 @@ def _words(trace: Trace) -> dict[str, Any]:
         return trace.value(f"warp_maximum<T>({largest})")
 
     def row_argmax(values: Row) -> Value:
-        largest, place, here = trace.name(), trace.name(), trace.name()
+        largest, place, candidate = trace.name(), trace.name(), trace.name()
         trace.write(f"T {largest} = {values.pointer}[0];")
         trace.write(f"long long {place} = 0;")
         with trace.block(COLUMNS_OF_LANE):
-            trace.write(f"const T {here} = {values.pointer}[j];")
-            with trace.block(f"if (larger<T>({largest}, {place}, {here}, j))"):
-                trace.write(f"{largest} = {here};")
+            trace.write(f"const T {candidate} = {values.pointer}[j];")
+            with trace.block(f"if (larger<T>({largest}, {place}, {candidate}, j))"):
+                trace.write(f"{largest} = {candidate};")
                 trace.write(f"{place} = j;")
         return trace.value(f"warp_argmax<T>({largest}, {place})")
 
@@ -182,19 +193,5 @@ def _words(trace: Trace) -> dict[str, Any]:
         # Other lanes may read the row's first value next.
         trace.write("__syncwarp();")
 
-    functions = {name: call(name) for name in ("erf", "exp", "expm1", "log", "log1p", "sqrt", "tanh")}
-    return {
-        **functions,
-        "absolute": call("fabs"),
-        "power": of_two("pow"),
-        "maximum": of_two("maximum<T>"),
-        "minimum": of_two("minimum<T>"),
-        "where": where,
-        "sign": lambda x: where(x > 0.0, 1.0, where(x < 0.0, -1.0, x)),
-        "uniform": uniform,
-        "row_size": row_size,
-        "row_sum": row_sum,
-        "row_max": row_max,
-        "row_argmax": row_argmax,
-        "row_map": row_map,
-    }
+    words = {"row_sum": row_sum, "row_max": row_max, "row_argmax": row_argmax, "row_map": row_map}
+    return {"row_size": lambda values: Value(trace, "T(a.columns)"), **words}

@@ -180,8 +180,8 @@ class CupyEngine(Engine):
         self._use()
         fit.check_parts(array, np.array(bounds))
         parts = [array[start:stop].astype(np.float64) for start, stop in bounds]
-        found = [cupy.stack([part.sum(), cupy.square(part).sum(), cupy.abs(part).max()]) for part in parts]
-        return self.host(cupy.stack(found))
+        moments = [cupy.stack([part.sum(), cupy.square(part).sum(), cupy.abs(part).max()]) for part in parts]
+        return self.host(cupy.stack(moments))
 
     # -- formulas -------------------------------------------------------------------------------
 

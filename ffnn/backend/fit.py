@@ -33,10 +33,10 @@ def check_kernel(kind: str, outputs: Sequence[Array], inputs: Sequence[Array], c
         shape = inputs[0].shape if sums else outputs[0].shape
         ends = shape[:1] if kind == "rows" else shape[-1:]
         for array in inputs:
-            if (own := array.shape) != shape and own != ends:
+            if (size := array.shape) != shape and size != ends:
                 _refuse_kernel(kind, outputs, inputs)
         for array in written:
-            if (own := array.shape) != shape and not (kind == "columns" and own == ends):
+            if (size := array.shape) != shape and not (kind == "columns" and size == ends):
                 _refuse_kernel(kind, outputs, inputs)
         if kind == "rows" and (outputs[-1].shape != (1,) or not shape[-1]):
             _refuse_kernel(kind, outputs, inputs)
@@ -90,8 +90,8 @@ def check_rows(rows: Any, pool: Any) -> None:
         raise FFNNError(f"row numbers: expected whole numbers; received {described(rows)}")
     if rows.size and not 0 <= (low := int(rows.min())) <= (high := int(rows.max())) < len(pool):
         worst = low if low < 0 else high
-        there = f"as the pool has {len(pool)} row{'' if len(pool) == 1 else 's'}"
-        raise FFNNError(f"row numbers: expected 0 to {len(pool) - 1}, {there}; received {worst}")
+        reason = f"as the pool has {len(pool)} row{'' if len(pool) == 1 else 's'}"
+        raise FFNNError(f"row numbers: expected 0 to {len(pool) - 1}, {reason}; received {worst}")
 
 
 def check_labels(labels: Any, out: Array) -> None:

@@ -53,8 +53,8 @@ class StackedArray:
 
     def reshape(self, *shape: Any) -> "StackedArray":
         """The same values with another shape for every member."""
-        wanted = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
-        return StackedArray(self.values.reshape(len(self.values), *wanted))
+        sizes = shape[0] if len(shape) == 1 and not isinstance(shape[0], int) else shape
+        return StackedArray(self.values.reshape(len(self.values), *sizes))
 
     def member(self, number: int) -> Array:
         """The array of one member, as the engine of a single network has it."""

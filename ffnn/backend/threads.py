@@ -47,11 +47,11 @@ def thread_warning(largest_product: float) -> str | None:
 
     Nor is there a line in a trial, whose sweep has set it.
     """
-    wanted = 1 if largest_product < SMALL_PRODUCT else cores_of_process()
-    if wanted <= usable_cores() or os.environ["OMP_NUM_THREADS"] == os.environ.get(TRIAL_THREADS):
+    best = 1 if largest_product < SMALL_PRODUCT else cores_of_process()
+    if best <= usable_cores() or os.environ["OMP_NUM_THREADS"] == os.environ.get(TRIAL_THREADS):
         return None
     return (
-        f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']} holds NumPy to {usable_cores()} of {wanted} cores: "
+        f"OMP_NUM_THREADS={os.environ['OMP_NUM_THREADS']} holds NumPy to {usable_cores()} of {best} cores: "
         "unset it to train faster, unless other work needs them"
     )
 

@@ -44,15 +44,15 @@ def history(folder: str) -> tuple[str, list[dict[str, Any]]]:
 def main() -> None:
     """Compare, and print a line an epoch."""
     try:
-        (one, first), (other, second) = (history(folder) for folder in sys.argv[1:3])
-        found = differences(first, second)
+        (engine, first), (rival, second) = (history(folder) for folder in sys.argv[1:3])
+        apart = differences(first, second)
     except FFNNError as problem:
         sys.exit(f"alike: {problem}")
-    for number, (a, b, difference) in enumerate(zip(first, second, found, strict=True), start=1):
-        losses = ", ".join(f"{name} {a[name]:.6f} with {one}, {b[name]:.6f} with {other}" for name in COMPARED)
+    for number, (a, b, difference) in enumerate(zip(first, second, apart, strict=True), start=1):
+        losses = ", ".join(f"{name} {a[name]:.6f} with {engine}, {b[name]:.6f} with {rival}" for name in COMPARED)
         say(f"epoch {number}: {losses}; apart by {difference:.1e}")
-    alike = max(found) <= BOUND
-    say(f"{one} and {other} {'train alike' if alike else 'do not train alike'}: bound {BOUND:g}")
+    alike = max(apart) <= BOUND
+    say(f"{engine} and {rival} {'train alike' if alike else 'do not train alike'}: bound {BOUND:g}")
     sys.exit(not alike)
 
 

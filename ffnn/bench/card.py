@@ -111,14 +111,14 @@ def measure(engine: Any, sizes: Sizes) -> Card:
 
 def best_seconds(work: Callable[[], Any], wait: Callable[[], None], tries: int = TRIES) -> float:
     """How long `work` takes until `wait` has seen its end: the least of `tries`, after one that is not counted."""
-    found = []
+    seconds = []
     for _ in range(tries + 1):
         wait()
         start = time.perf_counter()
         work()
         wait()
-        found.append(time.perf_counter() - start)
-    return min(found[1:])
+        seconds.append(time.perf_counter() - start)
+    return min(seconds[1:])
 
 
 def measure_card(engine: str, timeout: float, device: str = "cuda") -> Card:

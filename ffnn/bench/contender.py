@@ -38,8 +38,8 @@ class Contender(ABC):
     @classmethod
     def missing(cls) -> str:
         """What it lacks on this machine, or nothing."""
-        if cls.device == "cuda" and not (told := look_for_gpu()).found:
-            return told.text
+        if cls.device == "cuda" and not (answer := look_for_gpu()).found:
+            return answer.text
         absent = [name for module, name in cls.packages.items() if importlib.util.find_spec(module) is None]
         return f"{' and '.join(absent)} not installed" if absent else ""
 

@@ -59,11 +59,11 @@ def look_for_gpu(environ: Mapping[str, str] = os.environ, file: Path = DEVICE_FI
             return Told(True, "a GPU whose name is unknown, as nvidia-smi is not installed")
         return Told(False, f"no GPU answers (neither nvidia-smi nor {file} is there)")
     first = (chosen or "0").split(",")[0]
-    asked = [command, f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader"]
+    question = [command, f"--query-gpu={','.join(QUERY)}", "--format=csv,noheader"]
     if not first.startswith("MIG"):  # a part of a GPU, which nvidia-smi does not know by this name
-        asked.append(f"--id={first}")
+        question.append(f"--id={first}")
     try:
-        answer = subprocess.run(asked, capture_output=True, text=True, timeout=PATIENCE, check=False)
+        answer = subprocess.run(question, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except (OSError, subprocess.TimeoutExpired) as problem:
         return Told(False, f"no GPU answers ({type(problem).__name__} of nvidia-smi)")
     lines = answer.stdout.strip().splitlines() or answer.stderr.strip().splitlines() or ["it said nothing"]

@@ -20,9 +20,9 @@ def floor_table(results: Sequence[CellResult], names: Sequence[str], card: Card)
     first = champion(results, names)
     rows = []
     for result in results:
-        found, taken = bounds(result.cell, card), result.step_microseconds(first)
-        ratio = f"{taken / found.by[found.tightest]:.2f} ({found.tightest})" if taken is not None else ABSENT
-        limits = [f"{value:.1f}" for value in found.by.values()]
+        floor, taken = bounds(result.cell, card), result.step_microseconds(first)
+        ratio = f"{taken / floor.by[floor.tightest]:.2f} ({floor.tightest})" if taken is not None else ABSENT
+        limits = [f"{value:.1f}" for value in floor.by.values()]
         rows.append([result.cell.network, str(result.cell.batch_size), shown_microseconds(taken), *limits, ratio])
     headings = ["network", "batch", f"{first} µs", *ASSUMED, "/ largest"]
     return TextTable("The floor by arithmetic: microseconds that a step must take", headings, rows)

@@ -46,10 +46,10 @@ def clean_environment(threads: int, environ: Mapping[str, str] = os.environ, dev
     >>> made["HOME"], made["OPENBLAS_NUM_THREADS"], "OPENBLAS_CORETYPE" in made
     ('/home/me', '2', False)
     """
-    kept = {name: value for name, value in environ.items() if name in KEPT or not HELD_BACK.match(name)}
+    inherited = {name: value for name, value in environ.items() if name in KEPT or not HELD_BACK.match(name)}
     eigen = "false" if threads == 1 else "true"
     return {
-        **kept,
+        **inherited,
         **dict.fromkeys(
             ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), str(threads)
         ),

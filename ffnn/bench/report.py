@@ -56,18 +56,18 @@ def _rounded(results: Sequence[CellResult], rules: Rules) -> list[str]:
     """Which epochs are of fewer images than were asked for, because batches are whole."""
     lines = []
     for result in results:
-        asked = rules.images.get(result.cell.network, result.images)
-        if asked != result.images:
+        images = rules.images.get(result.cell.network, result.images)
+        if images != result.images:
             batches = f"batches of {result.cell.batch_size}"
-            lines.append(f"{result.cell.network}: epochs of {result.images} of {asked} images, whole {batches}")
+            lines.append(f"{result.cell.network}: epochs of {result.images} of {images} images, whole {batches}")
     return lines
 
 
 def _blas(described: Mapping[str, Mapping[str, Any]]) -> str:
     """Library, core and threads of the contenders that run on NumPy alone."""
-    found = {
+    libraries = {
         f"{pool['library']}, core {pool['core']}, {pool['threads']} thread(s)": True
         for name in ("ffnn-numba", "ffnn-numpy", "floor")
         for pool in described.get(name, {}).get("blas", ())
     }
-    return "; ".join(found) or "not told"
+    return "; ".join(libraries) or "not told"

@@ -103,13 +103,13 @@ def busy(results: Sequence[CellResult], threads: int) -> float | None:
 
 def greedy(results: Sequence[CellResult], threads: int, tolerance: float = 0.1) -> list[str]:
     """Contenders that computed with more threads than they were given."""
-    found = {
+    names = {
         name: True
         for result in results
         for name in result.cpu_seconds
         if result.share_of_cores(name) > threads * (1 + tolerance)
     }
-    return list(found)
+    return list(names)
 
 
 def record(

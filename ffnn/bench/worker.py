@@ -50,8 +50,8 @@ class Worker:
             for pool in threadpool_info()
             if pool["user_api"] == "blas"
         ]
-        told = {"about": self.contender.about, "networks": self.contender.networks, "device": self.contender.device}
-        return {**told, "versions": {name: metadata.version(name) for name in packages}, "blas": pools}
+        facts = {"about": self.contender.about, "networks": self.contender.networks, "device": self.contender.device}
+        return {**facts, "versions": {name: metadata.version(name) for name in packages}, "blas": pools}
 
     def serve(self, requests: IO[str], answers: IO[str]) -> None:
         """Answer every line of `requests` until they end."""

@@ -55,10 +55,10 @@ def balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.
     quota = np.full(len(classes), len(labels) // len(classes))
     quota[rng.permutation(len(classes))[: len(labels) % len(classes)]] += 1
     chosen = []
-    for number, wanted in zip(classes, quota, strict=True):
+    for number, count in zip(classes, quota, strict=True):
         rows = np.flatnonzero(labels == number)
-        rounds = [rng.permutation(rows) for _ in range(-(-int(wanted) // len(rows)))]
-        chosen.append(np.concatenate([rows[:0], *rounds])[:wanted])
+        rounds = [rng.permutation(rows) for _ in range(-(-int(count) // len(rows)))]
+        chosen.append(np.concatenate([rows[:0], *rounds])[:count])
     return rng.permutation(np.concatenate(chosen))
 
 
@@ -198,10 +198,10 @@ class Batches:
 
     def epoch(self, number: int = 0, place: int = 0) -> Iterator[tuple[Array, Array]]:
         """(inputs, labels) of every batch of epoch `number`, from a place on; the next one overwrites inputs."""
-        left = self.order(number)[place * self.batch_size :]
-        labels = self.engine.array(self.pool.labels[left], np.int64)
-        rows = self.pool.numbers(left)
-        for start in range(0, len(left), self.batch_size):
+        remaining = self.order(number)[place * self.batch_size :]
+        labels = self.engine.array(self.pool.labels[remaining], np.int64)
+        rows = self.pool.numbers(remaining)
+        for start in range(0, len(remaining), self.batch_size):
             chosen = rows[start : start + self.batch_size]
             inputs = self._workspace("inputs", len(chosen), self.pool.features)
             self.pool.gather(chosen, inputs)

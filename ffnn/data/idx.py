@@ -90,9 +90,9 @@ def _reading(path: Path) -> Iterator[io.BufferedIOBase]:
 def _read_header(path: Path, stream: io.BufferedIOBase, dimensions: int) -> tuple[int, ...]:
     """A header is 0, 0, the type of values, the number of dimensions, then each dimension as big-endian int32."""
     magic = bytes((0, 0, UNSIGNED_BYTE, dimensions))
-    found = stream.read(len(magic))
-    if found != magic:
-        raise _wrong(path, f"an IDX file that begins with {magic.hex(' ')}", found.hex(" ") or "an empty file")
+    beginning = stream.read(len(magic))
+    if beginning != magic:
+        raise _wrong(path, f"an IDX file that begins with {magic.hex(' ')}", beginning.hex(" ") or "an empty file")
     sizes = stream.read(4 * dimensions)
     if len(sizes) < 4 * dimensions:
         raise _wrong(path, "a whole IDX header", f"{len(magic) + len(sizes)} bytes")

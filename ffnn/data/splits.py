@@ -159,11 +159,11 @@ def _apportion(counts: NDArray[np.int64], fractions: NDArray[np.float64]) -> NDA
     exact = np.round(np.outer(counts, fractions), 9)  # 0.1 * 30 is 3, not 3.0000000000000004
     shares = np.floor(exact).astype(np.int64)
     owed = np.zeros(len(fractions))
-    for count, wanted, share in zip(counts, exact, shares, strict=True):
-        fraction = wanted - share
+    for count, parts, share in zip(counts, exact, shares, strict=True):
+        fraction = parts - share
         owed += fraction
-        left = count - share.sum()
-        lucky = np.argsort(np.where(fraction > 0, -owed, np.inf), kind="stable")[:left]
+        rest = count - share.sum()
+        lucky = np.argsort(np.where(fraction > 0, -owed, np.inf), kind="stable")[:rest]
         share[lucky] += 1
         owed[lucky] -= 1
     return shares

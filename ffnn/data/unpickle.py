@@ -109,10 +109,10 @@ def unpickle(path: Path, largest: int) -> dict[bytes, Any]:
 
 def array_of(path: Path, value: Any, shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The uint8 array of `shape` that `value` of an unpickled mapping stands for; it shares the file's bytes."""
-    found = value.state if isinstance(value, _Array) else ()
-    if not isinstance(found, tuple) or len(found) != 5 or not isinstance(found[2], _Dtype):
+    state = value.state if isinstance(value, _Array) else ()
+    if not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], _Dtype):
         raise _wrong(path, "an array of images", type(value).__name__.strip("_").lower())
-    _, sizes, dtype, by_columns, content = found
+    _, sizes, dtype, by_columns, content = state
     kind = _as_bytes(dtype.made_of[0]) if dtype.made_of else b""
     content = _as_bytes(content)
     if kind not in (b"u1", b"|u1") or by_columns:

@@ -28,7 +28,7 @@ def differences(entry: DatasetEntry, dataset: Dataset) -> list[str]:
     border = len(dataset) - dataset.official_test
     classes = len(dataset.class_names)
     whole = entry.train_size + entry.test_size == len(dataset)
-    found = []
+    faults = []
     for part, labels, expected in (
         ("training", dataset.labels[:border], published.train_counts),
         ("test", dataset.labels[border:], published.test_counts),
@@ -37,13 +37,13 @@ def differences(entry: DatasetEntry, dataset: Dataset) -> list[str]:
         if whole and expected and tuple(counts) != expected:
             worst = int(np.argmax(np.abs(counts - np.array(expected))))
             name = dataset.class_names[worst]
-            found.append(f"{part} images of class {name}: expected {expected[worst]:,}, found {counts[worst]:,}")
+            faults.append(f"{part} images of class {name}: expected {expected[worst]:,}, found {counts[worst]:,}")
         elif len(labels) and not counts.all():
             name = dataset.class_names[int(np.argmin(counts))]
-            found.append(f"{part} images of class {name}: expected some, found none")
+            faults.append(f"{part} images of class {name}: expected some, found none")
     mean, std = pixel_statistics(dataset, np.arange(border))
-    for what, values, known in (("mean", mean, published.mean), ("std", std, published.std)):
-        if known and np.abs(values - np.array(known)).max() > TOLERANCE:
-            listed, wanted = (" ".join(f"{value:.4f}" for value in numbers) for numbers in (values, known))
-            found.append(f"{what} of training pixels: expected {wanted}, found {listed}")
-    return found
+    for what, values, listed in (("mean", mean, published.mean), ("std", std, published.std)):
+        if listed and np.abs(values - np.array(listed)).max() > TOLERANCE:
+            measured, published_values = (" ".join(f"{value:.4f}" for value in numbers) for numbers in (values, listed))
+            faults.append(f"{what} of training pixels: expected {published_values}, found {measured}")
+    return faults

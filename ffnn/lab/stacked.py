@@ -174,8 +174,8 @@ def _train_together(members: Sequence[Member]) -> None:
     stack: Stack | None = None
     while members:
         # All at one place of the epoch: one that found its own way to the end of it waits for the others.
-        place = max(member.trainer.place for member in members)
-        trainers = [member.trainer for member in members if member.trainer.place == place]
+        place = max(member.trainer.current.place for member in members)
+        trainers = [member.trainer for member in members if member.trainer.current.place == place]
         if stack is None or stack.trainers != trainers:
             stack = None  # its memory is wanted for the next one
             stack = Stack(trainers, members[0].blueprint)

@@ -4,7 +4,6 @@ from ffnn.nn.activations import (
     ACTIVATIONS,
     ELU,
     GELU,
-    Elementwise,
     GELUTanh,
     Identity,
     LeakyReLU,
@@ -18,6 +17,7 @@ from ffnn.nn.activations import (
 from ffnn.nn.averaging import WeightAverage
 from ffnn.nn.batch_norm import BatchNorm
 from ffnn.nn.clipping import ClipNorm, ClipValue
+from ffnn.nn.elementwise import Elementwise
 from ffnn.nn.initializers import INITIALIZERS, Initializer
 from ffnn.nn.layer import Layer
 from ffnn.nn.layers import Dropout, Linear

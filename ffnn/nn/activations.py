@@ -1,78 +1,22 @@
 """Activations: the functions between the linear layers, each with its derivative by hand.
 
-A derivative is written in terms of the input x, the output y, or whichever makes it shortest;
-backward multiplies it with the incoming gradient, which is the chain rule for a function that
-treats every value alone. Softmax, whose outputs depend on a whole row, is in `ffnn.nn.softmax`.
-
-Why a product: if y = f(x) and the loss L depends on x through y only, a small change of x by e changes
-y by f'(x) e, and L by dL/dy f'(x) e. So dL/dx = dL/dy f'(x), value by value.
+A derivative is written in terms of the input x, the output y, or whichever makes it shortest; `ffnn.nn.elementwise`
+has the rest of such a layer. Softmax, whose outputs depend on a whole row, is in `ffnn.nn.softmax`.
 """
 
-import functools
-from collections.abc import Callable
-from typing import Any, ClassVar
-
-from ffnn.backend.engine import Array, Engine
-from ffnn.backend.formula import Formula, complete
 from ffnn.backend.formulas import logistic
 from ffnn.backend.vocabulary import absolute, erf, exp, expm1, log1p, maximum, minimum, tanh, where
+from ffnn.nn.elementwise import Elementwise
 from ffnn.nn.layer import Layer
-from ffnn.nn.parameters import Parameter
 from ffnn.ranges import in_range
 from ffnn.registry import Registry
 
 ACTIVATIONS: Registry[Layer] = Registry("activation")
 
-derivative: Any = None  # given a meaning for each activation
-
-
-def _chain_rule(grad, x, y, *constants):
-    return grad * derivative(x, y, *constants)
-
-
-@functools.cache
-def _backward_formula(of: Formula) -> Formula:
-    return complete(_chain_rule, f"{of.__qualname__}_backward".replace(".", "_"), derivative=of)
-
 
 def softplus(x):
     """log(1 + e^x) as max(x, 0) + log(1 + e^-|x|), in which nothing overflows (see `Softplus`)."""
     return maximum(x, 0.0) + log1p(exp(-absolute(x)))
-
-
-class Elementwise(Layer):
-    """An activation y = f(x) that treats every value alone; subclasses give `function` and `derivative`.
-
-    Attributes
-    ----------
-    function : formula (x, *constants) -> y
-    derivative : formula (x, y, *constants) -> dy/dx
-    from_output : bool
-        Whether the derivative uses y alone, so that x need not be kept.
-    constants : tuple of float
-        The activation's own options, in the order in which both formulas take them.
-    """
-
-    from_output: ClassVar[bool] = False
-    function: ClassVar[Callable[..., Any]]
-    derivative: ClassVar[Callable[..., Any]]
-    constants: tuple[float, ...] = ()
-
-    def connect(self, engine: Engine, input_size: int, parameters: dict[str, Parameter], seed: int) -> None:
-        super().connect(engine, input_size, parameters, seed)
-        self._forward = engine.elementwise(type(self).function)
-        self._backward = engine.elementwise(_backward_formula(type(self).derivative))
-
-    def forward(self, inputs: Array, training: bool = False) -> Array:
-        outputs = self.buffer("outputs", *inputs.shape)
-        self._forward((outputs,), (inputs,), self.constants)
-        self._inputs, self._outputs = inputs, outputs
-        return outputs
-
-    def backward(self, grad_outputs: Array, needs_input_grad: bool = True) -> Array:
-        grad_inputs = self.buffer("grad_inputs", *grad_outputs.shape)
-        self._backward((grad_inputs,), (grad_outputs, self._inputs, self._outputs), self.constants)
-        return grad_inputs
 
 
 def normal_cdf(x):

@@ -49,12 +49,12 @@ class WeightAverage:
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Within the block the network computes with the average; afterwards with its own weights again."""
-        own = copy_of(self._parameters.values, self._parameters)
+        weights = copy_of(self._parameters.values, self._parameters)
         self._parameters.values[...] = self.values
         try:
             yield
         finally:
-            self._parameters.values[...] = own
+            self._parameters.values[...] = weights
 
 
 def copy_of(values: Array, parameters: ParameterStore) -> Array:

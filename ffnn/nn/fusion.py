@@ -10,7 +10,7 @@ from typing import Any
 
 from ffnn.backend.engine import Array, unexplained
 from ffnn.backend.formula import Formula, complete
-from ffnn.nn.activations import Elementwise
+from ffnn.nn.elementwise import Elementwise
 from ffnn.nn.layer import Layer
 from ffnn.nn.layers import Linear
 

@@ -97,12 +97,12 @@ def check_elementwise(
     worst = []
     for name, positions in probe.positions().items():
         chosen = rng.permutation(positions)[:limit]
-        found = []
+        comparisons = []
         for position in chosen:
             direction = np.zeros_like(analytic)
             direction[position] = 1
-            found.append(Comparison(name, float(analytic[position]), probe.slope(direction, STEP)))
-        worst.append(max(found, key=lambda comparison: comparison.error))
+            comparisons.append(Comparison(name, float(analytic[position]), probe.slope(direction, STEP)))
+        worst.append(max(comparisons, key=lambda comparison: comparison.error))
     probe.value(np.zeros_like(analytic))
     return worst
 

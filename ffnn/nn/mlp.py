@@ -55,11 +55,11 @@ def mlp_layers(
         expected = f"expected one name, or one for each of {len(hidden_layers)} hidden layers"
         raise FFNNError(f"activation: {expected}; received {len(activations)}")
     layers: list[Layer] = [Dropout(input_dropout)] if input_dropout else []
-    for units, own in zip(hidden_layers, activations, strict=True):
+    for units, component in zip(hidden_layers, activations, strict=True):
         layers.append(Linear(units, weight_init, bias_init))
         if batch_norm:
             layers.append(BatchNorm())
-        layers.append(ACTIVATIONS.create(own))
+        layers.append(ACTIVATIONS.create(component))
         if dropout:
             layers.append(Dropout(dropout))
     return [*layers, Linear(num_outputs, weight_init, bias_init)]

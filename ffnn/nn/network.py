@@ -18,7 +18,7 @@ from ffnn.errors import FFNNError, nearest
 from ffnn.nn.doors import as_array, check_matrix, saved_values
 from ffnn.nn.fusion import fused
 from ffnn.nn.layer import Layer
-from ffnn.nn.losses import Loss
+from ffnn.nn.loss import Loss
 from ffnn.nn.parameters import Parameter, ParameterStore
 from ffnn.nn.penalties import L2Penalty
 from ffnn.ranges import positive_integer
@@ -164,15 +164,17 @@ class Network:
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Take over what `state_dict` gave. Names, shapes and types must match, or FFNNError and nothing is changed."""
-        own = {name: parameter.value for name, parameter in self.named_parameters()} | self.states()
-        for name in own:
+        places = {name: parameter.value for name, parameter in self.named_parameters()} | self.states()
+        for name in places:
             if name not in state:
                 raise FFNNError(f"the saved state lacks {name!r}{nearest(name, state)}")
         for name in state:
-            if name not in own:
-                raise FFNNError(f"the saved state has {name!r}, which this network does not have{nearest(name, own)}")
-        values = {name: saved_values(name, state[name], array.shape, array.dtype) for name, array in own.items()}
-        for name, array in own.items():
+            if name not in places:
+                raise FFNNError(
+                    f"the saved state has {name!r}, which this network does not have{nearest(name, places)}"
+                )
+        values = {name: saved_values(name, state[name], array.shape, array.dtype) for name, array in places.items()}
+        for name, array in places.items():
             # A counter that lives on the host, whatever the engine, takes no array of a device.
             on_host = isinstance(array, np.ndarray)
             array[...] = values[name] if on_host else self.engine.array(values[name], array.dtype)

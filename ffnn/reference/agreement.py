@@ -202,10 +202,10 @@ def _follow(trainer: Trainer, reference: Reference, rates: Sequence[float], step
                 loss = trainer.objective.gradients(*batch)
                 gradients = {name: np.array(host(p.grad)) for name, p in network.named_parameters()}
                 network.load_state_dict(before)
-            done = reference.step(inputs, labels, rates[trainer.step], with_gradients=first)
+            step = reference.step(inputs, labels, rates[trainer.step], with_gradients=first)
             if first:
-                differences["loss"] = difference({"": np.array(loss)}, {"": np.array(done.loss)})
-                differences["gradients"] = difference(gradients, done.gradients)
+                differences["loss"] = difference({"": np.array(loss)}, {"": np.array(step.loss)})
+                differences["gradients"] = difference(gradients, step.gradients)
             trainer.take_step(*batch)
             if trainer.step in steps:
                 ours = {name: np.array(host(p.value)) for name, p in network.named_parameters()}
@@ -230,10 +230,10 @@ def difference(ours: State, theirs: State) -> float:
     if ours.keys() != theirs.keys():
         return math.inf
     largest = max(_largest(array) for array in theirs.values())
-    found = [
+    ratios = [
         _largest(ours[name] - array) / max(_largest(array), 1e-3 * largest, 1e-300) for name, array in theirs.items()
     ]
-    return max(found) if np.isfinite(found).all() else math.inf
+    return max(ratios) if np.isfinite(ratios).all() else math.inf
 
 
 def _largest(array: NDArray[Any]) -> float:

@@ -5,10 +5,12 @@ A row tells of one thing what every framework calls it; a framework's table is a
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from types import ModuleType
 from typing import Any
 
 from ffnn.errors import FFNNError
-from ffnn.nn import BatchNorm, ClipNorm, ClipValue, Dropout, Layer, Linear
+from ffnn.nn import BatchNorm, ClipNorm, ClipValue, Dropout, Layer, Linear, Loss
 from ffnn.nn.clipping import Clip
 from ffnn.registry import Registry
 
@@ -158,6 +160,11 @@ class Tables:
     def of_layer(self, layer: Layer) -> Counterpart:
         """A layer's counterpart, be it an activation or not."""
         return self.layers[layer] if layer.kind in self.layers.registry else self.activations[layer]
+
+    def loss_of(self, module: ModuleType, loss: Loss) -> Callable[..., Any]:
+        """A module's function that is this loss, with its options: of outputs and labels, their sum and its divisor."""
+        counterpart = self.losses[loss]
+        return partial(getattr(module, counterpart.name), loss, **counterpart.arguments(loss))
 
 
 def registered_name(registry: Registry[Any], thing: object) -> str:

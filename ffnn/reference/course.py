@@ -8,9 +8,15 @@ from types import SimpleNamespace
 from ffnn.errors import FFNNError
 from ffnn.nn import Schedule
 from ffnn.nn.schedules import Clock, LinearDecay
+from ffnn.reference.counterpart import Counterpart
 
 BY_STEP = "total_steps"
 """An option that a schedule takes if it moves with every step and not with every epoch."""
+
+
+def steps_between(counterpart: Counterpart, clock: Clock) -> int:
+    """How many steps a framework's schedule stands still for."""
+    return 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
 
 
 def course(framework: str, schedule: Schedule, rate: float, clock: Clock) -> SimpleNamespace:
@@ -19,17 +25,17 @@ def course(framework: str, schedule: Schedule, rate: float, clock: Clock) -> Sim
     Examples
     --------
     >>> from ffnn.nn.schedules import Cosine
-    >>> found = course("torch", Cosine(minimum=0.1), 0.4, Clock(7, 3))
-    >>> found.minimum, found.end_fraction, found.total_steps
+    >>> values = course("torch", Cosine(minimum=0.1), 0.4, Clock(7, 3))
+    >>> values.minimum, values.end_fraction, values.total_steps
     (0.1, 0.25, 21)
     """
     if isinstance(schedule, LinearDecay) and schedule.slope is not None:
         raise FFNNError(f"{framework} has no linear schedule with a slope: give its minimum, or use framework=ffnn")
-    given = vars(schedule)
+    options = vars(schedule)
     return SimpleNamespace(
-        **given,
+        **options,
         rate=rate,
         epochs=clock.epochs,
         total_steps=clock.total_steps,
-        end_fraction=given.get("minimum", 0.0) / rate,
+        end_fraction=options.get("minimum", 0.0) / rate,
     )

@@ -4,7 +4,6 @@ JAX has no layers of its own, so the three that are not activations are written 
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from types import ModuleType
 from typing import Any
 
@@ -107,16 +106,15 @@ def _of(module: ModuleType, table: Any, thing: object) -> Any:
 
 
 def make_step(objective: Objective, transform: Any) -> Callable[..., tuple[Tree, Tree]]:
-    """`step(tree, inputs, labels, learning_rate) -> (tree, told)`, one update, not yet compiled.
+    """`step(tree, inputs, labels, learning_rate) -> (tree, figures)`, one update, not yet compiled.
 
-    What is told is the loss before it, its divisor, the outputs and the gradients of loss and penalty.
+    The figures are the loss before it, its divisor, the outputs and the gradients of loss and penalty.
     """
     import jax
     import optax
 
     network, penalty = objective.network, objective.penalty
-    counterpart = TABLES["jax"].losses[objective.loss]
-    loss_of = partial(getattr(jax_losses, counterpart.name), objective.loss, **counterpart.arguments(objective.loss))
+    loss_of = TABLES["jax"].loss_of(jax_losses, objective.loss)
     weights = [name for name, parameter in network.named_parameters() if parameter.penalised]
 
     def total(parameters: Tree, running: Tree, inputs: Any, labels: Any, key: Any) -> Any:
@@ -125,9 +123,8 @@ def make_step(objective: Objective, transform: Any) -> Callable[..., tuple[Tree,
         loss = value / divisor
         if penalty is None:
             return loss, (loss, divisor, outputs, moved)
-        strength = penalty.strength / len(labels) if penalty.per_example else penalty.strength
         squares = sum((parameters[name] ** 2).sum() for name in weights)
-        return loss + strength / 2 * squares, (loss, divisor, outputs, moved)
+        return loss + penalty.factor(len(labels)) / 2 * squares, (loss, divisor, outputs, moved)
 
     def step(tree: Tree, inputs: Any, labels: Any, learning_rate: Any) -> tuple[Tree, Tree]:
         key, mask_key = jax.random.split(tree["key"])

@@ -14,7 +14,7 @@ from ffnn.nn import Objective, Optimizer, Schedule
 from ffnn.nn.clipping import Clip
 from ffnn.nn.schedules import Clock
 from ffnn.reference.counterparts import TABLES
-from ffnn.reference.course import BY_STEP, course
+from ffnn.reference.course import course, steps_between
 from ffnn.reference.jax_network import Tree, forward, initial_tree, make_step, make_transform
 from ffnn.reference.reference import REFERENCES, Reference, Step
 
@@ -28,7 +28,7 @@ class JaxReference(Reference):
     tree : nested dictionaries of arrays
         Everything that a step changes.
     pure_step : callable
-        `(tree, inputs, labels, learning_rate) -> (tree, told)`, not compiled.
+        `(tree, inputs, labels, learning_rate) -> (tree, figures)`, not compiled.
     """
 
     packages: ClassVar = {"jax": "jax", "optax": "optax"}
@@ -46,11 +46,11 @@ class JaxReference(Reference):
             self.tree: Tree = initial_tree(network, transform, seed)
             self.pure_step = make_step(objective, transform)
 
-        def told(tree: Tree, inputs: Any, labels: Any, rate: Any, with_gradients: bool) -> tuple[Tree, Tree]:
-            tree, found = self.pure_step(tree, inputs, labels, rate)
-            return tree, found if with_gradients else {**found, "gradients": {}}
+        def step(tree: Tree, inputs: Any, labels: Any, rate: Any, with_gradients: bool) -> tuple[Tree, Tree]:
+            tree, figures = self.pure_step(tree, inputs, labels, rate)
+            return tree, figures if with_gradients else {**figures, "gradients": {}}
 
-        self._step = jax.jit(told, static_argnames="with_gradients")
+        self._step = jax.jit(step, static_argnames="with_gradients")
         self._forward = jax.jit(lambda values, inputs: forward(network, values, inputs)[0])
 
     def _precision(self) -> AbstractContextManager[Any]:
@@ -65,7 +65,7 @@ class JaxReference(Reference):
         import optax
 
         counterpart = TABLES["jax"].schedules[schedule]
-        every = 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
+        every = steps_between(counterpart, clock)
         with jax.enable_x64(True):
             arguments = counterpart.arguments(course("jax", schedule, rate, clock))
             at = getattr(optax, counterpart.name)(**arguments)
@@ -82,19 +82,19 @@ class JaxReference(Reference):
         self, inputs: NDArray[Any], labels: NDArray[Any], learning_rate: float, with_gradients: bool = False
     ) -> Step:
         with self._precision():
-            tree, told = self._step(self.tree, inputs, labels, learning_rate, with_gradients)
-            loss = float(told["loss"])
+            tree, figures = self._step(self.tree, inputs, labels, learning_rate, with_gradients)
+            loss = float(figures["loss"])
         if np.isfinite(loss):
             self.tree = tree
-        gradients = {name: np.array(values) for name, values in told["gradients"].items()}
-        return Step(loss, float(told["divisor"]), np.asarray(told["outputs"]), gradients)
+        gradients = {name: np.array(values) for name, values in figures["gradients"].items()}
+        return Step(loss, float(figures["divisor"]), np.asarray(figures["outputs"]), gradients)
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
         with self._precision():
-            return np.array(self._forward({**self.tree["parameters"], **self.tree["running"]}, inputs))
+            return np.array(self._forward(self._present(), inputs))
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        return {name: np.array(values) for name, values in self.tree["parameters"].items()}
+    def values(self) -> dict[str, NDArray[Any]]:
+        return {name: np.array(values) for name, values in self._present().items()}
 
-    def states(self) -> dict[str, NDArray[Any]]:
-        return {name: np.array(values) for name, values in self.tree["running"].items()}
+    def _present(self) -> Tree:
+        return {**self.tree["parameters"], **self.tree["running"]}

@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ffnn.nn import Network
 from ffnn.reference.counterparts import TABLES
@@ -42,24 +41,17 @@ def build_network(network: Network, seed: int) -> Any:
             layers.append(keras.layers.Activation(function, name=name, dtype=dtype))
     model = keras.Sequential(layers)
     state = network.state_dict()
-    for name, layer in network.layers.items():
-        wanted = [f"{name}.{value}" for value in VALUES.get(layer.kind, ())]
-        if wanted:
-            model.get_layer(name).set_weights([state[place] for place in wanted if place in state])
+    for name, variable in variables_of(model, network).items():
+        variable.assign(state[name])
     return model
-
-
-def values_of(model: Any, network: Network) -> dict[str, NDArray[Any]]:
-    """All values of the model, by ffnn's names."""
-    return {name: variable.numpy() for name, variable in variables_of(model, network).items()}
 
 
 def variables_of(model: Any, network: Network) -> dict[str, Any]:
     """All variables of the model, by ffnn's names."""
     state = network.state_dict()
-    found: dict[str, Any] = {}
+    variables: dict[str, Any] = {}
     for name, layer in network.layers.items():
-        wanted = [place for value in VALUES.get(layer.kind, ()) if (place := f"{name}.{value}") in state]
-        if wanted:
-            found.update(zip(wanted, model.get_layer(name).weights, strict=True))
-    return found
+        names = [full for value in VALUES.get(layer.kind, ()) if (full := f"{name}.{value}") in state]
+        if names:
+            variables.update(zip(names, model.get_layer(name).weights, strict=True))
+    return variables

@@ -17,8 +17,8 @@ from ffnn.nn.clipping import Clip, ClipNorm
 from ffnn.nn.schedules import Clock
 from ffnn.reference import keras_losses
 from ffnn.reference.counterparts import TABLES
-from ffnn.reference.course import BY_STEP, course
-from ffnn.reference.keras_network import build_network, exactly, values_of, variables_of
+from ffnn.reference.course import course, steps_between
+from ffnn.reference.keras_network import build_network, exactly, variables_of
 from ffnn.reference.reference import REFERENCES, Reference, Step
 
 
@@ -43,9 +43,7 @@ class KerasReference(Reference):
 
         super().__init__(objective, optimizer, clips, seed)
         network = objective.network
-        counterpart = TABLES["tensorflow"].losses[objective.loss]
-        function = getattr(keras_losses, counterpart.name)
-        self._loss = partial(function, objective.loss, **counterpart.arguments(objective.loss))
+        self._loss = TABLES["tensorflow"].loss_of(keras_losses, objective.loss)
         with _floats(np.dtype(network.engine.dtype).name):
             self.network = build_network(network, seed)
             self.keras_optimizer = build_optimizer(optimizer, network)
@@ -64,7 +62,7 @@ class KerasReference(Reference):
         counterpart = TABLES["tensorflow"].schedules[schedule]
         if not counterpart.name:
             return [rate] * clock.total_steps
-        every = 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
+        every = steps_between(counterpart, clock)
         with _floats("float64"):
             arguments = exactly(counterpart.arguments(course("tensorflow", schedule, rate, clock)))
             at = getattr(keras.optimizers.schedules, counterpart.name)(**arguments)
@@ -105,8 +103,7 @@ class KerasReference(Reference):
         penalty = self.objective.penalty
         if penalty is None:
             return 0.0
-        strength = penalty.strength / rows if penalty.per_example else penalty.strength
-        return strength / 2 * sum(tf.reduce_sum(weight.value**2) for weight in self._weights)
+        return penalty.factor(rows) / 2 * sum(tf.reduce_sum(weight.value**2) for weight in self._weights)
 
     def _clipped(self, gradients: list[Any]) -> list[Any]:
         import tensorflow as tf
@@ -134,19 +131,15 @@ class KerasReference(Reference):
     ) -> Step:
         rate = np.asarray(learning_rate, inputs.dtype)
         loss, divisor, outputs, gradients = self._step(inputs, labels, rate)
-        given = zip(self._names, gradients, strict=True) if with_gradients else ()
-        return Step(float(loss), float(divisor), outputs.numpy(), {name: np.array(values) for name, values in given})
+        named = zip(self._names, gradients, strict=True) if with_gradients else ()
+        return Step(float(loss), float(divisor), outputs.numpy(), {name: np.array(values) for name, values in named})
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
         return np.array(self._forward(np.ascontiguousarray(inputs)))
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        values = values_of(self.network, self.objective.network)
-        return {name: values[name] for name in self._names}
-
-    def states(self) -> dict[str, NDArray[Any]]:
-        values = values_of(self.network, self.objective.network)
-        return {name: array for name, array in values.items() if name not in self._names}
+    def values(self) -> dict[str, NDArray[Any]]:
+        variables = variables_of(self.network, self.objective.network)
+        return {name: variable.numpy() for name, variable in variables.items()}
 
 
 def build_optimizer(optimizer: Optimizer, network: Network) -> Any:
@@ -154,7 +147,7 @@ def build_optimizer(optimizer: Optimizer, network: Network) -> Any:
     import keras
 
     counterpart = TABLES["tensorflow"].optimizers[optimizer]
-    made = getattr(keras.optimizers, counterpart.name)(
+    twin = getattr(keras.optimizers, counterpart.name)(
         learning_rate=optimizer.learning_rate,
         weight_decay=np.float64(optimizer.weight_decay) if optimizer.weight_decay else None,
         **exactly(counterpart.arguments(optimizer)),
@@ -162,8 +155,8 @@ def build_optimizer(optimizer: Optimizer, network: Network) -> Any:
     if optimizer.weight_decay:
         spared = [name.rpartition(".")[2] for name, p in network.named_parameters() if not p.penalised]
         names = {"bias": "bias", "scale": "gamma", "shift": "beta"}
-        made.exclude_from_weight_decay(var_names=sorted({names[name] for name in spared}))
-    return made
+        twin.exclude_from_weight_decay(var_names=sorted({names[name] for name in spared}))
+    return twin
 
 
 @contextmanager

@@ -16,8 +16,8 @@ def present_agreements(framework: str, steps: Iterable[int], agreements: Iterabl
     """Print a framework's table and its verdict; True if no bound is broken."""
     after = [str(step) for step in steps]
     table = Table("", framework, "loss", "gradients", *(f"{step} steps" for step in after), "outputs", "", "remark")
-    found = list(agreements)
-    for agreement in found:
+    rows = list(agreements)
+    for agreement in rows:
         numbers = [_number(agreement, name) for name in ("loss", "gradients", *after, "outputs")]
         verdict = Text("agrees") if agreement.holds else Text("DIFFERS", "bold red")
         table.add_row(
@@ -31,13 +31,13 @@ def present_agreements(framework: str, steps: Iterable[int], agreements: Iterabl
     if not console.is_terminal:
         console = Console(highlight=False, width=200)
     console.print(table)
-    compared = [agreement for agreement in found if agreement.differences]
+    compared = [agreement for agreement in rows if agreement.differences]
     broken = [agreement for agreement in compared if not agreement.holds]
     exact = [agreement for agreement in compared if set(agreement.bounds.values()) == {BOUND}]
     worst = max((max(a.differences.values()) for a in exact), default=0.0)
     console.print(
         f"{framework}: {len(compared) - len(broken)} of {len(compared)} agree, "
-        f"{len(compared) - len(exact)} of them differently defined, {len(found) - len(compared)} without a "
+        f"{len(compared) - len(exact)} of them differently defined, {len(rows) - len(compared)} without a "
         f"counterpart; of the others the largest relative difference is {worst:.1e} (bound {BOUND:g}, float64)",
         soft_wrap=True,
     )

@@ -7,6 +7,7 @@ import importlib.util
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, ClassVar
 
 from numpy.typing import NDArray
@@ -125,11 +126,11 @@ class Reference(ABC):
     def fit(self, batches: Iterable[tuple[NDArray[Any], NDArray[Any]]], rates: Iterable[float] | None = None) -> float:
         """A step on every batch, at the optimizer's learning rate or at these; returns the mean loss of all rows."""
         total = weight = 0.0
-        given = iter(rates) if rates is not None else None
+        rate_of_step = iter(rates) if rates is not None else repeat(self.optimizer.learning_rate)
         for inputs, labels in batches:
-            done = self.step(inputs, labels, next(given) if given else self.optimizer.learning_rate)
-            total += done.loss * done.divisor
-            weight += done.divisor
+            step = self.step(inputs, labels, next(rate_of_step))
+            total += step.loss * step.divisor
+            weight += step.divisor
         return total / weight
 
     @abstractmethod
@@ -141,16 +142,17 @@ class Reference(ABC):
         """The network's outputs in evaluation mode: logits, unless it ends in softmax."""
 
     @abstractmethod
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        """Copies of all trained values, by ffnn's names and in its shapes."""
+    def values(self) -> dict[str, NDArray[Any]]:
+        """Copies of all trained values and of batch norm's running averages, by ffnn's names and in its shapes."""
 
-    @abstractmethod
-    def states(self) -> dict[str, NDArray[Any]]:
-        """Copies of batch norm's running averages, by ffnn's names."""
+    def parameters(self) -> dict[str, NDArray[Any]]:
+        """Those of `values` that are trained."""
+        values = self.values()
+        return {parameter.name: values[parameter.name] for parameter in self.objective.network.parameters}
 
     def copy_into(self, network: Network) -> None:
         """Give the ffnn network the present values, so that it answers as this one does."""
-        network.load_state_dict({**network.state_dict(), **self.parameters(), **self.states()})
+        network.load_state_dict({**network.state_dict(), **self.values()})
 
 
 REFERENCES: Registry[Reference] = Registry("framework")
@@ -168,8 +170,8 @@ def make_reference(
     framework: str, objective: Objective, optimizer: Optimizer, clips: Sequence[Clip] = (), seed: int = 0
 ) -> Reference:
     """The reference network of a framework by its name; parameters and errors are those of `Reference`."""
-    made = reference_class(framework)
-    remedy = made.missing()
+    kind = reference_class(framework)
+    remedy = kind.missing()
     if remedy:
         raise FFNNError(f"framework={framework} needs packages that are not installed: {remedy}")
-    return made(objective, optimizer, clips, seed)
+    return kind(objective, optimizer, clips, seed)

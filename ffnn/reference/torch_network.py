@@ -47,14 +47,14 @@ def _module(layer: Layer) -> Any:
 
 def values_of(sequential: Any, network: Network) -> dict[str, Any]:
     """The module's own tensors by ffnn's names, seen in ffnn's shapes: what is written to them is the module's."""
-    found = {}
+    tensors = {}
     for name, layer in network.layers.items():
         module = getattr(sequential, name)
         for ours, theirs in VALUES.get(layer.kind, {}).items():
             tensor = getattr(module, theirs)
             if tensor is not None:
-                found[f"{name}.{ours}"] = tensor.detach().T if tensor.ndim == 2 else tensor.detach()
-    return found
+                tensors[f"{name}.{ours}"] = tensor.detach().T if tensor.ndim == 2 else tensor.detach()
+    return tensors
 
 
 def as_numpy(tensor: Any) -> NDArray[Any]:
@@ -64,10 +64,10 @@ def as_numpy(tensor: Any) -> NDArray[Any]:
 
 def gradients_of(sequential: Any, network: Network) -> State:
     """Copies of all gradients by ffnn's names, in its shapes."""
-    found = {}
+    gradients = {}
     for name, parameter in sequential.named_parameters():
         layer, _, theirs = name.rpartition(".")
         names = VALUES[network.layers[layer].kind]
         ours = next(key for key, value in names.items() if value == theirs)
-        found[f"{layer}.{ours}"] = as_numpy(parameter.grad.T if parameter.ndim == 2 else parameter.grad)
-    return found
+        gradients[f"{layer}.{ours}"] = as_numpy(parameter.grad.T if parameter.ndim == 2 else parameter.grad)
+    return gradients

@@ -16,7 +16,7 @@ from ffnn.nn.clipping import Clip
 from ffnn.nn.schedules import Clock
 from ffnn.reference import counterparts, torch_losses
 from ffnn.reference.counterpart import registered_name
-from ffnn.reference.course import BY_STEP, course
+from ffnn.reference.course import course, steps_between
 from ffnn.reference.reference import REFERENCES, Reference, State, Step
 from ffnn.reference.torch_network import as_numpy, build_network, gradients_of, values_of
 
@@ -48,9 +48,7 @@ class TorchReference(Reference):
         super().__init__(objective, optimizer, clips, seed)
         torch.manual_seed(seed)
         self.network = build_network(objective.network)
-        counterpart = TABLES.losses[objective.loss]
-        function = getattr(torch_losses, counterpart.name)
-        self._loss = partial(function, objective.loss, **counterpart.arguments(objective.loss))
+        self._loss = TABLES.loss_of(torch_losses, objective.loss)
         self.torch_optimizer = build_optimizer(optimizer, objective.network, self.network)
         self._clips = [
             partial(getattr(torch.nn.utils, part.name), list(self.network.parameters()), **part.arguments(clip))
@@ -67,14 +65,13 @@ class TorchReference(Reference):
         optimizer = torch.optim.SGD([torch.zeros(1)], rate)
         arguments = counterpart.arguments(course("torch", schedule, rate, clock))
         scheduler = getattr(torch.optim.lr_scheduler, counterpart.name)(optimizer, **arguments)
-        every = 1 if BY_STEP in counterpart.options.values() else clock.steps_per_epoch
-        found = []
+        every, rates = steps_between(counterpart, clock), []
         for step in range(1, clock.total_steps + 1):
-            found.append(float(optimizer.param_groups[0]["lr"]))
+            rates.append(float(optimizer.param_groups[0]["lr"]))
             optimizer.step()
             if step % every == 0 and step < clock.total_steps:
                 scheduler.step()
-        return found
+        return rates
 
     def limit_threads(self, threads: int) -> None:
         import torch
@@ -116,8 +113,7 @@ class TorchReference(Reference):
         penalty = self.objective.penalty
         if penalty is None:
             return 0.0
-        strength = penalty.strength / batch_size if penalty.per_example else penalty.strength
-        return strength / 2 * sum(weight.square().sum() for weight in self._weights)
+        return penalty.factor(batch_size) / 2 * sum(weight.square().sum() for weight in self._weights)
 
     def predict(self, inputs: NDArray[Any]) -> NDArray[Any]:
         import torch
@@ -129,15 +125,7 @@ class TorchReference(Reference):
         finally:
             self.network.train()
 
-    def parameters(self) -> dict[str, NDArray[Any]]:
-        trained = {parameter.name for parameter in self.objective.network.parameters}
-        return {name: values for name, values in self._values().items() if name in trained}
-
-    def states(self) -> dict[str, NDArray[Any]]:
-        trained = {parameter.name for parameter in self.objective.network.parameters}
-        return {name: values for name, values in self._values().items() if name not in trained}
-
-    def _values(self) -> dict[str, NDArray[Any]]:
+    def values(self) -> dict[str, NDArray[Any]]:
         return {name: as_numpy(tensor) for name, tensor in values_of(self.network, self.objective.network).items()}
 
 

@@ -26,8 +26,8 @@ class ReferenceTrainer(Trainer):
 
     can_resume = False  # the framework's optimizer keeps its memory to itself
 
-    def __init__(self, reference: Reference, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, reference: Reference, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self.reference = reference
 
     def rehearse(self) -> float:
@@ -55,5 +55,5 @@ class ReferenceTrainer(Trainer):
         self.step += 1
         if self.step % len(self.train) == 0:
             self.reference.copy_into(network)
-        self.means.add(done.loss * done.divisor, done.divisor, network.engine.array(done.outputs), labels)
+        self.current.means.add(done.loss * done.divisor, done.divisor, network.engine.array(done.outputs), labels)
         return done.loss

@@ -148,9 +148,9 @@ def train(
         watching.append(EarlyStopping(config.patience, monitor, config.min_delta))
     if verbose:
         watching.append(PlainProgress())
-    told = copy.deepcopy(list(callbacks))
+    copies = copy.deepcopy(list(callbacks))
     probe = (validation or rows.first(PROBE_ROWS)).batches(EVALUATION_BATCH, classes)
-    trainer = Trainer(objective, optimizer, batches, probe, plan, [*watching, *told])
+    trainer = Trainer(objective, optimizer, batches, probe, plan, [*watching, *copies])
     if optimizer_state:
         optimizer.load_state_dict(optimizer_state)
     largest_product = batches.batch_size * max(layer.flops() for layer in network.layers.values())
@@ -160,4 +160,4 @@ def train(
         raise DivergedError(f"{trainer.reason}; lower the learning_rate or scale X, for example by StandardScaler")
     best_epoch = int(best.record["epoch"]) if best.record else len(records)
     interrupted = trainer.reason if trainer.status == "stopped" else ""
-    return Outcome(records, best_epoch, told, optimizer.state_dict(), interrupted)
+    return Outcome(records, best_epoch, copies, optimizer.state_dict(), interrupted)

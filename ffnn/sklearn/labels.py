@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils.validation import _check_sample_weight
 
 from ffnn.errors import FFNNError, nearest
-from ffnn.nn.losses import ratios
+from ffnn.nn.cross_entropy import ratios
 
 
 def numbered(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.int64]:
@@ -52,35 +52,35 @@ def row_weights(sample_weight: ArrayLike | None, X: NDArray[Any], dtype: str) ->
 
 
 def class_weights(
-    wanted: Any, classes: NDArray[Any], labels: NDArray[np.int64], weights: NDArray[np.float64] | None
+    setting: Any, classes: NDArray[Any], labels: NDArray[np.int64], weights: NDArray[np.float64] | None
 ) -> list[float] | None:
     """One weight a class, or None where all are equal.
 
     Parameters
     ----------
-    wanted : dict, "balanced" or None
+    setting : dict, "balanced" or None
         balanced is n / (K * count); a row counts as much as it weighs. A class that a dict leaves out weighs 1.
     classes : array (K,)
     labels : int array (rows,)
     weights : float array (rows,), optional
     """
-    if wanted is None:
+    if setting is None:
         return None
-    if not isinstance(wanted, dict) and wanted != "balanced":
-        hint = nearest(str(wanted), ["balanced"])
-        raise FFNNError(f"class_weight: expected a dict, 'balanced' or None; received {wanted!r}{hint}")
-    if wanted == "balanced":
+    if not isinstance(setting, dict) and setting != "balanced":
+        hint = nearest(str(setting), ["balanced"])
+        raise FFNNError(f"class_weight: expected a dict, 'balanced' or None; received {setting!r}{hint}")
+    if setting == "balanced":
         counts = np.bincount(labels, weights, minlength=len(classes))
         return [float(weight) for weight in counts.sum() / (len(classes) * counts)]
     names = classes.tolist()
-    unknown = [name for name in wanted if name not in names]
+    unknown = [name for name in setting if name not in names]
     # A part of the data may lack a class that has a weight; beside a class without one it is more likely misspelt.
-    if unknown and not all(name in wanted for name in names):
+    if unknown and not all(name in setting for name in names):
         hint = nearest(str(unknown[0]), map(str, names))
         raise FFNNError(
             f"class_weight: expected classes {', '.join(map(str, names))}; received {_shown(unknown[0], names)}{hint}"
         )
-    return [float(wanted.get(name, 1.0)) for name in names]
+    return [float(setting.get(name, 1.0)) for name in names]
 
 
 def _shown(label: Any, names: list[Any]) -> str:

@@ -27,8 +27,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic):
         return value.tolist()
     if isinstance(value, Mapping):
-        return {key: plain(own) for key, own in value.items()}
-    return [plain(own) for own in value] if isinstance(value, tuple | list) else value
+        return {key: plain(part) for key, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple | list) else value
 
 
 def config_of(parameters: Mapping[str, Any], dtype: np.dtype[Any] | None = None) -> tuple[Config, Any]:
@@ -41,21 +41,21 @@ def config_of(parameters: Mapping[str, Any], dtype: np.dtype[Any] | None = None)
     dtype : numpy dtype, optional
         What the parameter dtype=None stands for.
     """
-    given = {name: plain(value) for name, value in parameters.items() if name in Config.model_fields}
-    if given["dtype"] is None:
-        given["dtype"] = "float64" if dtype is None else dtype.name
+    settings = {name: plain(value) for name, value in parameters.items() if name in Config.model_fields}
+    if settings["dtype"] is None:
+        settings["dtype"] = "float64" if dtype is None else dtype.name
     # A config has validation always and one activation for all layers; here both are a choice.
-    if given["monitor"] is None:
-        del given["monitor"]
-    if given["val_fraction"] == 0:
-        del given["val_fraction"]
-    activation = given.pop("activation")
-    for own in activation if isinstance(activation, list) else [activation]:
-        config = make_config({**given, "activation": own})
-    loss = given["loss"]
+    if settings["monitor"] is None:
+        del settings["monitor"]
+    if settings["val_fraction"] == 0:
+        del settings["val_fraction"]
+    activation = settings.pop("activation")
+    for component in activation if isinstance(activation, list) else [activation]:
+        config = make_config({**settings, "activation": component})
+    loss = settings["loss"]
     if "class_weights" not in LOSSES.options(name_of(loss)):
-        known = ", ".join(name for name in LOSSES if "class_weights" in LOSSES.options(name))
-        raise FFNNError(f"loss: expected one that gives probabilities, {known}; received {name_of(loss)!r}")
+        names = ", ".join(name for name in LOSSES if "class_weights" in LOSSES.options(name))
+        raise FFNNError(f"loss: expected one that gives probabilities, {names}; received {name_of(loss)!r}")
     if isinstance(loss, dict) and "class_weights" in loss:
         raise FFNNError("loss: expected weights of classes as class_weight beside it, not among its options")
     return config, activation
@@ -78,15 +78,15 @@ def fixed_settings(parameters: Mapping[str, Any], dtype: str) -> dict[str, Any]:
     >>> fixed_settings(one, "float32") == fixed_settings(other, "float32")
     True
     """
-    found = {name: plain(parameters[name]) for name in FIXED if name in parameters}
-    layers = found["hidden_layers"]
-    if not isinstance(found["activation"], list) and isinstance(layers, list):
-        found["activation"] = [found["activation"]] * len(layers)
-    if isinstance(found["activation"], list):
-        found["activation"] = [_component(own) for own in found["activation"]]
-    found = {name: _component(value) for name, value in found.items()}
-    found["dtype"] = found["dtype"] or dtype
-    return found
+    settings = {name: plain(parameters[name]) for name in FIXED if name in parameters}
+    layers = settings["hidden_layers"]
+    if not isinstance(settings["activation"], list) and isinstance(layers, list):
+        settings["activation"] = [settings["activation"]] * len(layers)
+    if isinstance(settings["activation"], list):
+        settings["activation"] = [_component(component) for component in settings["activation"]]
+    settings = {name: _component(value) for name, value in settings.items()}
+    settings["dtype"] = settings["dtype"] or dtype
+    return settings
 
 
 def _component(value: Any) -> Any:
@@ -96,10 +96,10 @@ def _component(value: Any) -> Any:
 
 def checked_callbacks(callbacks: Any) -> list[Callback]:
     """The callbacks as a list, or FFNNError for what is none."""
-    given = list(callbacks) if isinstance(callbacks, Sequence) else callbacks
-    if not isinstance(given, list) or not all(isinstance(own, Callback) for own in given):
+    items = list(callbacks) if isinstance(callbacks, Sequence) else callbacks
+    if not isinstance(items, list) or not all(isinstance(item, Callback) for item in items):
         raise FFNNError(f"callbacks: expected a list of ffnn.training.Callback objects; received {callbacks!r}")
-    return given
+    return items
 
 
 def seed_of(random_state: Any) -> int:
@@ -124,8 +124,8 @@ def layers_of(config: Config, activation: Any, num_classes: int) -> dict[str, An
 
 def loss_of(config: Config, class_weights: list[float] | None) -> Loss:
     """The loss, at its own defaults where nothing else is asked for."""
-    given = {"label_smoothing": config.label_smoothing or None, "class_weights": class_weights}
-    return LOSSES.create(config.loss, **{name: value for name, value in given.items() if value is not None})
+    options = {"label_smoothing": config.label_smoothing or None, "class_weights": class_weights}
+    return LOSSES.create(config.loss, **{name: value for name, value in options.items() if value is not None})
 
 
 def fitting_batch_size(config: Config, rows: int) -> int:

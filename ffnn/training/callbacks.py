@@ -184,7 +184,11 @@ class SaveCheckpoints(Callback):
 
     def on_end(self, trainer: Trainer) -> None:
         between_epochs = trainer.step == trainer.epoch * len(trainer.train)
-        if trainer.status in ("finished", "stopped") and trainer.whole and (trainer.can_resume or between_epochs):
+        if (
+            trainer.status in ("finished", "stopped")
+            and trainer.current.whole
+            and (trainer.can_resume or between_epochs)
+        ):
             if trainer.step != self._saved_step:
                 self._save(trainer, trainer.epoch + (not between_epochs))
         elif trainer.status == "diverged":

@@ -100,13 +100,22 @@ def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[
     """
     average, engine = trainer.plan.average, trainer.objective.network.engine
     extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
-    state = trainer.state_dict()
-    states = {key: own for key, known in _keyed(trainer.callbacks).items() if (own := known.state_dict())}
+    current = trainer.current
+    state = {
+        "epoch": trainer.epoch,
+        "step": trainer.step,
+        "place": current.place,
+        "means": current.means.state_dict(),
+        "seconds": current.seconds if current.place else 0.0,
+        "ended": trainer.reason if trainer.status == "finished" else "",
+    }
+    states = {key: callback.state_dict() for key, callback in _keyed(trainer.callbacks).items()}
+    remembered = {key: values for key, values in states.items() if values}
     return Checkpoint(
         trainer.objective.network.state_dict(),
         trainer.optimizer.state_dict(),
         extra,
-        {**meta, "epoch": state["epoch"], "step": state["step"], "trainer": state, "callbacks": states},
+        {**meta, "epoch": trainer.epoch, "step": trainer.step, "trainer": state, "callbacks": remembered},
         dict(best),
     )
 
@@ -138,7 +147,11 @@ def _restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
         average.steps = int(checkpoint.extra["steps"])
     for callback, state in _states_of(trainer.callbacks, checkpoint.meta["callbacks"]):
         callback.load_state_dict(state)
-    trainer.load_state_dict(checkpoint.meta["trainer"])
+    state = checkpoint.meta["trainer"]
+    trainer.epoch, trainer.step = state["epoch"], state["step"]
+    trainer.current.go_on(state["place"], state["means"], state["seconds"])
+    if state["ended"]:
+        trainer.stop(state["ended"])
 
 
 def _keyed(callbacks: "Sequence[Callback]") -> "dict[str, Callback]":

@@ -74,13 +74,13 @@ class Diagnostics:
         layers = np.array([parameter.name.partition(".")[0] for parameter in self._parameters])
         sizes = np.array([stop - start for start, stop in self._bounds])
         for name in dict.fromkeys(layers.tolist()):
-            own = layers == name
-            count = sizes[own].sum()
-            mean, mean_square = moments[own, 0].sum() / count, moments[own, 1].sum() / count
+            rows = layers == name
+            count = sizes[rows].sum()
+            mean, mean_square = moments[rows, 0].sum() / count, moments[rows, 1].sum() / count
             record[f"grad_norm/{name}"] = math.sqrt(mean_square * count)
             record[f"grad_mean/{name}"] = float(mean)
             record[f"grad_variance/{name}"] = float(np.maximum(mean_square - mean * mean, 0))
-            record[f"grad_max/{name}"] = float(moments[own, 2].max())
+            record[f"grad_max/{name}"] = float(moments[rows, 2].max())
         return record
 
     def _updates(self) -> dict[str, float]:

@@ -15,7 +15,8 @@ from ffnn.backend.engine import Array, Engine, unexplained
 from ffnn.backend.fit import check_classes
 from ffnn.backend.vocabulary import row_argmax, where
 from ffnn.errors import FFNNError
-from ffnn.nn.losses import Loss, SoftmaxCrossEntropy
+from ffnn.nn.cross_entropy import SoftmaxCrossEntropy
+from ffnn.nn.loss import Loss
 from ffnn.nn.network import Objective
 
 

@@ -22,8 +22,8 @@ class RecordedTrainer(Trainer):
     blueprint : Blueprint
     """
 
-    def __init__(self, blueprint: Blueprint, *given: Any) -> None:
-        super().__init__(*given)
+    def __init__(self, blueprint: Blueprint, *arguments: Any) -> None:
+        super().__init__(*arguments)
         self._blueprint = blueprint
         self._stack: Stack | None = None
 
@@ -34,7 +34,7 @@ class RecordedTrainer(Trainer):
         return time.perf_counter() - start
 
     def train_epoch(self, observed: bool = False) -> float:
-        if not self.observed_steps:
+        if not self._observers:
             self._stack_of_one().train_epoch()
         return super().train_epoch(observed)
 

@@ -81,5 +81,5 @@ def _floats(trainer: Trainer, count: int, ahead: int) -> NDArray[np.float64]:
 
 def _keys(trainer: Trainer, count: int, ahead: int) -> NDArray[np.uint32]:
     steps = np.arange(ahead, ahead + count, dtype=np.uint64)
-    found = [key for layer in trainer.objective.network.layers.values() for key in layer.numbers(steps)]
-    return np.array(found, np.uint32).reshape(len(found), count).T
+    keys = [key for layer in trainer.objective.network.layers.values() for key in layer.numbers(steps)]
+    return np.array(keys, np.uint32).reshape(len(keys), count).T

@@ -15,7 +15,7 @@ from ffnn.backend.formulas import value_itself
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.errors import FFNNError
 from ffnn.nn.network import Objective
-from ffnn.nn.optimizers import Optimizer
+from ffnn.nn.optimizer import Optimizer
 from ffnn.nn.penalties import L2Penalty
 from ffnn.training.metrics import hit
 from ffnn.training.script import Script
@@ -99,8 +99,8 @@ class Stack:
             early, and always those whose loss is not finite, which are still where they were.
         """
         for trainer in self.trainers:
-            trainer.begin_epoch()
-        start, stop = self.trainers[0].place, len(self.trainers[0].train) - 1
+            trainer.current.begin()
+        start, stop = self.trainers[0].current.place, len(self.trainers[0].train) - 1
         if start >= stop:
             return self.trainers
         self._load()
@@ -132,7 +132,7 @@ class Stack:
         for number, trainer in enumerate(self.trainers):
             for theirs, ours in self._pairs(trainer):
                 ours.member(number)[...] = theirs
-            _, *sums = trainer.means.state_dict()
+            _, *sums = trainer.current.means.state_dict()
             for cell, value in zip(self._sums, sums, strict=True):
                 cell.member(number)[...] = value
 
@@ -146,7 +146,11 @@ class Stack:
                 continue
             for theirs, ours in self._pairs(trainer):
                 theirs[...] = ours.member(number)
-            trainer.catch_up(steps, float(loss), float(weight), float(hits))
+            for layer in trainer.objective.network.layers.values():
+                layer.skip(steps)
+            trainer.count(steps)
+            place = trainer.current.place + steps
+            trainer.current.go_on(place, [place * self._batch, float(loss), float(weight), float(hits)])
         return left_behind
 
     # -- an epoch's script ----------------------------------------------------------------------
@@ -227,10 +231,7 @@ class Stack:
         """The step with these inputs, and the place after it."""
         engine, objective = self.engine, self._objective
         copy = engine.gather(value_itself)
-        for now, table in (
-            (self._table_now, self._table),
-            (self._keys_now, self._keys),
-        ):
+        for now, table in ((self._table_now, self._table), (self._keys_now, self._keys)):
             if now.size:
                 copy(now, table, self._place, ())
         engine.update(one_more)((self._place,), (), (np.uint32(1),))

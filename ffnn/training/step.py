@@ -3,15 +3,16 @@
 Trainers, stacks and recordings all take this step; its numbers lie on the host, or in cells that a device reads.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ffnn.backend.engine import Array
-from ffnn.nn.averaging import WeightAverage
+from ffnn.nn.averaging import WeightAverage, copy_of
 from ffnn.nn.clipping import Clip
 from ffnn.nn.network import Objective
-from ffnn.nn.optimizers import Optimizer
+from ffnn.nn.optimizer import Optimizer
 from ffnn.nn.schedules import SCHEDULES, Schedule
 
 
@@ -98,3 +99,17 @@ def numbers_of(
         average.numbers(average.steps + ahead)[0] if average else 0.0,
         optimizer.numbers(optimizer.steps + ahead + 1, learning_rate),
     )
+
+
+@contextmanager
+def taken_back(objective: Objective, optimizer: Optimizer, plan: Plan) -> Iterator[None]:
+    """Within it steps may be tried; afterwards weights, slots and average are what they were before the first."""
+    network, average = objective.network, plan.average
+    weights, slots = network.state_dict(), optimizer.state_dict()
+    averaged = copy_of(average.values, network.parameters) if average else None
+    steps = average.steps if average else 0
+    yield
+    network.load_state_dict(weights)
+    optimizer.load_state_dict(slots)
+    if average:
+        average.values[...], average.steps = averaged, steps

@@ -16,12 +16,13 @@ from ffnn.backend.fit import check_classes
 from ffnn.data.batches import Batches
 from ffnn.errors import FFNNError
 from ffnn.nn.network import Network, Objective
-from ffnn.nn.optimizers import Optimizer
+from ffnn.nn.optimizer import Optimizer
 from ffnn.nn.schedules import Clock
 from ffnn.training.diagnostics import Diagnostics, first_non_finite
+from ffnn.training.epoch import Epoch
 from ffnn.training.history import History, Record
-from ffnn.training.metrics import RunningMeans, loss_and_accuracy
-from ffnn.training.step import Numbers, Plan, numbers_of, take_step
+from ffnn.training.metrics import loss_and_accuracy
+from ffnn.training.step import Numbers, Plan, numbers_of, take_step, taken_back
 
 __all__ = ["Callback", "DivergedError", "Plan", "Record", "Trainer"]
 
@@ -96,14 +97,10 @@ class Trainer:
         Why it ended early, in words.
     step, epoch : int
         Updates and epochs done.
-    place : int
-        Steps done of the epoch under way.
-    means : RunningMeans
-        Over the steps of this epoch.
+    current : Epoch
+        The epoch under way.
     interrupted : bool
         Whether somebody wants training to end.
-    whole : bool
-        Whether the state is that between two steps, so that training can go on from it to the bit.
     can_resume : bool
         Whether a trainer of this class holds all of its state itself.
     """
@@ -130,36 +127,23 @@ class Trainer:
         self.history = History()
         self.status, self.reason = "running", ""
         self.step = self.epoch = 0
-        self.whole = True
-        self.place, self.interrupted = 0, False
-        self._start = self._earlier_seconds = self._trained = 0.0
-        self._begun = False
+        self.current = Epoch(objective.network.engine)
+        self.interrupted = False
         self._observers: list[Callback] = []
-        self.means = RunningMeans(objective.network.engine)
-        self._diagnostics = Diagnostics(objective.network, _first_inputs(val))
+        probe, _ = next(iter(val.epoch()))
+        self._diagnostics = Diagnostics(objective.network, val.engine.array(val.engine.host(probe[:512])))
 
     def rehearse(self) -> float:
         """Take one step, look at it and take it back, so that kernels are compiled or loaded before any clock runs.
 
-        Returns
-        -------
-        float
-            Seconds it took.
+        Returns the seconds it took.
         """
         start = time.perf_counter()
-        network, average = self.objective.network, self.plan.average
-        before, slots = network.state_dict(), self.optimizer.state_dict()
-        averaged = network.engine.array(network.engine.host(average.values)) if average else None
-        inputs, labels = next(self.train.epoch())
-        with network.engine.quiet(), suppress(DivergedError):
-            self.take_step(inputs, labels, observed=True)
+        engine = self.objective.network.engine
+        with taken_back(self.objective, self.optimizer, self.plan), engine.quiet(), suppress(DivergedError):
+            self.take_step(*next(self.train.epoch()), observed=True)
             self._diagnostics.measure()
             loss_and_accuracy(self.objective, islice(self.val.epoch(), 1))
-        network.load_state_dict(before)
-        self.optimizer.load_state_dict(slots)
-        if average:
-            average.values[...] = averaged
-            average.steps = 0
         self.step = 0
         return time.perf_counter() - start
 
@@ -174,21 +158,23 @@ class Trainer:
     @contextmanager
     def course(self) -> Iterator[None]:
         """Within it somebody trains epochs and finishes them as `fit` does; it tells callbacks, and how all ended."""
-        self._observers = [known for known in self.callbacks if known.watches_steps]
+        self._observers = [callback for callback in self.callbacks if callback.watches_steps]
         for callback in self.callbacks:
             callback.on_start(self)
         try:
             yield
-            if self.status == "running":
-                self._conclude()
+            if self.status == "running" and self.epoch < self.plan.epochs:
+                self._stopped()
+            elif self.status == "running":
+                self.status = "finished"
         except DivergedError as problem:
             self.status, self.reason = "diverged", str(problem)
         except InterruptedTrainingError:
             self._stopped()
-            self.whole = True
+            self.current.whole = True
         except KeyboardInterrupt:
             self._stopped()
-            self.whole = False
+            self.current.whole = False
         finally:
             for callback in reversed(self.callbacks):
                 callback.on_end(self)
@@ -198,71 +184,22 @@ class Trainer:
         """Whether another epoch is to be trained."""
         return self.status == "running" and self.epoch < self.plan.epochs and not self.interrupted
 
-    @property
-    def observed_steps(self) -> bool:
-        """Whether somebody wants to be told of every step."""
-        return bool(self._observers)
-
-    def _conclude(self) -> None:
-        if self.epoch < self.plan.epochs:
-            self._stopped()
-        else:
-            self.status = "finished"
-
     def interrupt(self) -> None:
         """End training as "stopped" after this step, with a whole state; a signal's handler may call it."""
         self.interrupted = True
 
-    def state_dict(self) -> dict[str, Any]:
-        """Where training is, as plain values; what network, optimizer, average and callbacks hold is theirs."""
-        return {
-            "epoch": self.epoch,
-            "step": self.step,
-            "place": self.place,
-            "means": self.means.state_dict(),
-            "seconds": self._seconds() if self.place else 0.0,
-            "ended": self.reason if self.status == "finished" else "",
-        }
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Take over what `state_dict` gave; `fit` then goes on from there."""
-        self.epoch, self.step, self.place = state["epoch"], state["step"], state["place"]
-        self.means.load_state_dict(state["means"])
-        self._earlier_seconds = state["seconds"]
-        if state["ended"]:
-            self.stop(state["ended"])
-
     def _stopped(self) -> None:
-        where = f"in epoch {self.epoch + 1}" if self.place else f"after epoch {self.epoch}"
+        where = f"in epoch {self.epoch + 1}" if self.current.place else f"after epoch {self.epoch}"
         self.status, self.reason = "stopped", f"interrupted {where}, after step {self.step}"
-
-    def _seconds(self) -> float:
-        """How long this epoch has taken so far, in this process and in those before it."""
-        return self._earlier_seconds + time.perf_counter() - self._start
 
     def stop(self, reason: str) -> None:
         """End training after this epoch; for callbacks."""
         self.status, self.reason = "finished", reason
 
     def take_step(self, inputs: Array, labels: Array, observed: bool = False) -> float:
-        """One update from one batch: schedule, loss, gradients, clips, optimizer, average.
+        """One update from one batch, as `Batches.epoch` gives it; returns the batch's loss before the step.
 
-        Parameters
-        ----------
-        inputs, labels : arrays of the engine
-            As `Batches.epoch` gives them.
-        observed : bool, default False
-            Let the diagnostics look at it.
-
-        Returns
-        -------
-        float
-            The batch's loss before the step.
-
-        Raises
-        ------
-        DivergedError
-            If the loss is not finite; nothing was moved then.
+        With `observed`, diagnostics look at it. DivergedError if the loss is not finite; nothing was moved then.
         """
         objective = self.objective
         objective.check(inputs, labels)
@@ -270,8 +207,8 @@ class Trainer:
             objective, self.optimizer, self.plan, (inputs, labels), self.numbers(len(labels)),
             partial(self._look_at_loss, inputs, labels), self._diagnostics.observe if observed else None,
         )  # fmt: skip
-        self._count(1)
-        self.means.add(objective.loss.total, objective.loss.divisor, objective.outputs, labels)
+        self.count(1)
+        self.current.means.add(objective.loss.total, objective.loss.divisor, objective.outputs, labels)
         return self._loss
 
     def numbers(self, batch_size: int, ahead: int = 0) -> Numbers:
@@ -289,7 +226,8 @@ class Trainer:
             where = f"step {self.step + 1}, epoch {self.epoch + 1}"
             raise DivergedError(f"the loss is {self._loss} at {where}: {self._origin(inputs)}")
 
-    def _count(self, steps: int) -> None:
+    def count(self, steps: int) -> None:
+        """So many steps are done, here or elsewhere."""
         self.step += steps
         self.optimizer.steps += steps
         if self.plan.average:
@@ -298,64 +236,32 @@ class Trainer:
     def train_epoch(self, observed: bool = False) -> float:
         """Take a step on every training batch that is left: an epoch without validation and record.
 
-        Parameters
-        ----------
-        observed : bool, default False
-            Let the diagnostics look at the last step.
-
-        Returns
-        -------
-        float
-            The mean loss of all rows, each before its step.
-
-        Raises
-        ------
-        DivergedError
+        With `observed`, diagnostics look at the last step. Returns the mean loss of all rows, each before its step;
+        DivergedError if it, or a weight after it, is not finite.
         """
-        self.begin_epoch()
-        with self.objective.network.engine.quiet():
-            steps = len(self.train)
-            for inputs, labels in self.train.epoch(self.epoch, self.place):
-                self.take_step(inputs, labels, observed and self.place == steps - 1)
-                self.place += 1
-                if self.place < steps:
+        current, network, steps = self.current, self.objective.network, len(self.train)
+        current.begin()
+        with network.engine.quiet():
+            for inputs, labels in self.train.epoch(self.epoch, current.place):
+                self.take_step(inputs, labels, observed and current.place == steps - 1)
+                current.place += 1
+                if current.place < steps:
                     for observer in self._observers:
                         observer.on_step(self)
                     if self.interrupted:
                         raise InterruptedTrainingError
-            if not math.isfinite(self.objective.network.engine.norm(self.objective.network.parameters.values)):
+            if not math.isfinite(network.engine.norm(network.parameters.values)):
                 raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
-        self._trained = self._seconds()
+        current.end()
         self.epoch += 1
-        self.place, self._begun = 0, False
-        return self.means.loss
-
-    def begin_epoch(self) -> None:
-        """Start an epoch's clock and sums, or go on with those of the epoch under way; more than once does no harm."""
-        if self._begun:
-            return
-        self._begun, self.whole = True, False
-        self._start = time.perf_counter()
-        if not self.place:
-            self.means.reset()
-
-    def catch_up(self, steps: int, loss: float, weight: float, hits: float) -> None:
-        """Take so many steps of this epoch as done elsewhere: losses, weights and hits are the epoch's sums after them.
-
-        What the steps have made of network states, slots and averages has been copied here already.
-        """
-        for layer in self.objective.network.layers.values():
-            layer.skip(steps)
-        self._count(steps)
-        self.place += steps
-        self.means.load_state_dict([self.place * self.train.batch_size, loss, weight, hits])
+        return current.means.loss
 
     def finish_epoch(self) -> None:
         """Validate after `train_epoch`, and tell callbacks."""
         with self.objective.network.engine.quiet():
             record = self._measure()
         self.history.append(record)
-        self.whole = True
+        self.current.whole = True
         for callback in self.callbacks:
             callback.on_epoch(self, record)
 
@@ -364,22 +270,21 @@ class Trainer:
             val_loss, val_accuracy = loss_and_accuracy(self.objective, self.val.epoch())
         if not math.isfinite(val_loss):
             raise DivergedError(f"the validation loss is {val_loss} after step {self.step}, epoch {self.epoch}")
-        record = {
+        current = self.current
+        return {
             "epoch": self.epoch,
             "step": self.step,
             "learning_rate": self.rate_of(self.step - 1),
-            "train/loss": self.means.loss,
-            "train/accuracy": self.means.accuracy,
+            "train/loss": current.means.loss,
+            "train/accuracy": current.means.accuracy,
             "train/l2_penalty": self.objective.penalty_value(self.train.batch_size),
             "val/loss": val_loss,
             "val/accuracy": val_accuracy,
             **self._diagnostics.measure(),
-            "time/train_seconds": self._trained,
-            "time/epoch_seconds": self._seconds(),
-            "time/examples_per_second": self.means.rows / self._trained,
+            "time/train_seconds": current.train_seconds,
+            "time/epoch_seconds": current.seconds,
+            "time/examples_per_second": current.means.rows / current.train_seconds,
         }
-        self._earlier_seconds = 0.0
-        return record
 
     def _origin(self, inputs: Array) -> str:
         return f"it began in {first_non_finite(self.objective.network, inputs)}"
@@ -392,10 +297,3 @@ def _check_fit(batches: Batches, network: Network) -> None:
         expected = f"batches of {network.input_size} features in {network.engine.dtype.name}, as the network takes"
         raise FFNNError(f"expected {expected}; received {features} in {engine.dtype.name}")
     check_classes(batches.labels, network.output_size)
-
-
-def _first_inputs(batches: Batches) -> Array:
-    """The first batch's inputs, as an array of their own."""
-    inputs, _ = next(iter(batches.epoch()))
-    engine = batches.engine
-    return engine.array(engine.host(inputs[:512]))

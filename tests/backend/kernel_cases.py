@@ -14,10 +14,11 @@ from ffnn.backend.formula import Formula
 from ffnn.backend.formulas import moved_towards, product, value_itself
 from ffnn.data.augmented import added, mixed
 from ffnn.data.batches import normalized_pixel
-from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, batch_norm, clipping, losses, optimizers, penalties
-from ffnn.nn.activations import Elementwise, _backward_formula
+from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, batch_norm, clipping, cross_entropy, penalties
+from ffnn.nn.elementwise import Elementwise, backward_formula
 from ffnn.nn.fusion import _formulas
 from ffnn.nn.layers import plus_bias, thinned
+from ffnn.nn.optimizer import shrunk
 from ffnn.nn.softmax import softmax, softmax_backward
 from ffnn.sklearn.batches import weighted_target
 from ffnn.training.diagnostics import difference
@@ -55,7 +56,7 @@ def _cases() -> Iterator[Case]:
             arrays = "m" if cls.from_output else "mm"
             forward, backward = _formulas(cls)
             yield Case(name, "elementwise", cls.function, "m", "m", constants)
-            yield Case(f"{name}-back", "elementwise", _backward_formula(cls.derivative), "m", "mmm", constants)
+            yield Case(f"{name}-back", "elementwise", backward_formula(cls.derivative), "m", "mmm", constants)
             yield Case(f"{name}-fused", "update", forward, arrays, "c", constants)
             yield Case(f"{name}-fused-back", "columns", backward, "mc", f"m{arrays}", constants)
     for name in OPTIMIZERS:
@@ -67,9 +68,9 @@ def _cases() -> Iterator[Case]:
         yield Case(name, "rows", type(loss).formula, "mn", "mp", (0.125, *loss.constants))
     yield Case("softmax", "rows", softmax, "mn", "m")
     yield Case("softmax-back", "rows", softmax_backward, "mn", "mp")
-    yield Case("smoothed-targets", "rows", losses.smoothed_targets, "mn", "p", (0.75, 0.125))
-    yield Case("total-weight", "rows", losses.total_weight, "n", "p")
-    yield Case("weight-and-scale", "update", losses.weight_and_scale, "qn")
+    yield Case("smoothed-targets", "rows", cross_entropy.smoothed_targets, "mn", "p", (0.75, 0.125))
+    yield Case("total-weight", "rows", cross_entropy.total_weight, "n", "p")
+    yield Case("weight-and-scale", "update", cross_entropy.weight_and_scale, "qn")
     yield Case("hit", "rows", hit, "n", "ml")
     yield Case("weighted-target", "rows", weighted_target, "mn", "pr")
     yield Case("thinned", "elementwise", thinned, "m", "mi", (0.25, 4 / 3, np.uint32(123456789)))
@@ -83,7 +84,7 @@ def _cases() -> Iterator[Case]:
     yield Case("input-gradient", "elementwise", batch_norm.input_gradient, "m", "mmccc", (7.0,))
     yield Case("running-gradient", "elementwise", batch_norm.running_gradient, "m", "mc")
     yield Case("product-of-vectors", "elementwise", product, "c", "cc")
-    yield Case("decay", "update", optimizers.shrunk, "c", "", (0.01,))
+    yield Case("decay", "update", shrunk, "c", "", (0.01,))
     yield Case("clamped", "update", clipping.clamped, "c", "", (0.5,))
     yield Case("root", "update", clipping.root, "q")
     yield Case("shortened", "update", clipping.shortened, "c", "", (0.5, 7.0))

@@ -46,5 +46,5 @@ def test_a_stack_computes_what_its_networks_would_alone(one_order: bool) -> None
             np.testing.assert_allclose(
                 other.objective.network.parameters.values, one.objective.network.parameters.values, rtol=1e-11
             )
-            assert other.means.loss == pytest.approx(one.means.loss, rel=1e-12)
-            assert other.means.accuracy == one.means.accuracy
+            assert other.current.means.loss == pytest.approx(one.current.means.loss, rel=1e-12)
+            assert other.current.means.accuracy == one.current.means.accuracy

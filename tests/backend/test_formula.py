@@ -23,7 +23,7 @@ from ffnn.backend.numba_loops import elementwise
 from ffnn.backend.numba_math import jit
 from ffnn.backend.vocabulary import exp, minimum, sqrt, where
 from ffnn.nn import ACTIVATIONS, OPTIMIZERS, Elementwise
-from ffnn.nn.activations import _backward_formula
+from ffnn.nn.elementwise import backward_formula
 
 
 def helper(x: Any) -> Any:
@@ -136,7 +136,7 @@ def formulas() -> list[Any]:
         if issubclass(cls, Elementwise):
             constants = len(cls().constants)
             found.append(pytest.param("elementwise", cls.function, 1, constants, id=f"{name}-forward"))
-            backward = _backward_formula(cls.derivative)
+            backward = backward_formula(cls.derivative)
             found.append(pytest.param("elementwise", backward, 3, constants, id=f"{name}-backward"))
     for name in OPTIMIZERS:
         optimizer: Any = OPTIMIZERS.create(name)

@@ -9,7 +9,8 @@ from reference import both_engines
 from ffnn.backend import create_engine
 from ffnn.backend.engine import Array
 from ffnn.nn import ACTIVATIONS, Linear, Network
-from ffnn.nn.activations import Elementwise, Tanh
+from ffnn.nn.activations import Tanh
+from ffnn.nn.elementwise import Elementwise
 from ffnn.nn.fusion import LinearActivation, fused
 
 ELEMENTWISE = [name for name in ACTIVATIONS if issubclass(ACTIVATIONS[name], Elementwise)]  # type: ignore[arg-type]

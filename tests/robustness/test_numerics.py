@@ -13,7 +13,7 @@ from ffnn.errors import FFNNError
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
 from ffnn.nn import ACTIVATIONS, LOSSES, OPTIMIZERS, Linear, Network, Objective, Softmax
-from ffnn.nn.losses import Loss
+from ffnn.nn.loss import Loss
 from ffnn.tracking import RunRecord
 from ffnn.training.trainer import Callback
 

@@ -235,7 +235,7 @@ def test_a_stack_stops_between_two_steps_for_one_of_its_networks_and_goes_on_for
         for trainer in together:
             courses.enter_context(trainer.course())
         assert Stack(together, lambda engine: adam(engine, 0)).train_epoch() == [together[1]]
-        assert [trainer.place for trainer in together] == [3, 3, 3]
+        assert [trainer.current.place for trainer in together] == [3, 3, 3]
         # The two others go on as a stack of their own, from the middle of the epoch.
         rest = [together[0], together[2]]
         stack = Stack(rest, lambda engine: adam(engine, 0))

@@ -25,8 +25,8 @@ def make_config(task: Task, engine: str, seed: int) -> "Config":
 
     described = task.description
     settings = {name: getattr(described, name) for name in SETTINGS}
-    given = {"engine": engine, "hidden_layers": list(described.hidden), "batch_size": task.batch_size}
-    return config.make_config({**settings, **given, "seed": seed})
+    sizes = {"engine": engine, "hidden_layers": list(described.hidden), "batch_size": task.batch_size}
+    return config.make_config({**settings, **sizes, "seed": seed})
 
 
 def make_source(task: Task, config: "Config") -> "Source":

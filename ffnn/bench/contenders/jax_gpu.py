@@ -23,9 +23,9 @@ class JaxGPUScan(JaxScan):
 
     @classmethod
     def missing(cls) -> str:
-        here = any(importlib.util.find_spec(name) for name in cls.plugins)
+        plugin = any(importlib.util.find_spec(name) for name in cls.plugins)
         return super().missing() or (
-            "" if here else "JAX's plugin for CUDA is not installed, jax[cuda12] or jax[cuda13]"
+            "" if plugin else "JAX's plugin for CUDA is not installed, jax[cuda12] or jax[cuda13]"
         )
 
     def prepare(self, task: Task, threads: int) -> str:

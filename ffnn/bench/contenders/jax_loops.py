@@ -38,8 +38,8 @@ class JaxLoop(Contender):
             return chosen if chosen.dtype == jnp.float32 else chosen.astype(jnp.float32) / task.top
 
         def step(tree: Any, pool: Any, labels: Any, rows: Any) -> tuple[Any, Any]:
-            tree, told = pure_step(tree, inputs(pool, rows), labels[rows], described.learning_rate)
-            return tree, told["loss"]
+            tree, figures = pure_step(tree, inputs(pool, rows), labels[rows], described.learning_rate)
+            return tree, figures["loss"]
 
         pixels = jnp.asarray(task.images)
         pools = {"uint8": pixels, "float32": pixels.astype(jnp.float32) / task.top}

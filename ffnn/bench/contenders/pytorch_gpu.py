@@ -41,7 +41,7 @@ class PyTorchGraph(PyTorchEager):
     def prepare(self, task: Task, threads: int) -> str:
         import torch
 
-        told = super().prepare(task, threads)
+        choice = super().prepare(task, threads)
         for group in self._optimizer.param_groups:
             if "capturable" in group:
                 group["capturable"] = True
@@ -55,7 +55,7 @@ class PyTorchGraph(PyTorchEager):
         for slots in self._optimizer.state.values():
             for value in slots.values():
                 value.zero_()
-        return told
+        return choice
 
     def _compute(self) -> None:
         """The step at the present place, and the place after it."""

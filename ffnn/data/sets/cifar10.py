@@ -75,14 +75,14 @@ class Cifar10(DatasetEntry):
 
     def fetch(self, root: Path) -> None:
         if self.missing(root):
-            wanted = {f"{self.folder}/{name}": name for name in (*self.batches, META)}
+            members = {f"{self.folder}/{name}": name for name in (*self.batches, META)}
             folder = root / self.folder
             download_archive(
                 self.title,
                 self.archive,
                 self.mirrors,
                 folder,
-                lambda path, out: extract_tar(path, wanted, out),
+                lambda path, out: extract_tar(path, members, out),
                 lambda: self.missing(root),
             )
 
@@ -130,8 +130,8 @@ class Cifar10(DatasetEntry):
     def _check_meta(self, path: Path) -> None:
         names = unpickle(path, LARGEST_BATCH).get(b"label_names")
         expected = [name.encode() for name in self.class_names]
-        found = [name.encode() if isinstance(name, str) else name for name in names] if isinstance(names, list) else []
-        if found != expected:
+        stored = [name.encode() if isinstance(name, str) else name for name in names] if isinstance(names, list) else []
+        if stored != expected:
             raise DataError(f"{path}: expected the label_names {', '.join(self.class_names)}, found {names!r:.100}")
 
 
@@ -139,9 +139,9 @@ def _read_pickle(path: Path, count: int, number: int, labels: NDArray[np.int64])
     """Fill `labels`; the planes (count, 3, 32, 32) of a pickled batch. Batches 1 to 5 train, batch 6 tests."""
     batch = unpickle(path, LARGEST_BATCH)
     title = b"testing batch 1 of 1" if number == 6 else b"training batch %d of 5" % number
-    found: Any = batch.get(b"batch_label", title)
-    if found not in (title, title.decode()):
-        raise DataError(f"{path}: expected the {title.decode()}, found {found!r:.100}")
+    stated: Any = batch.get(b"batch_label", title)
+    if stated not in (title, title.decode()):
+        raise DataError(f"{path}: expected the {title.decode()}, found {stated!r:.100}")
     listed = batch.get(b"labels")
     if not isinstance(listed, list) or len(listed) != count or not all(type(label) is int for label in listed):
         what = f"{len(listed)} values" if isinstance(listed, list) else type(listed).__name__

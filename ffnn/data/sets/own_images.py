@@ -156,16 +156,16 @@ class FolderImages(OwnEntry):
 def _listed(folder: Path, files: bool) -> list[Path]:
     """Images, or subfolders, of a folder by name, without hidden ones; an image in the wrong place is named."""
     try:
-        found = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     except OSError as problem:
         raise DataError(f"{folder}: expected a folder, found that it cannot be read: {problem.strerror}") from problem
-    for path in found:
+    for path in paths:
         is_image = path.suffix.lower() in FORMATS and path.is_file()
         if files and not is_image:
             raise DataError(f"{path}: expected images only ({', '.join(FORMATS)}), found another file or a folder")
         if not files and is_image:
             raise DataError(f"{path}: expected images in subfolders, one a class, found one outside of them")
-    return found if files else [path for path in found if path.is_dir()]
+    return paths if files else [path for path in paths if path.is_dir()]
 
 
 def _another_size(path: Path, size: Sequence[int], first: Path, expected: Sequence[int]) -> DataError:
@@ -178,9 +178,9 @@ def _another_size(path: Path, size: Sequence[int], first: Path, expected: Sequen
 def _look(path: Path) -> tuple[tuple[int, int], bool]:
     """Size (width, height) as stored and whether it is in colour, from the first bytes of a file."""
     with _opened(path) as image:
-        found = _unfit(image)
-        if found:
-            raise DataError(f"{path}: expected grey or RGB with 8 bits a channel and no transparency, found {found}")
+        fault = _unfit(image)
+        if fault:
+            raise DataError(f"{path}: expected grey or RGB with 8 bits a channel and no transparency, found {fault}")
         return image.size, image.mode in COLOUR
 
 

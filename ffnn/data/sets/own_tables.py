@@ -156,11 +156,11 @@ class _Rows(Iterable[str]):
         """DataError where another column than the first is called as one of labels is; y beside x is no such one."""
         names = [cell.lower() for cell in cells]
         of_labels = [name for name in OF_LABELS if name != "y" or "x" not in names]
-        there = [number for number, name in enumerate(names, start=2) if name in of_labels]
-        if there and label.lower() not in OF_LABELS:
+        places = [number for number, name in enumerate(names, start=2) if name in of_labels]
+        if places and label.lower() not in OF_LABELS:
             raise self._wrong(
                 f"expected the labels in the first column, then pixels only, found '{visible(label[:40])}' as the "
-                f"first and '{visible(cells[there[0] - 2])}' as column {there[0]}; make labels the first, and leave "
+                f"first and '{visible(cells[places[0] - 2])}' as column {places[0]}; make labels the first, and leave "
                 "out what is no pixel"
             )
 
