@@ -15,12 +15,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib.machinery import PathFinder
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ffnn.files import replacing
-from ffnn.tracking.environment import COMPUTING
+from ffnn.tracking.environment import COMPUTING, versions_of
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -73,11 +72,8 @@ def feature_releases(framework: str = "ffnn") -> tuple[str, ...]:
     Only feature releases (X.Y): with them NumPy's random streams may change (NEP 19). A bug-fix release, like another
     processor, may change last digits, which is no reason to repeat a laboratory.
     """
-    releases = []
-    for name in (*COMPUTING, *(() if framework == "ffnn" else FRAMEWORK_PACKAGES)):
-        with suppress(PackageNotFoundError):
-            releases.append(f"{name} {'.'.join(version(name).split('.')[:2])}")
-    return tuple(releases)
+    packages = (*COMPUTING, *(() if framework == "ffnn" else FRAMEWORK_PACKAGES))
+    return tuple(f"{name} {'.'.join(version.split('.')[:2])}" for name, version in versions_of(packages).items())
 
 
 # -- ffnn itself ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ Every command that takes settings, and every reader of such a command, understan
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -13,6 +13,16 @@ from ffnn.lab.config import REMARKS, Config, make_config, override
 from ffnn.lab.values import is_nothing, parse_value
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import redact_values
+
+
+def grouped(words: Sequence[str]) -> Iterator[list[str]]:
+    """The words of a command line: an option with its value, which may be a word of its own, or a word by itself."""
+    rest = list(words)
+    while rest:
+        group = [rest.pop(0)]
+        if group[0].startswith("--") and "=" not in group[0] and rest and not rest[0].startswith("--"):
+            group.append(rest.pop(0))
+        yield group
 
 
 def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
@@ -24,9 +34,7 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
     {'learning_rate': 1e-05, 'hidden_layers': [256, 128], 'group': '2024'}
     """
     settings: dict[str, Any] = {}
-    rest = list(arguments)
-    while rest:
-        argument = rest.pop(0)
+    for argument, *following in grouped(arguments):
         if not argument.startswith("--"):
             cut = next(
                 (name for name, value in settings.items() if isinstance(value, str) and value[:1] in ("[", "{")), None
@@ -39,11 +47,9 @@ def parse_settings(arguments: Sequence[str]) -> dict[str, Any]:
         if field not in Config.model_fields:
             hint = nearest(field, Config.model_fields) or "; --help lists all"
             raise FFNNError(f"unknown setting --{name}{hint.replace('mean ', 'mean --').replace(chr(39), '')}")
-        if not equals:
-            if not rest or rest[0].startswith("--"):
-                raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
-            text = rest.pop(0)
-        value = _value(name, text)
+        if not equals and not following:
+            raise FFNNError(f"--{name} needs a value: write --{name}=VALUE")
+        value = _value(name, text if equals else following[0])
         settings[name] = redact_values(value) if field in REMARKS else value
     return settings
 
@@ -90,13 +96,8 @@ def split_words(words: Sequence[str]) -> tuple[list[str], list[str]]:
     >>> split_words(["a.yaml", "--epochs", "5", "b.yaml", "--dataset=digits"])
     (['a.yaml', 'b.yaml'], ['--epochs', '5', '--dataset=digits'])
     """
-    files, settings, rest = [], [], list(words)
-    while rest:
-        word = rest.pop(0)
-        if not word.startswith("--"):
-            files.append(word)
-            continue
-        settings.append(word)
-        if "=" not in word and rest and not rest[0].startswith("--"):
-            settings.append(rest.pop(0))
+    files: list[str] = []
+    settings: list[str] = []
+    for group in grouped(words):
+        (settings if group[0].startswith("--") else files).extend(group)
     return files, settings

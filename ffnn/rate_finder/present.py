@@ -8,6 +8,7 @@ from pathlib import Path
 from ffnn.csv_file import write_csv
 from ffnn.figures.drawing import harmless, own_style
 from ffnn.files import replacing
+from ffnn.lab.command_line import grouped
 from ffnn.lab.config import name_of
 from ffnn.lab.run import run_id
 from ffnn.rate_finder.measure import RangeTest
@@ -33,14 +34,10 @@ def command_with(rate: float, arguments: Sequence[str]) -> str:
     >>> command_with(0.1532, ["--optimizer=sgd", "--learning_rate=1", "--epochs=5"])
     'ffnn train --optimizer=sgd --epochs=5 --learning_rate=0.15'
     """
-    words, rest = [], list(arguments)
-    while rest:
-        argument = rest.pop(0)
-        name, equals, _ = argument.partition("=")
-        if name.replace("-", "_") != "__learning_rate":
-            words.append(argument)
-        elif not equals and rest:
-            rest.pop(0)
+    groups = (
+        group for group in grouped(arguments) if group[0].partition("=")[0].replace("-", "_") != "__learning_rate"
+    )
+    words = [word for group in groups for word in group]
     return recorded_command(["ffnn", "train", *words, f"--learning_rate={rate:.2g}"])
 
 

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -54,7 +55,11 @@ def describe_environment() -> dict[str, Any]:
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"ffnn": ffnn.__version__, "python": platform.python_version(), **_versions((*COMPUTING, "wandb"))},
+        "versions": {
+            "ffnn": ffnn.__version__,
+            "python": platform.python_version(),
+            **versions_of((*COMPUTING, "wandb")),
+        },
         **_git_state(Path(ffnn.__file__).parent),
         "platform": platform.platform(),
         "cpu": {
@@ -108,13 +113,12 @@ def core_warning(core: str, cpu_flags: Iterable[str]) -> str | None:
     return f"OPENBLAS_CORETYPE={core} holds NumPy to {chosen} on a CPU with {offered}: unset it to train faster"
 
 
-def _versions(packages: Iterable[str]) -> dict[str, str]:
+def versions_of(packages: Iterable[str]) -> dict[str, str]:
+    """The versions of those packages that are installed."""
     versions = {}
     for name in packages:
-        try:
+        with suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
     return versions
 
 
