@@ -34,10 +34,10 @@ def command_with(rate: float, arguments: Sequence[str]) -> str:
     >>> command_with(0.1532, ["--optimizer=sgd", "--learning_rate=1", "--epochs=5"])
     'ffnn train --optimizer=sgd --epochs=5 --learning_rate=0.15'
     """
-    groups = (
-        group for group in grouped(arguments) if group[0].partition("=")[0].replace("-", "_") != "__learning_rate"
-    )
-    words = [word for group in groups for word in group]
+    words: list[str] = []
+    for group in grouped(arguments):
+        if group[0].partition("=")[0].replace("-", "_") != "__learning_rate":
+            words += group
     return recorded_command(["ffnn", "train", *words, f"--learning_rate={rate:.2g}"])
 
 
