@@ -14,11 +14,11 @@ from pydantic import ValidationError
 from ffnn.data import DATASETS
 from ffnn.errors import FFNNError, nearest
 from ffnn.experiment.faults import Fault, FaultsError, faults_of
-from ffnn.experiment.file import Compare, Experiment, Search, Variation, dataset_of, plan_jobs
+from ffnn.experiment.file import Compare, Experiment, Origin, Search, Variation, dataset_of, plan_jobs
 from ffnn.experiment.overrides import pointless_claims
 from ffnn.lab.config import config_problems, override
 from ffnn.lab.jobs import Job
-from ffnn.sweep.marks import Marks, Place
+from ffnn.sweep.marks import Marks
 from ffnn.tracking import load_yaml
 from ffnn.tracking.keys import redact
 from ffnn.tracking.yaml_file import nearest_file
@@ -176,7 +176,7 @@ def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any], pl
     Where the runs at hand are `planned`, their settings are known to be right.
     """
     faults: list[Fault] = []
-    origins: Mapping[str, Sequence[tuple[Place, Mapping[str, Any]]]] = {}
+    origins: Mapping[str, Sequence[Origin]] = {}
     now = dataset_of(override(experiment.base, overrides))
     others = [dataset for dataset in experiment.datasets if dataset in DATASETS and dataset != now]
     for dataset in [now, *others]:
@@ -198,10 +198,10 @@ def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any], pl
 def _sources(
     experiment: Experiment,
     condition: str,
-    origins: Iterable[tuple[Place, Mapping[str, Any]]],
+    origins: Iterable[Origin],
     dataset: str,
     overrides: Mapping[str, Any],
-) -> Iterable[tuple[Place, Mapping[str, Any]]]:
+) -> Iterable[Origin]:
     """Where a condition's settings come from, those that win first."""
     yield (COMMAND_LINE,), overrides
     variation = experiment.datasets.get(dataset)
@@ -213,7 +213,7 @@ def _sources(
     yield ("base",), experiment.base
 
 
-def _placed(setting: str, text: str, sources: Iterable[tuple[Place, Mapping[str, Any]]], condition: str) -> Fault:
+def _placed(setting: str, text: str, sources: Iterable[Origin], condition: str) -> Fault:
     """A fault at the place that gives the setting its value."""
     synonyms = LAYERS if setting in LAYERS else (setting,)
     for place, settings in sources:

@@ -24,6 +24,9 @@ from ffnn.tracking.folders import folder_name_fault
 
 BEST = "best"
 
+Origin = tuple[Place, Mapping[str, Any]]
+"""Where settings stand in a file, and the settings."""
+
 
 class Part(BaseModel):
     """A section of an experiment file: nothing in it is unknown, and nothing changes it later."""
@@ -144,26 +147,27 @@ class Experiment(Part):
             except FFNNError as problem:
                 yield Fault((*place, number), str(problem))
 
-    def all_origins(self) -> dict[str, list[tuple[Place, Mapping[str, Any]]]]:
-        """Every condition's settings, by the places where they stand in the file; those of the grid first."""
-        origins: dict[str, list[tuple[Place, Mapping[str, Any]]]] = {}
+    def all_origins(self) -> dict[str, list[Origin]]:
+        """Every condition's settings, with their places in the file: those written out, then the grid's combinations.
+
+        A combination wins over a condition of its name.
+        """
+        origins: dict[str, list[Origin]] = {
+            name: [(("conditions", name), settings)] for name, settings in self.conditions.items()
+        }
         for levels in product(*self.grid.values()) if self.grid else ():
             chosen = zip(self.grid.items(), levels, strict=True)
-            places: list[tuple[Place, Mapping[str, Any]]]
-            places = [(("grid", factor, level), settings[level]) for (factor, settings), level in chosen]
-            origins.setdefault("-".join(levels), places)
-        for name, settings in self.conditions.items():
-            origins.setdefault(name, [(("conditions", name), settings)])
+            origins["-".join(levels)] = [
+                (("grid", factor, level), settings[level]) for (factor, settings), level in chosen
+            ]
         return origins
 
     def all_conditions(self) -> dict[str, dict[str, Any]]:
-        """The settings of every condition by its name: those written out, then the grid's combinations."""
-        combinations = product(*(levels.items() for levels in self.grid.values())) if self.grid else ()
-        conditions: dict[str, dict[str, Any]] = dict(self.conditions)
-        for levels in combinations:
-            name = "-".join(label for label, _ in levels)
-            conditions[name] = {key: value for _, settings in levels for key, value in settings.items()}
-        return conditions
+        """The settings of every condition by its name."""
+        return {
+            name: {key: value for _, settings in origins for key, value in settings.items()}
+            for name, origins in self.all_origins().items()
+        }
 
     def claims(self, texts: Sequence[str] | None = None) -> list[Claim]:
         """The claims of the expected finding, or those that `texts` mean here."""
