@@ -178,11 +178,12 @@ def test_every_kind_of_block_is_shown_in_every_format(tmp_path: Path) -> None:
     from ffnn.report import document as d
     from ffnn.report.html import render_html
     from ffnn.report.markdown import write_markdown
+    from ffnn.report.markup import code, literal
     from ffnn.report.pdf import write_pdf
 
     hostile = HOSTILE + "\ud800\ufffe\x85"
     blocks = [
-        d.Heading(hostile), d.Paragraph(f"{d.literal(hostile)} **{hostile}** {d.code(hostile)}"), d.Code(hostile),
+        d.Heading(hostile), d.Paragraph(f"{literal(hostile)} **{hostile}** {code(hostile)}"), d.Code(hostile),
         d.Bullets([hostile]), d.Note(hostile), d.Table([hostile], [[d.Cell(hostile, "good")], [hostile]], hostile),
         d.Details(hostile, [d.Paragraph(hostile)]),
     ]  # fmt: skip
