@@ -185,7 +185,7 @@ class CupyEngine(Engine):
 
     # -- formulas -------------------------------------------------------------------------------
 
-    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+    def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
         """`step` as a CUDA graph: one launch repeats all of it, over the same arrays and cells.
 
         It must not gather from a `HostPool`, for which the host is needed each time.
@@ -203,8 +203,9 @@ class CupyEngine(Engine):
         graph = stream.end_capture()
         graph.upload(stream)
 
-        def replay(keeps: Any = step) -> None:
-            graph.launch(stream)
+        def replay(times: int, keeps: Any = step) -> None:
+            for _ in range(times):
+                graph.launch(stream)
 
         return replay
 

@@ -56,7 +56,7 @@ class Engine(ABC):
     name: ClassVar[str]
     array_type: type
     """Of its arrays."""
-    records: ClassVar[bool] = False
+    records: bool = False
     """Whether `capture` pays: to ask for kernels one by one would take longer than they do."""
 
     def __init__(self, dtype: str = "float32") -> None:
@@ -192,12 +192,17 @@ class Engine(ABC):
         """The kernel of one of the five kinds above, for arrays and cells of a stack."""
         return self._kernel(f"stacked_{kind}", formula)
 
-    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
-        """What repeats `step`: kernels and products over the same arrays, that neither allocate nor read.
+    def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
+        """What repeats `step` so many times: kernels and products over the same arrays, that neither allocate nor read.
 
-        On a device this may be a recording, so `step` must have run once before.
+        This may be a recording, so `step` must have run once before.
         """
-        return step
+
+        def repeat(times: int) -> None:
+            for _ in range(times):
+                step()
+
+        return repeat
 
     def _kernel(self, kind: str, formula: Formula) -> Kernel:
         key = (kind, formula)

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numba
+from numba import types
 from numba.core.caching import IndexDataCacheFile, NullCache
+from numba.core.ccallback import CFunc
 from numba.core.compiler import CompileResult
 from numba.misc.appdirs import AppDirs
 
@@ -22,8 +24,8 @@ from ffnn.backend.numba_math import jit
 log = logging.getLogger(__name__)
 
 MAKERS = (
-    "formula.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "numba_rows.py", "numba_tuples.py",
-    "vocabulary.py",
+    "formula.py", "numba_blocks.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "numba_program.py",
+    "numba_rows.py", "numba_tuples.py", "vocabulary.py",
 )  # fmt: skip
 """What kernels are made of and by, besides formulas."""
 
@@ -44,6 +46,14 @@ def kept(function: Any, **options: Any) -> Any:
     dispatcher = jit(function, **options)
     dispatcher._cache = KernelCache(function.__name__)
     return dispatcher
+
+
+def kept_callback(function: Any) -> Any:
+    """Compile a function of one int64 for callers that know only its address, and keep it on disk as `kept` does."""
+    callback: Any = CFunc(function, ((types.int64,), types.void), {}, {})
+    callback._cache = KernelCache(function.__name__)
+    callback.compile()
+    return callback
 
 
 @functools.cache

@@ -4,24 +4,22 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ffnn.backend import fit, numba_loops
+from ffnn.backend import blas, fit, numba_loops
 from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_cache import kept
 from ffnn.backend.numba_math import WORDS, word
+from ffnn.backend.numba_program import Tape, UnfitError
 from ffnn.backend.numba_rows import ROW_WORDS, Helper
 from ffnn.backend.numpy_engine import NumpyEngine, member
 
 _square_sum = kept(numba_loops.square_sum)
-_square_sums = kept(complete(numba_loops.square_sums, "square_sums", kernel=_square_sum))
 _moments = kept(numba_loops.moments)
 _one_hot = kept(numba_loops.one_hot)
-_one_hots = kept(complete(numba_loops.one_hots, "one_hots", kernel=_one_hot))
 # Without the interpreter's lock: batches are prepared in a thread of their own.
 _warp = kept(numba_loops.warp, nogil=True)
 
@@ -47,9 +45,39 @@ class NumbaEngine(NumpyEngine):
 
     name = "numba"
 
-    def square_sum(self, array: Array, out: Array) -> None:
+    def __init__(self, dtype: str = "float32") -> None:
+        super().__init__(dtype)
+        self._product = blas.product(self.dtype.name)
+        self.records = self._product is not None
+        self._tape: Tape | None = None
+
+    def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
+        """`step` as a program of compiled code; `step` itself where something in it cannot be written down."""
+        if self._product is None:
+            return super().capture(step)
+        self._tape = tape = Tape(self._product)
         try:
-            (_square_sum if array.ndim == 1 else _square_sums)(array, out)
+            step()
+        except UnfitError:
+            return super().capture(step)
+        finally:
+            self._tape = None
+        return tape.program()
+
+    def matmul(self, a: Array, b: Array, out: Array) -> None:
+        if self._tape is not None and self._tape.listens:
+            self._tape.multiply(a, b, out)
+        else:
+            super().matmul(a, b, out)
+
+    def square_sum(self, array: Array, out: Array) -> None:
+        if array.ndim == 2:
+            fit.check_square_sum(array, out)
+            for values, cell in zip(array, out, strict=True):
+                self.square_sum(values, cell)
+            return
+        try:
+            self._do(_square_sum, array, out)
         except Exception:
             fit.check_square_sum(array, out)
             raise
@@ -61,8 +89,13 @@ class NumbaEngine(NumpyEngine):
         return out
 
     def one_hot(self, labels: Array, on: float, off: float, out: Array) -> None:
+        if out.ndim == 3:
+            fit.check_members((out, labels))
+            for number in range(len(out)):
+                self.one_hot(member(labels, number), on, off, out[number])
+            return
         try:
-            (_one_hot if out.ndim == 2 else _one_hots)(labels, on, off, out)
+            self._do(_one_hot, labels, on, off, out)
         except Exception:
             fit.check_labels(labels, out)
             raise
@@ -76,34 +109,30 @@ class NumbaEngine(NumpyEngine):
             raise
 
     def _build(self, kind: str, formula: Formula) -> Kernel:
-        single = kind.removeprefix("stacked_")
-        if kind != single:
-            return self._stacked(kind, single, formula)
+        if kind.startswith("stacked_"):
+            return super()._build(kind, formula)
         loop = getattr(numba_loops, kind)
         number = self.dtype.type
         bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
         name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula)}"
-        return _explained(kept(complete(loop, name, formula=bound)), partial(_why_not, kind))
+        compiled = kept(complete(loop, name, formula=bound))
 
-    def _stacked(self, kind: str, single: str, formula: Formula) -> Kernel:
-        kernel: Any = self._kernel(single, formula)
-        loop = numba_loops.stacked_gather if single == "gather" else numba_loops.stacked
-        compiled = kept(complete(loop, f"{kind}_{kernel.__name__}", kernel=kernel.compiled))
-        return _explained(compiled, partial(_why_no_stack, single))
+        def explained(*arguments: Any) -> None:
+            try:
+                self._do(compiled, *arguments)
+            except Exception:
+                _why_not(kind, *arguments)
+                raise
 
+        explained.__name__, explained.compiled = name, compiled  # type: ignore[attr-defined]
+        return explained
 
-def _explained(compiled: Any, why_not: Callable[..., None]) -> Kernel:
-    """A compiled kernel whose failure `why_not` puts into words, where the arrays are to blame."""
-
-    def explained(*arguments: Any) -> None:
-        try:
+    def _do(self, compiled: Any, *arguments: Any) -> None:
+        """Run a kernel, or write down that it is to run."""
+        if self._tape is not None and self._tape.listens:
+            self._tape.add(compiled, arguments)
+        else:
             compiled(*arguments)
-        except Exception:
-            why_not(*arguments)
-            raise
-
-    explained.__name__, explained.compiled = compiled.__name__, compiled  # type: ignore[attr-defined]
-    return explained
 
 
 def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ()) -> None:
@@ -114,10 +143,3 @@ def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ())
     else:
         fit.check_kernel(kind, outputs, inputs, last)
     fit.check_types(kind, outputs, inputs)
-
-
-def _why_no_stack(kind: str, *arguments: Any) -> None:
-    fit.check_members(arguments)
-    outputs = arguments[0]
-    for number in range(len(outputs[0] if isinstance(outputs, tuple) else outputs)):
-        _why_not(kind, *(member(argument, number) for argument in arguments))

@@ -12,15 +12,11 @@ import numpy as np
 from ffnn.backend.numba_tuples import (
     alike,
     all_fit,
-    all_have_members,
     beside,
     clear_all,
     collect_all,
     grid,
-    has_members,
     lines,
-    member,
-    members,
     narrowed,
     put_all,
     take,
@@ -28,28 +24,10 @@ from ffnn.backend.numba_tuples import (
 )
 from ffnn.errors import FFNNError
 
-formula: Any = None  # both are given a meaning for each kernel
-kernel: Any = None
+formula: Any = None  # given a meaning for each kernel
 
 MISFIT = "expected arrays that fit each other; received some that do not fit"
 """What compiled code says, which knows no more; `ffnn.backend.fit` then finds better words."""
-
-
-def stacked(outputs, inputs, constants):
-    """See `Engine.stacked_kernel`."""
-    count = len(outputs[0])
-    if not (all_have_members(outputs + inputs, count) and all_have_members(constants, count)):
-        raise FFNNError(MISFIT)
-    for n in range(count):
-        kernel(members(outputs, n), members(inputs, n), members(constants, n))
-
-
-def stacked_gather(out, pool, indices, inputs):
-    """See `Engine.stacked_kernel`, of gathering."""
-    if not all_have_members((pool, indices) + inputs, len(out)):
-        raise FFNNError(MISFIT)
-    for n in range(len(out)):
-        kernel(member(out, n), member(pool, n), member(indices, n), members(inputs, n))
 
 
 def elementwise(outputs, inputs, constants):
@@ -125,14 +103,6 @@ def square_sum(values, out):
     out[0] = result
 
 
-def square_sums(values, out):
-    """See `Engine.square_sum`, of a stack."""
-    if len(values) != len(out):
-        raise FFNNError(MISFIT)
-    for n in range(len(out)):
-        kernel(values[n], out[n])
-
-
 def moments(values, bounds, out):
     """See `Engine.moments`."""
     for part in range(len(bounds)):
@@ -158,14 +128,6 @@ def one_hot(labels, on, off, out):
         if not 0 <= labels[i] < out.shape[1]:  # compiled code would write beyond the array
             raise FFNNError(MISFIT)
         out[i, labels[i]] = on
-
-
-def one_hots(labels, on, off, out):
-    """See `Engine.one_hot`, of a stack."""
-    if not has_members(labels, len(out)):
-        raise FFNNError(MISFIT)
-    for n in range(len(out)):
-        kernel(member(labels, n), on, off, out[n])
 
 
 def warp(pool, rows, channels, source, out):

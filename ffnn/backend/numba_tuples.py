@@ -163,23 +163,7 @@ def narrow(c, number):
     return (lambda c, number: c) if c == types.uint32 else (lambda c, number: number(c))
 
 
-@chosen_by_type
-def member(a, n):
-    """Member n of a stacked array, the only one of a shared array; of a plain number itself."""
-    if not isinstance(a, types.Array):
-        return lambda a, n: a
-    return lambda a, n: a[n if a.shape[0] > 1 else 0]
-
-
-@chosen_by_type
-def has_members(a, count):
-    """Whether a stacked array has so many members, or one that all share; plain numbers always do."""
-    if not isinstance(a, types.Array):
-        return lambda a, count: True
-    return lambda a, count: a.shape[0] == 1 or a.shape[0] == count
-
-
-take, lines, narrowed, members, clear_all = map(of_each, (pick, line, narrow, member, clear))
+take, lines, narrowed, clear_all = map(of_each, (pick, line, narrow, clear))
 put_all, collect_all = into_each(put), into_each(collect)
 all_fit, alike, beside = for_all(fits), for_all(has_shape_of), for_all(fits_beside)
-vectors, all_have_members = for_all(has_length), for_all(has_members)
+vectors = for_all(has_length)

@@ -5,6 +5,7 @@ without a look from the host; a device can record one and repeat it.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -21,6 +22,9 @@ from ffnn.training.metrics import hit
 from ffnn.training.script import Script
 from ffnn.training.step import Numbers, Plan, take_step
 from ffnn.training.trainer import Trainer
+
+PATIENCE = 0.1
+"""Seconds that somebody who wants training to end may wait for recorded steps."""
 
 Blueprint = Callable[[StackedEngine], tuple[Objective, Optimizer, Plan]]
 """Makes the network, the optimizer and the plan that all members have in common, on the engine of a stack."""
@@ -77,7 +81,8 @@ class Stack:
         self._place = engine.each([[0]], np.int64)
         self._sums = tuple(engine.zeros((1,), np.float64) for _ in range(3))
         self._hits = engine.zeros((1,), np.float64)
-        self._step: Callable[[], None] | None = None
+        self._step: Callable[[int], None] | None = None
+        self._at_once = 1
         self._shapes: tuple[tuple[int, ...], ...] = ()
 
     def rehearse(self) -> None:
@@ -108,8 +113,7 @@ class Stack:
         done = start
         with self.engine.single.quiet():
             while done < stop and not any(trainer.interrupted for trainer in self.trainers):
-                self._advance(done - start)
-                done += 1
+                done += self._advance(done - start, stop - done)
             if self.engine.single.records and done == stop:
                 self._coming = Script.of_next_epoch(self.trainers, start, stop)  # while the device computes
         left_behind = self._store(done - start) if done > start else []
@@ -198,17 +202,29 @@ class Stack:
 
     # -- a step ---------------------------------------------------------------------------------
 
-    def _advance(self, place: int) -> None:
+    def _advance(self, place: int, most: int) -> int:
         """Take the step at this place; a device records it once and then repeats it.
 
         Images that are on the host are brought by the host, a batch ahead of the device, and that is not recorded.
         """
         if self._step is not None:
-            self._step()
-            return
+            return self._repeat(self._step, most)
         self._take(place)
         if not self._pool.on_host:
             self._step = self.engine.capture(self._find_and_compute)
+        return 1
+
+    def _repeat(self, step: Callable[[int], None], most: int) -> int:
+        """Take recorded steps, so many at once that somebody who wants to end waits for `PATIENCE` at most."""
+        steps = min(most, self._at_once) if self.engine.single.records else 1
+        begun = time.perf_counter()
+        step(steps)
+        seconds = time.perf_counter() - begun
+        if seconds > PATIENCE:
+            self._at_once = max(1, int(steps * PATIENCE / 2 / seconds))
+        elif seconds < PATIENCE / 2 and steps == self._at_once:
+            self._at_once *= 2
+        return steps
 
     def _take(self, place: int) -> None:
         if self._pool.on_host:

@@ -267,11 +267,11 @@ def test_a_recording_reads_its_cells_anew(device: Device | None) -> None:
     assert engine.host(value).tolist() == [[0.5, -3.0]]
     replay = engine.capture(step)
     assert engine.host(value).tolist() == [[0.5, -3.0]], "recording runs nothing"
-    replay()
+    replay(1)
     assert engine.host(value).tolist() == [[0.0, -8.0]]
     rate[...] = engine.array([1.0], np.float64)
     weight[...] = engine.array([[2.0, 0.0], [0.0, 1.0]])
-    replay()
+    replay(1)
     assert engine.host(value).tolist() == [[-1.0, -18.0]]
     assert engine.host(sums).tolist() == [-2.0, -18.0]
 
@@ -306,7 +306,7 @@ def test_a_step_neither_allocates_nor_reads(rehearsed: Device | None) -> None:
     allocations, reads = (rehearsed.allocations, rehearsed.reads) if rehearsed else (0, 0)
     replay = engine.capture(lambda: compute(one))
     for _ in range(3):
-        replay()
+        replay(1)
         compute(other)
     if rehearsed:
         assert (rehearsed.allocations, rehearsed.reads) == (allocations, reads)

@@ -213,14 +213,14 @@ class InterruptingEngine(NumpyEngine):
         self.interrupt: Callable[[], None] = lambda: None
         self.steps = 1  # the first one is taken before anything is recorded
 
-    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+    def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
         def counted() -> None:
             self.steps += 1
             if self.steps == 3:
                 self.interrupt()
             step()
 
-        return counted
+        return super().capture(counted)
 
 
 def test_a_stack_stops_between_two_steps_for_one_of_its_networks_and_goes_on_for_the_others() -> None:
@@ -299,13 +299,13 @@ class TapeEngine(NumpyEngine):
         assert not self.sealed, "reads while it is recorded"
         return super().read(cell)
 
-    def capture(self, step: Callable[[], None]) -> Callable[[], None]:
+    def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
         self.tape, self.sealed = [], True
         step()
         tape, self.tape, self.sealed = self.tape, None, False
 
-        def play() -> None:
-            for act, arguments in tape:
+        def play(times: int) -> None:
+            for act, arguments in tape * times:
                 act(*arguments)
 
         return play

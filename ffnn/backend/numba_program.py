@@ -1,0 +1,143 @@
+"""A step as a program: its kernels and products, written down once and run for many steps by compiled code.
+
+Python needs a good part of a small network's step to ask for them one by one. A program is a table of addresses of
+compiled functions and of blocks with their arguments; one loop, without the interpreter and its lock, calls them.
+"""
+
+import functools
+import hashlib
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import typeof, types
+
+from ffnn.backend.blas import Product
+from ffnn.backend.formula import complete
+from ffnn.backend.numba_blocks import Kinds, call, call_kernel, product_caller
+from ffnn.backend.numba_cache import kept, kept_callback
+
+WORD = 8
+"""Bytes of a number, an address or a size in a block."""
+
+PLAIN, TRANSPOSED = 111, 112
+"""How BLAS is to take a matrix, in its own words."""
+
+
+class UnfitError(Exception):
+    """Something in a step cannot be written down."""
+
+
+kinds: Any = None  # both are given a meaning for each entry
+call_product: Any = None
+
+
+def kernel_entry(block):
+    """Run the kernel of a block."""
+    call_kernel(kinds, block)
+
+
+def product_entry(block):
+    """Multiply the matrices of a block."""
+    call_product(block)
+
+
+def run(functions, blocks, steps):
+    """Call each function with its block, as many times."""
+    for _ in range(steps):
+        for place in range(len(functions)):
+            call(functions[place], blocks[place])
+
+
+_run = kept(run, nogil=True)
+
+
+@functools.cache
+def _entry_of_kernel(signature: tuple[types.Type, ...]) -> Any:
+    """One for all kernels that take arguments of these types."""
+    name = f"entry_{hashlib.sha256(str(signature).encode()).hexdigest()[:24]}"
+    return kept_callback(complete(kernel_entry, name, kinds=Kinds(signature)))
+
+
+@functools.cache
+def _entry_of_product(dtype: str, bits: int) -> Any:
+    return kept_callback(complete(product_entry, f"product_{dtype}_{bits}", call_product=product_caller(dtype, bits)))
+
+
+class Tape:
+    """Writes down what a step asks for.
+
+    Parameters
+    ----------
+    product : Product
+        The product of matrices.
+    """
+
+    def __init__(self, product: Product) -> None:
+        self._product = product
+        self._functions: list[Any] = []
+        self._blocks: list[np.ndarray[Any, Any]] = []
+        self._alive: list[Any] = []
+        self._thread = threading.get_ident()
+
+    @property
+    def listens(self) -> bool:
+        """Whether this thread's step is being written down; another's, which prepares batches, runs."""
+        return threading.get_ident() == self._thread
+
+    def add(self, kernel: Any, arguments: tuple[Any, ...]) -> None:
+        """Write down that a compiled kernel is to run with these arguments, which fit it: the step ran once before."""
+        kernel.compile(signature := tuple(map(typeof, arguments)))
+        compiled = kernel.overloads[signature]
+        address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+        self._write(_entry_of_kernel(signature), [address, *_words(arguments)], (kernel, arguments))
+
+    def multiply(self, a: Any, b: Any, out: Any) -> None:
+        """Write down a product of matrices, or one for every member of a stack."""
+        if out.ndim == 3:
+            for number in range(len(out)):
+                self.multiply(*(array[number if len(array) > 1 else 0] for array in (a, b, out)))
+            return
+        (rows, inner), columns = a.shape, b.shape[1]
+        if min(rows, inner, columns) < 2 or not out.flags.c_contiguous:
+            raise UnfitError  # NumPy asks BLAS for other things where there are vectors
+        (how_a, a_line), (how_b, b_line) = _as_blas(a), _as_blas(b)
+        sizes = [how_a, how_b, rows, columns, inner]
+        places = [a.ctypes.data, a_line, b.ctypes.data, b_line, out.ctypes.data, columns]
+        entry = _entry_of_product(out.dtype.name, self._product.bits)
+        self._write(entry, [self._product.address, *sizes, *places], (a, b, out))
+
+    def program(self) -> Callable[[int], None]:
+        """What takes as many steps as it is told."""
+        functions = np.array([function.address for function in self._functions], np.int64)
+        blocks = np.array([block.ctypes.data for block in self._blocks], np.int64)
+
+        def take(steps: int, keeps: Any = (self._functions, self._blocks, self._alive)) -> None:
+            _run(functions, blocks, steps)
+
+        return take
+
+    def _write(self, entry: Any, words: list[int], values: Any) -> None:
+        self._functions.append(entry)
+        self._blocks.append(np.array(words, np.int64))
+        self._alive.append(values)
+
+
+def _words(value: Any) -> list[int]:
+    """A block's words for an argument: of an array its address, shape and strides, of a number its bytes."""
+    if isinstance(value, tuple):
+        return [word for part in value for word in _words(part)]
+    if isinstance(value, np.ndarray):
+        return [value.ctypes.data, *value.shape, *value.strides]
+    return [int.from_bytes(np.asarray(value).tobytes().ljust(WORD, b"\0"), "little", signed=True)]
+
+
+def _as_blas(matrix: Any) -> tuple[int, int]:
+    """How BLAS is to take a matrix, and how many values apart its lines are."""
+    row, column = (stride // matrix.itemsize for stride in matrix.strides)
+    if column == 1 and row >= matrix.shape[1]:
+        return PLAIN, row
+    if row == 1 and column >= matrix.shape[0]:
+        return TRANSPOSED, column
+    raise UnfitError
