@@ -13,6 +13,9 @@ from ffnn.data.dataset import Dataset, check_label_range
 from ffnn.data.download import RemoteFile, download
 from ffnn.data.idx import find_idx, read_idx
 
+Pair = tuple[RemoteFile, RemoteFile]
+"""Images, labels."""
+
 
 class IdxEntry(DatasetEntry):
     """Images and labels of a training part and of an official test part, each in an IDX file.
@@ -23,14 +26,13 @@ class IdxEntry(DatasetEntry):
         Below the folder of all data sets.
     mirrors : tuple of str
         Addresses that a file's name is appended to, tried in this order.
-    train_files, test_files : tuple of two RemoteFile
-        Images, labels.
+    train_files, test_files : pair of RemoteFile
     """
 
     folder: ClassVar[str]
     mirrors: ClassVar[tuple[str, ...]]
-    train_files: ClassVar[tuple[RemoteFile, RemoteFile]]
-    test_files: ClassVar[tuple[RemoteFile, RemoteFile]]
+    train_files: ClassVar[Pair]
+    test_files: ClassVar[Pair]
 
     def location(self, root: Path) -> str:
         return str(root / self.folder)
@@ -75,6 +77,13 @@ class IdxEntry(DatasetEntry):
         return find_idx(folder, file.unpacked) or folder / file.unpacked
 
 
+def files_of(*kinds: tuple[int, str]) -> tuple[Pair, Pair]:
+    """Training and test files, from size and SHA-256 of each; all of these sets call them as MNIST does."""
+    names = (f"{part}-{kind}-ubyte.gz" for part in ("train", "t10k") for kind in ("images-idx3", "labels-idx1"))
+    images, labels, test_images, test_labels = (RemoteFile(n, *kind) for n, kind in zip(names, kinds, strict=True))
+    return (images, labels), (test_images, test_labels)
+
+
 # The checksums are those that TensorFlow Datasets records for the same addresses
 # (tensorflow_datasets/url_checksums/mnist.txt and fashion_mnist.txt); Kuzushiji-MNIST's are torchvision's
 # (torchvision.prototype.datasets).
@@ -107,29 +116,11 @@ class Mnist(IdxEntry):
         "https://ossci-datasets.s3.amazonaws.com/mnist/",
         "https://storage.googleapis.com/cvdf-datasets/mnist/",
     )
-    train_files = (
-        RemoteFile(
-            "train-images-idx3-ubyte.gz",
-            9_912_422,
-            "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte.gz",
-            28_881,
-            "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
-        ),
-    )
-    test_files = (
-        RemoteFile(
-            "t10k-images-idx3-ubyte.gz",
-            1_648_877,
-            "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte.gz",
-            4_542,
-            "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-        ),
+    train_files, test_files = files_of(
+        (9_912_422, "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609"),
+        (28_881, "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c"),
+        (1_648_877, "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6"),
+        (4_542, "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6"),
     )
 
 
@@ -167,29 +158,11 @@ class FashionMnist(IdxEntry):
         "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     )
-    train_files = (
-        RemoteFile(
-            "train-images-idx3-ubyte.gz",
-            26_421_880,
-            "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84",
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte.gz",
-            29_515,
-            "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845",
-        ),
-    )
-    test_files = (
-        RemoteFile(
-            "t10k-images-idx3-ubyte.gz",
-            4_422_102,
-            "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte.gz",
-            5_148,
-            "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
-        ),
+    train_files, test_files = files_of(
+        (26_421_880, "3aede38d61863908ad78613f6a32ed271626dd12800ba2636569512369268a84"),
+        (29_515, "a04f17134ac03560a47e3764e11b92fc97de4d1bfaf8ba1a3aa29af54cc90845"),
+        (4_422_102, "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073"),
+        (5_148, "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5"),
     )
 
 
@@ -212,27 +185,9 @@ class KuzushijiMnist(IdxEntry):
     published = Published(train_counts=(6_000,) * 10, test_counts=(1_000,) * 10)
     folder = "KMNIST/raw"
     mirrors = ("https://codh.rois.ac.jp/kmnist/dataset/kmnist/", "http://codh.rois.ac.jp/kmnist/dataset/kmnist/")
-    train_files = (
-        RemoteFile(
-            "train-images-idx3-ubyte.gz",
-            18_165_135,
-            "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4",
-        ),
-        RemoteFile(
-            "train-labels-idx1-ubyte.gz",
-            29_497,
-            "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17",
-        ),
-    )
-    test_files = (
-        RemoteFile(
-            "t10k-images-idx3-ubyte.gz",
-            3_041_136,
-            "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5",
-        ),
-        RemoteFile(
-            "t10k-labels-idx1-ubyte.gz",
-            5_120,
-            "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c",
-        ),
+    train_files, test_files = files_of(
+        (18_165_135, "51467d22d8cc72929e2a028a0428f2086b092bb31cfb79c69cc0a90ce135fde4"),
+        (29_497, "e38f9ebcd0f3ebcdec7fc8eabdcdaef93bb0df8ea12bee65224341c8183d8e17"),
+        (3_041_136, "edd7a857845ad6bb1d0ba43fe7e794d164fe2dce499a1694695a792adfac43c5"),
+        (5_120, "20bb9a0ef54c7db3efc55a92eef5582c109615df22683c380526788f98e42a1c"),
     )
