@@ -40,8 +40,10 @@ def test_a_killed_process_costs_what_was_under_way_and_the_others_are_made(
 ) -> None:
     monkeypatch.setattr(jobs_module, "_run_quietly", killed_at_the_first)
     made = {job.condition: outcome for job, outcome in run_jobs(jobs_of(tmp_path, 4), 2, lambda line: None)}
-    assert list(map(type, (made["0"], made["2"], made["3"]))) == [FFNNError, RunRecord, RunRecord]
-    assert str(made["0"]) == KILLED
+    lost = {name for name, outcome in made.items() if isinstance(outcome, FFNNError)}
+    assert "0" in lost
+    assert len(lost) <= 2, "the one killed, and what the other process had under way"
+    assert {str(made[name]) for name in lost} == {KILLED}
     assert len(made) == 4
 
 

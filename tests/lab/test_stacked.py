@@ -27,7 +27,7 @@ from ffnn.lab.config import BOOKKEEPING, Config, make_config
 from ffnn.lab.jobs import Job, data_digests, finished_runs, run_jobs
 from ffnn.lab.resume import resume
 from ffnn.lab.run import train
-from ffnn.lab.stacked import OWN, Member, stack_key, train_stacked
+from ffnn.lab.stacked import DIFFERING, Member, stack_key, train_stacked
 from ffnn.nn import OPTIMIZERS
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import SaveCheckpoints
@@ -44,7 +44,7 @@ MEMBERS: list[dict[str, Any]] = [
     {"weight_decay": 0.1, "schedule": {"name": "step", "gamma": 0.3}, "monitor": "val/loss", "epochs": 5},
     {"learning_rate": 1e20},
 ]
-"""Members of one stack: between them they differ in every setting of OWN but `ema`."""
+"""Members of one stack: between them they differ in every setting of DIFFERING but `ema`."""
 
 
 def quiet(line: str) -> None:
@@ -120,7 +120,9 @@ SQUARED = {"loss": "mean_squared_error", "output_softmax": True, "clip_value": 0
 )
 def test_members_that_differ_in_everything_are_the_runs_they_are_alone(tmp_path: Path, common: dict[str, Any]) -> None:
     configs = configs_in(tmp_path, common, MEMBERS)
-    assert {name for name in OWN if len({repr(getattr(config, name)) for config in configs}) > 1} == OWN - {"ema"}
+    assert {name for name in DIFFERING if len({repr(getattr(config, name)) for config in configs}) > 1} == DIFFERING - {
+        "ema"
+    }
     runs, singles = (make(tmp_path / make.__name__, common, MEMBERS) for make in (stacked, alone))
     for run, single in zip(runs, singles, strict=True):
         check_same(run, single)
@@ -214,7 +216,7 @@ def test_every_setting_is_a_members_own_or_keeps_it_out(field: str) -> None:
         averaged = [stack_key(make_config({"ema": decay})) for decay in (0.9, 0.99)]
         assert averaged[0] == averaged[1] != key
     else:
-        free = field in (OWN | BOOKKEEPING) - {"threads", "data_dir", "device_memory_limit"}
+        free = field in (DIFFERING | BOOKKEEPING) - {"threads", "data_dir", "device_memory_limit"}
         assert (stack_key(make_config({**beside, field: OTHER[field]})) == key) == free
 
 
