@@ -1,8 +1,10 @@
 """Promises about the project itself: what the README says runs, what may import what, what `make` offers."""
 
+import inspect
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import yaml
 
 from ffnn.lab.config import make_config
 from ffnn.lab.run import train
+from ffnn.nn.optimizers import Adam
 from ffnn.training.trainer import Callback
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
@@ -159,3 +162,9 @@ def test_experiment_files_are_plain_yaml_for_any_reader(repository: Path) -> Non
         levels = [level for factor in described.get("grid", {}).values() for level in factor.values()]
         for settings in [*described.get("conditions", {}).values(), *levels]:
             assert not isinstance(settings.get("learning_rate", 0.1), str), path
+
+
+def test_the_readme_prints_the_rule_that_adam_is_computed_by() -> None:
+    (printed,) = (block for _, block in BLOCKS if block.startswith("def rule("))
+    source = textwrap.dedent(inspect.getsource(Adam.rule)).removeprefix("@staticmethod\n")
+    assert re.sub(r"  # .*", "", printed) == source
