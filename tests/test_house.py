@@ -28,7 +28,7 @@ FLOORS = [
 SHARE = 0.15
 """Of all lines, in the biggest room."""
 
-BUDGET = 41_500
+BUDGET = 40_800
 """Lines of Python in ffnn; 37,000 are to be enough for all that is planned."""
 
 
@@ -79,6 +79,24 @@ def test_no_files_need_each_other(files: dict[str, str]) -> None:
     while free := {module for module, used in left.items() if not used & set(left)}:
         left = {module: used for module, used in left.items() if module not in free}
     assert left == {}, "in or above a circle of imports"
+
+
+def test_files_and_functions_are_small(files: dict[str, str]) -> None:
+    """A file of at most 300 lines, a function of at most 50 without its docstring."""
+    assert {module: size for module, source in files.items() if (size := source.count("\n")) > 300} == {}
+    long = {
+        f"{module}: {node.name}"
+        for module, source in files.items()
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and lines_of(node) > 50
+    }
+    assert long == {"ffnn.sklearn.classifier: __init__"}, "scikit-learn wants every parameter there by name"
+
+
+def lines_of(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    first = function.body[1] if ast.get_docstring(function) and len(function.body) > 1 else function.body[0]
+    head = function.body[0].lineno - function.lineno
+    return head + (function.end_lineno or 0) - first.lineno + 1
 
 
 def test_the_size_of_the_house(files: dict[str, str]) -> None:
