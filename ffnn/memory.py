@@ -22,6 +22,8 @@ RAN_OUT = "memory ran out: take fewer units or layers, smaller batches, or fewer
 def needed_bytes(sizes: Sequence[int], batch: int, slots: int, itemsize: int = 4) -> int:
     """About what training takes: parameters, gradients, optimizer slots, the best weights, and the rows of batches.
 
+    All but the best weights are there twice, as the steps of an epoch are taken on copies.
+
     Parameters
     ----------
     sizes : sequence of int
@@ -36,9 +38,9 @@ def needed_bytes(sizes: Sequence[int], batch: int, slots: int, itemsize: int = 4
     Examples
     --------
     >>> needed_bytes([784, 64, 10], 32, 2)
-    1339848
+    2173032
     """
-    return itemsize * (parameters_of(sizes) * (3 + slots) + (2 * batch + EVALUATION_BATCH) * sum(sizes[1:]))
+    return itemsize * (parameters_of(sizes) * (5 + 2 * slots) + (4 * batch + EVALUATION_BATCH) * sum(sizes[1:]))
 
 
 def parameters_of(sizes: Sequence[int]) -> int:

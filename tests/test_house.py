@@ -4,6 +4,7 @@ A new file or folder of `ffnn` needs no entry here, but for a new room its place
 """
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,14 @@ def test_no_files_need_each_other(files: dict[str, str]) -> None:
     while free := {module for module, used in left.items() if not used & set(left)}:
         left = {module: used for module, used in left.items() if module not in free}
     assert left == {}, "in or above a circle of imports"
+
+
+def test_the_guard_of_a_trial_runs_without_any_package(files: dict[str, str]) -> None:
+    """It is started by a bare Python, `python -I -S guard.py`."""
+    nodes = list(ast.walk(ast.parse(files["ffnn.sweep.guard"])))
+    names = [name.name for node in nodes if isinstance(node, ast.Import) for name in node.names]
+    names += [str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)]
+    assert {name.partition(".")[0] for name in names} <= sys.stdlib_module_names
 
 
 def test_files_and_functions_are_small(files: dict[str, str]) -> None:

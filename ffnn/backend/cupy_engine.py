@@ -50,6 +50,7 @@ class CupyEngine(Engine):
 
     name = "cupy"
     records = True
+    runs_ahead = True
 
     def __init__(self, dtype: str = "float32", precision: str = "float32", memory_limit: int | None = None) -> None:
         super().__init__(dtype)

@@ -23,6 +23,10 @@ Kernel: TypeAlias = Callable[..., None]
 FLOATS = ("float32", "float64")
 
 
+class UnfitError(Exception):
+    """Something in a step cannot be recorded."""
+
+
 def unexplained(kernel: Kernel) -> Kernel:
     """A kernel for arrays that a door has checked: what does not fit is still refused, but in fewer words.
 
@@ -58,6 +62,8 @@ class Engine(ABC):
     """Of its arrays."""
     records: bool = False
     """Whether `capture` pays: to ask for kernels one by one would take longer than they do."""
+    runs_ahead: ClassVar[bool] = False
+    """Whether the host goes on while kernels run."""
 
     def __init__(self, dtype: str = "float32") -> None:
         if dtype not in FLOATS:
@@ -195,7 +201,8 @@ class Engine(ABC):
     def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
         """What repeats `step` so many times: kernels and products over the same arrays, that neither allocate nor read.
 
-        This may be a recording, so `step` must have run once before.
+        This may be a recording, so `step` must be that of a stack and have run once before; where it cannot be
+        recorded, an engine that `records` raises `UnfitError`.
         """
 
         def repeat(times: int) -> None:

@@ -17,6 +17,9 @@ from numba.np.arrayobj import make_array, populate_array
 ROW_MAJOR = 101
 """BLAS's word for matrices whose rows lie one after the other."""
 
+FAILED = 1
+"""The word of a block, after the address, that counts how often the kernel complained."""
+
 INT32, INT64, POINTER = ir.IntType(32), ir.IntType(64), ir.IntType(8).as_pointer()
 
 
@@ -67,21 +70,23 @@ def call(typing: Any, address: Any, block: Any) -> Any:
 
 @intrinsic
 def call_kernel(typing: Any, kinds: Any, block: Any) -> Any:
-    """Call the kernel whose address a block begins with, with the arguments whose words follow."""
+    """Call the kernel whose address a block begins with, with the arguments that follow, and count its complaints."""
 
     def code(context: Any, builder: Any, signature: Any, values: Any) -> Any:
         slots = _slots(context, builder, values[1])
         function = context.call_conv.get_function_type(types.none, kinds.types).as_pointer()
         address = builder.inttoptr(builder.load(next(slots)), function)
+        failed = next(slots)
         arguments = [_argument(context, builder, kind, slots) for kind in kinds.types]
-        context.call_conv.call_function(builder, address, types.none, kinds.types, arguments)
+        status, _ = context.call_conv.call_function(builder, address, types.none, kinds.types, arguments)
+        builder.store(builder.add(builder.load(failed), builder.zext(status.is_error, INT64)), failed)
         return context.get_dummy_value()
 
     return types.void(kinds, types.int64), code
 
 
 def product_caller(dtype: str, bits: int) -> Any:
-    """What calls `cblas_?gemm` with a block's words: address, how to take a and b, rows, columns, inner, a, line, ...
+    """What calls `cblas_?gemm` with a block's words: address, 0, how to take a and b, sizes, then a, its line, ...
 
     Parameters
     ----------
@@ -100,6 +105,7 @@ def product_caller(dtype: str, bits: int) -> Any:
             slots = _slots(context, builder, values[0])
             function = ir.FunctionType(ir.VoidType(), signature_of_gemm).as_pointer()
             address = builder.inttoptr(builder.load(next(slots)), function)
+            next(slots)  # BLAS complains of nothing
             read = [_word(builder, kind, next(slots)) for kind in words]
             one, zero, order = ir.Constant(real, 1.0), ir.Constant(real, 0.0), ir.Constant(INT32, ROW_MAJOR)
             builder.call(address, [order, *read[:5], one, *read[5:9], zero, *read[9:]])

@@ -4,6 +4,7 @@ Matrix products stay with NumPy's BLAS; everything between them is one pass over
 """
 
 from collections.abc import Callable, Sequence
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ffnn.backend.engine import Array, Kernel
 from ffnn.backend.formula import Formula, bind, complete, fingerprint
 from ffnn.backend.numba_cache import kept
 from ffnn.backend.numba_math import WORDS, word
-from ffnn.backend.numba_program import Tape, UnfitError
+from ffnn.backend.numba_program import Tape
 from ffnn.backend.numba_rows import ROW_WORDS, Helper
 from ffnn.backend.numpy_engine import NumpyEngine, member
 
@@ -47,28 +48,27 @@ class NumbaEngine(NumpyEngine):
 
     def __init__(self, dtype: str = "float32") -> None:
         super().__init__(dtype)
-        self._product = blas.product(self.dtype.name)
-        self.records = self._product is not None
-        self._tape: Tape | None = None
+        self.records = blas.product(self.dtype.name) is not None
+        self._tapes: dict[int, Tape] = {}
+        # Of threads whose step is being written down; another thread may prepare batches meanwhile.
 
     def capture(self, step: Callable[[], None]) -> Callable[[int], None]:
-        """`step` as a program of compiled code; `step` itself where something in it cannot be written down."""
-        if self._product is None:
+        """`step` as a program of compiled code."""
+        if not self.records:
             return super().capture(step)
-        self._tape = tape = Tape(self._product)
+        self._tapes[get_ident()] = tape = Tape()
         try:
             step()
-        except UnfitError:
-            return super().capture(step)
         finally:
-            self._tape = None
+            del self._tapes[get_ident()]
         return tape.program()
 
     def matmul(self, a: Array, b: Array, out: Array) -> None:
-        if self._tape is not None and self._tape.listens:
-            self._tape.multiply(a, b, out)
-        else:
+        tape = self._tapes.get(get_ident()) if self._tapes else None
+        if tape is None:
             super().matmul(a, b, out)
+        else:
+            tape.multiply(a, b, out)
 
     def square_sum(self, array: Array, out: Array) -> None:
         if array.ndim == 2:
@@ -129,10 +129,11 @@ class NumbaEngine(NumpyEngine):
 
     def _do(self, compiled: Any, *arguments: Any) -> None:
         """Run a kernel, or write down that it is to run."""
-        if self._tape is not None and self._tape.listens:
-            self._tape.add(compiled, arguments)
-        else:
+        tape = self._tapes.get(get_ident()) if self._tapes else None
+        if tape is None:
             compiled(*arguments)
+        else:
+            tape.add(compiled, arguments)
 
 
 def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ()) -> None:

@@ -6,16 +6,17 @@ compiled functions and of blocks with their arguments; one loop, without the int
 
 import functools
 import hashlib
-import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import typeof, types
 
-from ffnn.backend.blas import Product
+from ffnn.backend.blas import LETTERS, product
+from ffnn.backend.engine import UnfitError
 from ffnn.backend.formula import complete
-from ffnn.backend.numba_blocks import Kinds, call, call_kernel, product_caller
+from ffnn.backend.numba_blocks import FAILED, Kinds, call, call_kernel, product_caller
 from ffnn.backend.numba_cache import kept, kept_callback
 
 WORD = 8
@@ -23,10 +24,6 @@ WORD = 8
 
 PLAIN, TRANSPOSED = 111, 112
 """How BLAS is to take a matrix, in its own words."""
-
-
-class UnfitError(Exception):
-    """Something in a step cannot be written down."""
 
 
 kinds: Any = None  # both are given a meaning for each entry
@@ -66,32 +63,19 @@ def _entry_of_product(dtype: str, bits: int) -> Any:
 
 
 class Tape:
-    """Writes down what a step asks for.
+    """Writes down what a step asks for."""
 
-    Parameters
-    ----------
-    product : Product
-        The product of matrices.
-    """
-
-    def __init__(self, product: Product) -> None:
-        self._product = product
+    def __init__(self) -> None:
         self._functions: list[Any] = []
         self._blocks: list[np.ndarray[Any, Any]] = []
-        self._alive: list[Any] = []
-        self._thread = threading.get_ident()
-
-    @property
-    def listens(self) -> bool:
-        """Whether this thread's step is being written down; another's, which prepares batches, runs."""
-        return threading.get_ident() == self._thread
+        self._calls: list[Callable[[], None]] = []
 
     def add(self, kernel: Any, arguments: tuple[Any, ...]) -> None:
-        """Write down that a compiled kernel is to run with these arguments, which fit it: the step ran once before."""
+        """Write down that a compiled kernel is to run with these arguments."""
         kernel.compile(signature := tuple(map(typeof, arguments)))
         compiled = kernel.overloads[signature]
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        self._write(_entry_of_kernel(signature), [address, *_words(arguments)], (kernel, arguments))
+        self._write(_entry_of_kernel(signature), [address, 0, *_words(arguments)], partial(kernel, *arguments))
 
     def multiply(self, a: Any, b: Any, out: Any) -> None:
         """Write down a product of matrices, or one for every member of a stack."""
@@ -100,28 +84,36 @@ class Tape:
                 self.multiply(*(array[number if len(array) > 1 else 0] for array in (a, b, out)))
             return
         (rows, inner), columns = a.shape, b.shape[1]
-        if min(rows, inner, columns) < 2 or not out.flags.c_contiguous:
-            raise UnfitError  # NumPy asks BLAS for other things where there are vectors
+        if min(rows, inner, columns) < 2 or a.ctypes.data == b.ctypes.data:
+            raise UnfitError  # NumPy asks BLAS for other things where there are vectors, or a matrix and its transpose
+        fits = b.shape[0] == inner and out.shape == (rows, columns) and a.dtype == b.dtype == out.dtype
+        gemm = product(out.dtype.name) if out.dtype.name in LETTERS else None
+        if gemm is None or not fits or not out.flags.c_contiguous:
+            raise UnfitError
         (how_a, a_line), (how_b, b_line) = _as_blas(a), _as_blas(b)
         sizes = [how_a, how_b, rows, columns, inner]
         places = [a.ctypes.data, a_line, b.ctypes.data, b_line, out.ctypes.data, columns]
-        entry = _entry_of_product(out.dtype.name, self._product.bits)
-        self._write(entry, [self._product.address, *sizes, *places], (a, b, out))
+        entry = _entry_of_product(out.dtype.name, gemm.bits)
+        self._write(entry, [gemm.address, 0, *sizes, *places], partial(np.matmul, a, b, out))
 
     def program(self) -> Callable[[int], None]:
-        """What takes as many steps as it is told."""
+        """What takes as many steps as it is told; what a kernel complained of meanwhile is raised after them."""
         functions = np.array([function.address for function in self._functions], np.int64)
         blocks = np.array([block.ctypes.data for block in self._blocks], np.int64)
 
-        def take(steps: int, keeps: Any = (self._functions, self._blocks, self._alive)) -> None:
+        def take(steps: int, entries: Any = self._functions) -> None:
             _run(functions, blocks, steps)
+            for block, call_again in zip(self._blocks, self._calls, strict=True):
+                if block[FAILED]:
+                    block[FAILED] = 0
+                    call_again()
 
         return take
 
-    def _write(self, entry: Any, words: list[int], values: Any) -> None:
+    def _write(self, entry: Any, words: list[int], again: Callable[[], None]) -> None:
         self._functions.append(entry)
         self._blocks.append(np.array(words, np.int64))
-        self._alive.append(values)
+        self._calls.append(again)
 
 
 def _words(value: Any) -> list[int]:

@@ -237,7 +237,7 @@ def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
     """What trains the parts: ffnn, with recorded steps where the engine wants them, or their framework."""
     arguments = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     if parts.reference is None:
-        recorded = parts.objective.network.engine.records and type(parts.train) is Batches
+        recorded = parts.objective.network.engine.records and type(parts.train) is Batches and len(parts.train) > 2
         return RecordedTrainer(parts.blueprint, *arguments) if recorded else Trainer(*arguments)
     from ffnn.reference.trainer import ReferenceTrainer
 

@@ -29,7 +29,10 @@ OBSERVERS = (
 )  # fmt: skip
 """Rooms that choose settings or read runs, and so cannot change what a run with given settings finds."""
 
-TALKERS = ("catalogue.py", "cli.py", "console.py", "present.py", "terminal.py", "tracking/wandb_*.py", "*.md")
+TALKERS = (
+    "catalogue.py", "cli.py", "command_line.py", "console.py", "present.py", "terminal.py",
+    "tracking/wandb_*.py", "*.md",
+)  # fmt: skip
 """Files, wherever they are, that only talk to a person or to W&B."""
 
 FRAMEWORKS = "reference"

@@ -77,8 +77,11 @@ def write_beginning(
     directory: RunDirectory, config: Config, parts: Parts, entries: dict[str, Any], environment: Mapping[str, Any]
 ) -> None:
     """Write down what is known of a run before its first step."""
-    device = parts.objective.network.engine.describe()
+    engine = parts.objective.network.engine
+    device = engine.describe()
     facts = {**environment, **({"device": device} if device else {})}
+    if engine.name == "numba" and not engine.records:
+        facts["epochs"] = "a kernel at a time, as the BLAS of this NumPy is not found by its address"
     # Where the data lay, for whoever reads the run elsewhere: the setting is often left out, and its default is not
     # everywhere the same.
     data = {**describe_data(parts), "data_dir": str(data_root(config.data_dir))}

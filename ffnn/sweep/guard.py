@@ -1,7 +1,7 @@
 """What ties a trial to its sweep: two pipes, and the guard at their far ends, which kills the trial with the sweep.
 
 One pipe is the lifeline, which the kernel closes however the sweep dies; through the other the guard reports. It runs
-as a script, or in a process forked for it: this file imports little, so that it starts at once.
+as a script of a bare Python, or in a process forked for it: this file imports the standard library alone.
 """
 
 import os

@@ -33,7 +33,10 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How an attempt ended; `best` and `latest` are values of the metric, `run` its run directory."""
+    """How an attempt ended; `best` and `latest` are values of the metric, `run` its run directory.
+
+    The names are keys in journals and databases: those of an earlier ffnn must be found again.
+    """
 
     status: str
     reason: str = ""

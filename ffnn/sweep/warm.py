@@ -2,6 +2,8 @@
 
 A fresh `ffnn train` spends most of a short trial on imports. Python's own fork server would do without them too, but a
 trial would not survive it, nor get a session, an environment and a guard of its own.
+
+It must stay a process of one thread, as no other can be forked: nothing that is imported here may start a second.
 """
 
 import atexit

@@ -68,7 +68,6 @@ def describe_environment() -> dict[str, Any]:
             "usable_cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         },
         "blas": _blas(),
-        "epochs": _epochs(),
         "thread_variables": {name: redact(os.environ[name]) for name in THREAD_VARIABLES if name in os.environ},
         "command": recorded_command(sys.orig_argv),
     }
@@ -153,15 +152,6 @@ def _cpu_info() -> dict[str, str]:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _epochs() -> str:
-    """How the numba engine takes them."""
-    from ffnn.backend.blas import LETTERS, product
-
-    if all(map(product, LETTERS)):
-        return "as compiled programs"
-    return "a kernel at a time: the BLAS of this NumPy is not found by its address"
 
 
 def _blas() -> list[dict[str, Any]]:

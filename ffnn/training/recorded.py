@@ -4,6 +4,8 @@ A kernel of a small network takes less time than the host needs to ask for it; a
 """
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from ffnn.training.stack import Blueprint, Stack
@@ -15,7 +17,7 @@ class RecordedTrainer(Trainer):
 
     The last step of an epoch is asked for one by one, as every step is where a callback wants to be told of each.
     A loss that is not finite is noticed when the recorded steps are over; the epoch is then taken again, a step at a
-    time, to find where it began.
+    time, to find where it began. A step that cannot be recorded, as one with vectors for matrices, is asked for too.
 
     Parameters
     ----------
@@ -27,6 +29,14 @@ class RecordedTrainer(Trainer):
         self._blueprint = blueprint
         self._stack: Stack | None = None
 
+    @contextmanager
+    def course(self) -> Iterator[None]:
+        try:
+            with super().course():
+                yield
+        finally:
+            self._stack = None  # which holds this trainer in turn, and a copy of all that it trains
+
     def rehearse(self) -> float:
         start = time.perf_counter()
         super().rehearse()
@@ -34,7 +44,7 @@ class RecordedTrainer(Trainer):
         return time.perf_counter() - start
 
     def train_epoch(self, observed: bool = False) -> float:
-        if not self._observers:
+        if not self._observers and self._stack_of_one().records:
             self._stack_of_one().train_epoch()
         return super().train_epoch(observed)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.backend.engine import Array
+from ffnn.backend.engine import Array, Engine, UnfitError
 from ffnn.backend.formulas import value_itself
 from ffnn.backend.stacked import StackedArray, StackedEngine
 from ffnn.errors import FFNNError
@@ -50,6 +50,11 @@ class Stack:
         learning rates, schedules, penalties, decay and the options of one kind of optimizer are their own.
     blueprint : Blueprint
 
+    Attributes
+    ----------
+    records : bool
+        Whether its steps are recorded, as far as is known: that a step cannot be shows when it is rehearsed.
+
     Notes
     -----
     A stack takes all steps of an epoch but the last one, which every trainer then takes itself, as it does whatever
@@ -83,6 +88,7 @@ class Stack:
         self._hits = engine.zeros((1,), np.float64)
         self._step: Callable[[int], None] | None = None
         self._at_once = 1
+        self.records = engine.single.records
         self._shapes: tuple[tuple[int, ...], ...] = ()
 
     def rehearse(self) -> None:
@@ -91,6 +97,8 @@ class Stack:
         self._lay_out(0, 1)
         with self.engine.single.quiet():
             self._take(0)
+            if self.records and not self._pool.on_host:
+                self._record()
 
     def train_epoch(self) -> list[Trainer]:
         """Take the steps of one epoch, from the common place on, except the last one.
@@ -114,7 +122,7 @@ class Stack:
         with self.engine.single.quiet():
             while done < stop and not any(trainer.interrupted for trainer in self.trainers):
                 done += self._advance(done - start, stop - done)
-            if self.engine.single.records and done == stop:
+            if self.engine.single.runs_ahead and done == stop:
                 self._coming = Script.of_next_epoch(self.trainers, start, stop)  # while the device computes
         left_behind = self._store(done - start) if done > start else []
         return [t for t in self.trainers if done == stop or t.interrupted or t in left_behind]
@@ -211,12 +219,20 @@ class Stack:
             return self._repeat(self._step, most)
         self._take(place)
         if not self._pool.on_host:
-            self._step = self.engine.capture(self._find_and_compute)
+            self._step = self._record()
         return 1
+
+    def _record(self) -> Callable[[int], None]:
+        try:
+            step: Callable[[int], None] = self.engine.capture(self._find_and_compute)
+        except UnfitError:
+            self.records = False
+            step = Engine.capture(self.engine, self._find_and_compute)
+        return step
 
     def _repeat(self, step: Callable[[int], None], most: int) -> int:
         """Take recorded steps, so many at once that somebody who wants to end waits for `PATIENCE` at most."""
-        steps = min(most, self._at_once) if self.engine.single.records else 1
+        steps = min(most, self._at_once) if self.records else 1
         begun = time.perf_counter()
         step(steps)
         seconds = time.perf_counter() - begun

@@ -48,7 +48,7 @@ def test_one_line_in_any_file_counts_unless_it_only_reads_runs(package: Path) ->
         if name in files[room]:
             changed = code.digest_of({**files[room], name: files[room][name] + b"\nCHANGED = 1\n"}) != digests[room]
         watches = any(inside.is_relative_to(observer) for observer in WATCH)
-        doors = ("catalogue.py", "cli.py", "console.py", "present.py", "terminal.py")
+        doors = ("catalogue.py", "cli.py", "command_line.py", "console.py", "present.py", "terminal.py")
         talks = inside.name in doors or inside.suffix == ".md" or name.startswith("tracking/wandb_")
         if watches or talks or name in ("__init__.py", "__main__.py"):
             jumpy += [name] if changed else []

@@ -36,15 +36,6 @@ def test_blas_is_the_one_that_numpy_uses() -> None:
     assert any(library["library"] in name for library in describe_environment()["blas"])
 
 
-def test_says_whether_epochs_are_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ffnn.backend import blas
-
-    monkeypatch.setattr(blas, "product", lambda dtype: None)
-    assert describe_environment()["epochs"].startswith("a kernel at a time: the BLAS")
-    monkeypatch.setattr(blas, "product", lambda dtype: blas.Product(1, 64))
-    assert describe_environment()["epochs"] == "as compiled programs"
-
-
 def test_only_thread_variables_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     monkeypatch.setenv("DATABASE_PASSWORD", SECRET)
