@@ -40,7 +40,8 @@ class RecordedTrainer(Trainer):
     def rehearse(self) -> float:
         start = time.perf_counter()
         super().rehearse()
-        self._stack_of_one().rehearse()
+        if not any(callback.watches_steps for callback in self.callbacks):
+            self._stack_of_one().rehearse()
         return time.perf_counter() - start
 
     def train_epoch(self, observed: bool = False) -> float:

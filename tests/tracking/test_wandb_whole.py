@@ -57,7 +57,7 @@ BREAK = """
 from ffnn.tracking.wandb_tracker import WandbTracker
 
 def log_epoch(self, record):
-    if self._config["seed"] == 1:
+    if self._wandb._config["seed"] == 1:
         raise OSError("disk full")
     real(self, record)
 
