@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ffnn.backend import cublas, fit
+from ffnn.backend.cuda_complaints import INSTALL, first_line, full, incomplete
 from ffnn.backend.cuda_launch import ArgMax, FormulaKernel, GatherKernel, OneHot, SquareSum, Warp
 from ffnn.backend.cuda_plan import Launch
 from ffnn.backend.cuda_source import C_TYPES, Source
@@ -24,9 +25,13 @@ try:
     import cupy
     import cupyx
 except ImportError as problem:
-    cupy, MISSING = None, str(problem).strip().partition("\n")[0]
+    # CuPy draws a box of several lines around the error that it met.
+    cupy, MISSING = None, first_line(problem.__cause__ or problem)
 
 PRECISIONS = ("float32", "tf32", "bf16")
+
+PIECE = 32 << 20
+"""Bytes that are copied to the device at once: CuPy uses pinned memory for it, of which it takes a power of two."""
 
 
 class CupyEngine(Engine):
@@ -59,13 +64,14 @@ class CupyEngine(Engine):
             raise FFNNError(f"precision must be one of {', '.join(PRECISIONS)}; received {precision!r}")
         self.precision, self.array_type = precision, cupy.ndarray
         self.shared: list[str] = []
-        self._stream = _stream_of(cupy.cuda.runtime.getDevice())
+        device = cupy.cuda.runtime.getDevice()
+        self._stream = _stream_of(device)
         self._use()
-        free = cupy.cuda.runtime.memGetInfo()[0]
+        with full(cupy), incomplete(cupy):
+            self._cublas, _ = _products_of(device, precision)
+        # What CuPy has freed, it keeps for itself.
+        free = cupy.cuda.runtime.memGetInfo()[0] + cupy.get_default_memory_pool().free_bytes()
         self._left = free * 4 // 5 if memory_limit is None else memory_limit
-        self._workspace = self.empty((cublas.WORKSPACE,), np.uint8)
-        library = cublas.load()
-        self._cublas = cublas.Cublas(library, self._stream.ptr, self._workspace.data.ptr, precision)
         # Plain and stacked form.
         self._one_hot, self._argmax = (
             (OneHot(self, False), OneHot(self, True)),
@@ -80,14 +86,13 @@ class CupyEngine(Engine):
     def check(cls) -> None:
         if cupy is None:
             raise FFNNError(
-                f"engine 'cupy' needs the package cupy; received: {MISSING}; install cupy-cuda12x, or cupy-cuda13x, "
-                "whichever CUDA `nvidia-smi` shows, or choose --engine=auto"
+                f"engine 'cupy' needs the package cupy; received: {MISSING}; {INSTALL}, or choose --engine=auto"
             )
         try:
             cupy.cuda.runtime.getDeviceCount()
-        except cupy.cuda.runtime.CUDARuntimeError as problem:
+        except RuntimeError as problem:  # the runtime's, or CuPy's where it does not find the runtime
             raise FFNNError(
-                f"engine 'cupy' needs an NVIDIA GPU and its driver; received: {problem}; "
+                f"engine 'cupy' needs an NVIDIA GPU and its driver; received: {first_line(problem)}; "
                 "look with `nvidia-smi`, or choose --engine=auto"
             ) from problem
 
@@ -111,17 +116,13 @@ class CupyEngine(Engine):
 
     def empty(self, shape: tuple[int, ...], dtype: Any = None) -> Array:
         self._use()
-        try:
+        with full(cupy):
             return cupy.empty(shape, dtype or self.dtype)
-        except cupy.cuda.memory.OutOfMemoryError as problem:
-            raise FFNNError(_too_little(problem)) from problem
 
     def array(self, values: Any, dtype: Any = None) -> Array:
         self._use()
-        try:
+        with full(cupy):
             return cupy.array(values, dtype or self.dtype)
-        except cupy.cuda.memory.OutOfMemoryError as problem:
-            raise FFNNError(_too_little(problem)) from problem
 
     def share(self, values: np.ndarray[Any, Any]) -> Array:
         """A copy on the device if `memory_limit` allows it, else a `HostPool`, which only `gather` and `warp` take."""
@@ -129,9 +130,15 @@ class CupyEngine(Engine):
         if values.nbytes <= self._left:
             self._left -= values.nbytes
             self.shared.append(f"{size} on the device")
-            return self.array(values, values.dtype)
+            return self._copy(values)
         self.shared.append(f"{size} on the host, batches copied ahead: the device may hold {self._left / 1e6:.1f} MB")
         return HostPool(values, self, self._stream, cupy.cuda.Stream(non_blocking=True))
+
+    def _copy(self, values: np.ndarray[Any, Any]) -> Array:
+        copy, rows = self.empty(values.shape, values.dtype), max(1, PIECE // max(1, values[:1].nbytes))
+        for start in range(0, len(values), rows):
+            copy[start : start + rows] = self.array(values[start : start + rows], values.dtype)
+        return copy
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
         """A host array in pinned memory."""
@@ -246,7 +253,8 @@ class CupyEngine(Engine):
     def compile(self, source: Source) -> Launch:
         """The kernel of this source, from CuPy's cache on disk if it was compiled before."""
         if source.name not in self._launches:
-            kernel = cupy.RawKernel(source.text, source.name, options=("--std=c++17",)).kernel
+            with incomplete(cupy):
+                kernel = cupy.RawKernel(source.text, source.name, options=("--std=c++17",)).kernel
             stream, parameter = self._stream, np.dtype((np.void, source.size))
 
             def launch(grid: tuple[int, int, int], block: tuple[int, int, int], arguments: bytes) -> None:
@@ -263,9 +271,9 @@ def _stream_of(device: int) -> Any:
     return cupy.cuda.Stream(non_blocking=True)
 
 
-def _too_little(problem: Exception) -> str:
-    reason = str(problem).strip().splitlines()[0]
-    return (
-        f"the device's memory is full ({reason}): choose a smaller batch_size, fewer networks in --stack, "
-        "or a smaller --device_memory_limit"
-    )
+@functools.cache
+def _products_of(device: int, precision: str) -> tuple[cublas.Cublas, Array]:
+    """The products of all engines on a device, as cuBLAS's handles are never given back; and their workspace."""
+    stream = _stream_of(device)
+    workspace = cupy.empty((cublas.WORKSPACE,), np.uint8)
+    return cublas.Cublas(cublas.load(), stream.ptr, workspace.data.ptr, precision), workspace

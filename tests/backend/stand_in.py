@@ -25,12 +25,17 @@ class Device:
     Attributes
     ----------
     allocations, reads : int
+    copied : list of int
+        Bytes of every array that came from the host.
     free : int
         Bytes that can still be allocated.
+    freed : int
+        Bytes that CuPy has freed and kept.
     """
 
     def __init__(self) -> None:
-        self.allocations, self.reads, self.free = 0, 0, 2**34
+        self.allocations, self.reads, self.free, self.freed = 0, 0, 2**34, 0
+        self.copied: list[int] = []
         self.recording: list[Callable[[], None]] | None = None
 
     def do(self, work: Callable[[], None]) -> None:
@@ -53,6 +58,10 @@ class OutOfMemoryError(MemoryError):
 
 
 class CUDARuntimeError(RuntimeError):
+    pass
+
+
+class CompileException(Exception):  # noqa: N818 - CuPy's name
     pass
 
 
@@ -219,7 +228,8 @@ def stand_in(device: Device) -> Any:
         return SimpleNamespace(kernel=kernel)
 
     def array(values: Any, dtype: Any) -> DeviceArray:
-        host = values._values if isinstance(values, DeviceArray) else values
+        host = values._values if isinstance(values, DeviceArray) else np.asarray(values, dtype)
+        device.copied.append(host.nbytes)
         return device.allocate(np.array(host, dtype))
 
     runtime = SimpleNamespace(
@@ -241,9 +251,11 @@ def stand_in(device: Device) -> Any:
         square=lambda values: device.allocate(np.square(values._values)),
         abs=lambda values: device.allocate(np.abs(values._values)),
         RawKernel=raw_kernel,
+        get_default_memory_pool=lambda: SimpleNamespace(free_bytes=lambda: device.freed),
         cuda=SimpleNamespace(
             runtime=runtime,
             memory=SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
+            compiler=SimpleNamespace(CompileException=CompileException),
             Stream=lambda non_blocking: Stream(device, non_blocking),
             Event=lambda disable_timing: Event(),
         ),
@@ -254,11 +266,16 @@ def stand_in(device: Device) -> Any:
 def stand_in_device() -> Iterator[Device]:
     """Within it `create_engine("cupy")` gives an engine of the stand-in."""
     device = Device()
-    cupy_engine._stream_of.cache_clear()
+    _forget()
     with (
         mock.patch.object(cupy_engine, "cupy", stand_in(device)),
         mock.patch.object(cupy_engine, "cupyx", SimpleNamespace(empty_pinned=np.empty), create=True),
         mock.patch.object(cublas, "load", lambda: RecordedLibrary(device)),
     ):
         yield device
+    _forget()
+
+
+def _forget() -> None:
     cupy_engine._stream_of.cache_clear()
+    cupy_engine._products_of.cache_clear()

@@ -319,7 +319,9 @@ def test_a_step_neither_allocates_nor_reads(rehearsed: Device | None) -> None:
 def test_without_cupy_there_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cupy_engine, "cupy", None)
     monkeypatch.setattr(cupy_engine, "MISSING", "No module named 'cupy'", raising=False)
-    with pytest.raises(FFNNError, match=r"needs the package cupy; received: No module.*install cupy-cuda12x") as told:
+    with pytest.raises(
+        FFNNError, match=r"needs the package cupy; received: No module.*install 'cupy-cuda12x\[ctk\]'"
+    ) as told:
         create_engine("cupy")
     assert "\n" not in str(told.value)
 
