@@ -15,13 +15,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 HELD_BACK = re.compile(
-    r"(OPENBLAS|GOTO|BLIS|VECLIB|MKL|OMP|GOMP|KMP|NUMBA|XLA|JAX|KERAS|TORCH|TORCHINDUCTOR|PYTORCH|DNNL|ONEDNN|ATEN)_"
+    r"(OPENBLAS|GOTO|BLIS|VECLIB|MKL|OMP|GOMP|KMP|NUMBA|XLA|JAX|KERAS|TORCH|TORCHINDUCTOR|PYTORCH|DNNL|ONEDNN|ATEN"
+    r"|CUBLAS|CUBLASLT|CUDA|CUPY|TRITON)_"
     r"|TF_(CPP|CPU|DISABLE|ENABLE|FORCE|GPU|NUM|USE|XLA)_|NPY_DISABLE_CPU_FEATURES$|NPROC$|NVIDIA_TF32_OVERRIDE$"
 )
 """Variables that choose a library's code, threads or device; none of them reaches a contender."""
 
-KEPT = {"KMP_DUPLICATE_LIB_OK", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR"}
-"""Variables that only let a library load, or say where compiled code is kept."""
+KEPT = {
+    "KMP_DUPLICATE_LIB_OK", "NUMBA_CACHE_DIR", "TORCHINDUCTOR_CACHE_DIR", "JAX_COMPILATION_CACHE_DIR", "CUDA_PATH",
+    "CUDA_HOME", "CUDA_CACHE_PATH", "CUPY_CACHE_DIR", "TRITON_CACHE_DIR", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER",
+}  # fmt: skip
+"""Variables that only let a library load, say where compiled code is kept, or which of several GPUs is meant."""
 
 DEVICES: Mapping[str, Mapping[str, str]] = {
     "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},

@@ -63,7 +63,8 @@ def bench(
     a ratio above 1 means that ffnn is faster. Contenders: ffnn-numba, ffnn-numpy, pytorch,
     pytorch-compile, jax-step, jax-scan, keras, sklearn, floor; where it is named, ffnn-numba-x8, of
     which the time of each of 8 networks counts. With --engine=cupy: ffnn-cupy, ffnn-cupy-x100,
-    pytorch-gpu, pytorch-gpu-compile, pytorch-gpu-graph, jax-gpu-scan, gpu-floor, on whole epochs.
+    pytorch-gpu, pytorch-gpu-compile, pytorch-gpu-graph, pytorch-gpu-compile-graph, jax-gpu-scan,
+    gpu-floor, on whole epochs.
 
     \b
     ffnn bench --quick
@@ -132,10 +133,15 @@ def _run(
     from ffnn.tracking import describe_environment
 
     console, messages = Console(highlight=False), Console(stderr=True, highlight=False)
-    results, described = _race(cells, names, left_out, rules, data, messages)
+    environment, json_file = describe_environment(), files[0]
+
+    def save(results: Any, described: Any, lost: Any) -> None:
+        _write_numbers(json_file, record(results, rules, described, left_out | lost, environment))
+
+    results, described = _race(cells, names, left_out, rules, data, messages, save)
     tables = [*network_tables(results, names), *stack_tables(results, names)]
     remarks = facts(results, rules, described, left_out, data.name if data else None)
-    numbers = record(results, rules, described, left_out, describe_environment())
+    numbers = record(results, rules, described, left_out, environment)
     if gpu:
         published = ", ".join(f"{network} is {name}" for name, network in PUBLISHED.items())
         remarks = [f"GPU: {gpu}; float32 products, TF32 off; {published}", *remarks]
@@ -155,9 +161,18 @@ def _run(
 
 
 def _race(
-    cells: Sequence[Any], names: Sequence[str], left_out: dict[str, str], rules: Any, data: Any, messages: Any
+    cells: Sequence[Any],
+    names: Sequence[str],
+    left_out: dict[str, str],
+    rules: Any,
+    data: Any,
+    messages: Any,
+    save: Callable[[Any, Any, Any], None],
 ) -> tuple[Any, Any]:
-    """The results, and what the contenders said of themselves; who dropped out is added to `left_out`."""
+    """The results, and what the contenders said of themselves; who dropped out is added to `left_out`.
+
+    What there is by then is saved after each cell, as a race takes long and may be cut off.
+    """
     from ffnn.bench.contenders import contender_class
     from ffnn.bench.progress import follow
     from ffnn.bench.race import Race
@@ -166,7 +181,10 @@ def _race(
     if warning := speed_warning():
         messages.print(f"{warning} (the race runs without it)", soft_wrap=True)
     with Race(names, rules, lambda line: messages.print(line, soft_wrap=True), data) as race:
-        results = follow(race.run(cells), len(cells), messages)
+        results: list[Any] = []
+        for result in follow(race.run(cells), len(cells), messages):
+            results.append(result)
+            save(results, race.described, race.lost)
     left_out |= race.lost
     for name in names:
         if name not in left_out and not any(name in result.seconds for result in results):
@@ -181,9 +199,7 @@ def _write(files: Sequence[Path | None], numbers: Any, tables: Any, lines: Any, 
     from ffnn.files import replacing
 
     json_file, markdown_file, chart_file = files
-    if json_file:
-        with replacing(json_file) as file:
-            json.dump(numbers, file, indent=1)
+    _write_numbers(json_file, numbers)
     if markdown_file:
         with replacing(markdown_file) as file:
             file.write(markdown(tables, lines))
@@ -191,6 +207,14 @@ def _write(files: Sequence[Path | None], numbers: Any, tables: Any, lines: Any, 
         from ffnn.bench.chart import draw_race
 
         draw_race(results, names, chart_file)
+
+
+def _write_numbers(path: Path | None, numbers: Any) -> None:
+    from ffnn.files import replacing
+
+    if path:
+        with replacing(path) as file:
+            json.dump(numbers, file, indent=1)
 
 
 def _measured(timeout: float, messages: Any) -> Any:

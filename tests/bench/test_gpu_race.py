@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -27,17 +28,23 @@ from ffnn.bench.contenders.ffnn_gpu import FFNNCuPy, FFNNCuPyStack
 from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
 from ffnn.bench.contenders.gpu_floor import GPUFloor, RecordedProducts
 from ffnn.bench.contenders.jax_gpu import JaxGPUScan
-from ffnn.bench.contenders.pytorch_gpu import WARM_UP, PyTorchGPU, PyTorchGPUCompiled, PyTorchGraph
+from ffnn.bench.contenders.pytorch_gpu import (
+    WARM_UP,
+    PyTorchCompiledGraph,
+    PyTorchGPU,
+    PyTorchGPUCompiled,
+    PyTorchGraph,
+)
 from ffnn.bench.gpu import Told, look_for_gpu
-from ffnn.bench.process import clean_environment
+from ffnn.bench.process import clean_environment, removed_variables
 from ffnn.bench.races import RACES
 from ffnn.bench.work import Cell
 from ffnn.commands.bench import bench as command
 from ffnn.errors import FFNNError
 
 ON_GPU = [
-    "ffnn-cupy", "ffnn-cupy-x100", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph", "jax-gpu-scan",
-    "gpu-floor",
+    "ffnn-cupy", "ffnn-cupy-x100", "pytorch-gpu", "pytorch-gpu-compile", "pytorch-gpu-graph",
+    "pytorch-gpu-compile-graph", "jax-gpu-scan", "gpu-floor",
 ]  # fmt: skip
 
 
@@ -50,7 +57,7 @@ class CompiledOnCPU(PyTorchGPUCompiled):
     options: ClassVar = {}
 
 
-class GraphOnCPU(PyTorchGraph):
+class Unrecorded:
     """The step is warmed up as it is on a GPU, but not recorded."""
 
     device = "cpu"
@@ -60,6 +67,14 @@ class GraphOnCPU(PyTorchGraph):
             self._place.zero_()
             step()
         return step
+
+
+class GraphOnCPU(Unrecorded, PyTorchGraph):
+    pass
+
+
+class CompiledGraphOnCPU(Unrecorded, PyTorchCompiledGraph):
+    options: ClassVar = {}
 
 
 class ScanOnCPU(JaxGPUScan):
@@ -85,9 +100,12 @@ def losses(contender: Contender, tasks: dict[str, Any], epochs: int) -> dict[str
     [
         EagerOnCPU(),
         GraphOnCPU(),
-        pytest.param(
-            CompiledOnCPU(),
-            marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")],
+        *(
+            pytest.param(
+                contender,
+                marks=[pytest.mark.slow, pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")],
+            )
+            for contender in (CompiledOnCPU(), CompiledGraphOnCPU())
         ),
         pytest.param(ScanOnCPU(), marks=pytest.mark.slow),
     ],
@@ -119,6 +137,21 @@ def test_a_recorded_step_of_pytorch_visits_every_row_of_every_epoch() -> None:
         order = np.concatenate(seen).tolist()
         assert sorted(order) == list(range(40))
         assert order != list(range(40))
+
+
+@pytest.mark.slow
+def test_jax_draws_its_orders_on_the_device() -> None:
+    """A new one for each epoch, with every row once; drawn by NumPy, it would be copied while the clock runs."""
+    contender = ScanOnCPU()
+    if absent := contender.missing():
+        pytest.skip(absent)
+    contender.prepare(make_task(rows=40, batch_size=8), 1)
+    with mock.patch.object(contender, "_rng", None):
+        orders = [contender._order() for _ in range(2)]
+        assert contender.epoch() > 0
+    assert [sorted(np.asarray(order).ravel().tolist()) for order in orders] == [list(range(40))] * 2
+    assert orders[0].shape == (5, 8)
+    assert orders[0].tolist() != orders[1].tolist()
 
 
 def test_the_floor_does_the_products_of_a_step_and_no_others() -> None:
@@ -191,12 +224,20 @@ def test_the_engine_chooses_contenders_and_cells() -> None:
 
 
 def test_a_contender_sees_its_device_and_no_other() -> None:
-    around = {"CUDA_VISIBLE_DEVICES": "1", "NVIDIA_TF32_OVERRIDE": "1", "XLA_PYTHON_CLIENT_PREALLOCATE": "true"}
+    choices = {
+        "CUBLAS_WORKSPACE_CONFIG": ":0:0",
+        "CUDA_LAUNCH_BLOCKING": "1",
+        "CUPY_TF32": "1",
+        "NVIDIA_TF32_OVERRIDE": "1",
+    }
+    around = {"CUDA_VISIBLE_DEVICES": "1", "CUDA_PATH": "/cuda", "XLA_PYTHON_CLIENT_PREALLOCATE": "true", **choices}
     on_gpu, on_cpu = clean_environment(2, around, "cuda"), clean_environment(2, around)
     assert (on_gpu["CUDA_VISIBLE_DEVICES"], on_gpu["JAX_PLATFORMS"]) == ("1", "cuda")
     assert (on_cpu["CUDA_VISIBLE_DEVICES"], on_cpu["JAX_PLATFORMS"]) == ("", "cpu")
     assert on_gpu["XLA_PYTHON_CLIENT_PREALLOCATE"] == "false"
-    assert "NVIDIA_TF32_OVERRIDE" not in {**on_gpu, **on_cpu}
+    assert not set(choices) & {*on_gpu, *on_cpu}
+    assert on_gpu["CUDA_PATH"] == "/cuda"
+    assert removed_variables(around) == sorted([*choices, "XLA_PYTHON_CLIENT_PREALLOCATE"])
 
 
 @pytest.mark.parametrize("measured", [Card(2e12, 5e13, 1.5e-6, 4e-6), FFNNError("the card could not be measured: why")])

@@ -9,12 +9,15 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import pytest
 from task import process
 
 from ffnn.bench.process import ContenderProcess, LostError, worker_command
 from ffnn.bench.race import Race, Rules
+from ffnn.bench.results import CellResult
 from ffnn.bench.work import Cell
+from ffnn.commands.bench import bench as command
 
 CELL = Cell("784-64-10", 32)
 SHORT = Rules(repeats=2, epoch_seconds=0.001, timeout=60)
@@ -67,6 +70,23 @@ def test_the_command_races_prints_and_writes(tmp_path: Path) -> None:
     assert (tmp_path / "race.png").stat().st_size > 10_000
     # Learning goes the same way, whatever the engine.
     assert cell["losses"]["ffnn-numba"] == pytest.approx(cell["losses"]["ffnn-numpy"], rel=1e-3)
+
+
+def test_a_race_that_is_cut_off_keeps_the_cells_that_are_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Race._run
+
+    def cut_off(self: Race, cell: Cell) -> CellResult:
+        if cell.batch_size == 64:
+            raise KeyboardInterrupt
+        return run(self, cell)
+
+    monkeypatch.setattr(Race, "_run", cut_off)
+    given = ["--contenders=ffnn-numpy,floor", "--network=davies", "--batch=32,64", "--repeats=1", "--images=100"]
+    with pytest.raises(click.Abort):
+        command.main([*given, f"--json={tmp_path / 'race.json'}"], standalone_mode=False)
+    kept = json.loads((tmp_path / "race.json").read_text())
+    assert [(cell["batch_size"], list(cell["seconds"])) for cell in kept["cells"]] == [(32, ["ffnn-numpy", "floor"])]
+    assert list(kept["contenders"]) == ["ffnn-numpy", "floor"]
 
 
 def test_who_fits_no_network_is_left_out_with_a_reason() -> None:

@@ -1,10 +1,10 @@
 """JAX on a GPU: the same scan as on the CPU, which XLA compiles for its default device.
 
-There XLA would take TF32 for products; it is told not to.
+There XLA would take TF32 for products; it is told not to. Rows are drawn on the GPU, so that none is copied there.
 """
 
 import importlib.util
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ffnn.bench.contender import CONTENDERS
 from ffnn.bench.contenders.jax_loops import JaxScan
@@ -32,4 +32,15 @@ class JaxGPUScan(JaxScan):
         import jax
 
         jax.config.update("jax_default_matmul_precision", "highest")
+        count, batch = len(task.labels), task.batch_size
+
+        def drawn(key: Any) -> tuple[Any, Any]:
+            key, now = jax.random.split(key)
+            return key, jax.random.permutation(now, count).reshape(-1, batch)
+
+        self._draw, self._key = jax.jit(drawn), jax.random.key(task.seed)
         return super().prepare(task, threads)
+
+    def _order(self) -> Any:
+        self._key, order = self._draw(self._key)
+        return order

@@ -1,4 +1,4 @@
-"""PyTorch on a GPU in three ways: eager, compiled, and the whole step recorded in a CUDA graph.
+"""PyTorch on a GPU in four ways: eager, compiled, the whole step recorded in a CUDA graph, and both of these.
 
 All images are on the device; products are float32, not TF32, as they are for everybody in this race.
 """
@@ -89,3 +89,10 @@ class PyTorchGraph(PyTorchEager):
         for _ in range(self._steps):
             self._replay()
         return float(self._total) / self._steps
+
+
+@CONTENDERS.register("pytorch-gpu-compile-graph")
+class PyTorchCompiledGraph(PyTorchGraph, PyTorchGPUCompiled):
+    """Its strongest form: the compiled network inside the recorded step."""
+
+    about = "PyTorch on the GPU with torch.compile(network, mode=max-autotune-no-cudagraphs), the step one CUDA graph"
