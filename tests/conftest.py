@@ -1,7 +1,6 @@
 """Fixtures that every room's tests share, and the guard that no test touches a real W&B account."""
 
 import os
-import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,30 +40,6 @@ def _isolated(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("NETRC", str(home / ".netrc"))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(home / "wandb"))
     monkeypatch.setenv("WANDB_CACHE_DIR", str(home / "wandb-cache"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """One picture for the confusion matrices of all runs that tests make: to draw one takes longer than these runs."""
-    import numpy as np
-
-    from ffnn import figures
-
-    picture = tmp_path_factory.mktemp("drawn") / "confusion.png"
-    draw = figures.draw_confusion
-
-    def copied(confusion: Any, names: Any, path: Path, **options: Any) -> None:
-        if options:  # as in reports
-            draw(confusion, names, path, **options)
-            return
-        if not picture.exists():
-            draw(np.eye(2, dtype=np.int64), ("a", "b"), picture)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(picture, path)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(figures, "draw_confusion", copied)
-        yield
 
 
 @pytest.fixture

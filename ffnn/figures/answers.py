@@ -17,21 +17,18 @@ BINS = 15
 """Of confidence, as many as the expected calibration error has."""
 
 
-def draw_confusion(
-    confusion: NDArray[np.int64], class_names: Sequence[str], path: Path, shares: bool = False, svg: bool = False
-) -> None:
+def draw_confusion(confusion: NDArray[np.int64], class_names: Sequence[str], path: Path, shares: bool = False) -> None:
     """A confusion matrix as an image: rows are true classes, shades are percent of a row, numbers are counts.
 
     Numbers are written for up to 20 classes; beyond that they would not be legible. With `shares` they are
-    percent of the true class, for matrices that are sums over several runs. Every run draws one, so the SVG,
-    which takes as long again, is made only where it is asked for.
+    percent of the true class, for matrices that are sums over several runs.
     """
     percent = 100 * row_shares(confusion)
     numbers = [[f"{v:.1f}" if v >= 0.05 else "" for v in row] for row in percent]
     counts = [[str(v) if v else "" for v in row] for row in confusion.tolist()]
     texts = numbers if shares else counts
     label = "% of the true class" if shares else "shade: % of the true class; numbers: examples"
-    _draw_matrix(percent, texts, class_names, "Blues", (0.0, 100.0), label, path, svg)
+    _draw_matrix(percent, texts, class_names, "Blues", (0.0, 100.0), label, path)
 
 
 def draw_confusion_difference(
@@ -154,7 +151,6 @@ def _draw_matrix(
     ends: tuple[float, float],
     label: str,
     path: Path,
-    svg: bool = True,
 ) -> None:
     count = len(class_names)
     side = max(4.5, 0.62 * count if count <= LEGIBLE else 0.24 * count)
@@ -172,4 +168,4 @@ def _draw_matrix(
             if texts[row][column]:
                 colour = "white" if abs(values[row, column]) > 0.5 * strongest else "black"
                 axes.text(column, row, texts[row][column], ha="center", va="center", color=colour, fontsize=8)
-    save_figure(figure, path, svg)
+    save_figure(figure, path)

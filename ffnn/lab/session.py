@@ -18,7 +18,6 @@ import numpy as np
 from ffnn.backend.threads import limited_threads
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.diagnosis.watch import Watch
-from ffnn.figures.drawing import harmless
 from ffnn.files import StorageError
 from ffnn.lab.build import Parts, build_trainer
 from ffnn.lab.config import Config, name_of
@@ -136,7 +135,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
             if trainer.reason:
                 session.notify(f"{trainer.status}: {trainer.reason}")
             if best.record and trainer.status != "stopped" and not interruption.received:
-                evaluation = _test(session.parts, directory, tracker, session.notify)
+                evaluation = _test(session.parts, tracker)
         status = "stopped" if interruption.received and evaluation is None else trainer.status
     except KeyboardInterrupt:
         status = "stopped"
@@ -219,16 +218,13 @@ def patiently(notify: Notify) -> Iterator[None]:
         patience.cancel()
 
 
-def _test(parts: Parts, directory: RunDirectory, tracker: Tracker, notify: Notify) -> Evaluation:
-    """Measure the best weights on the test part, draw the confusion matrix and tell the tracker."""
-    from ffnn.figures import draw_confusion
+def _test(parts: Parts, tracker: Tracker) -> Evaluation:
+    """Measure the best weights on the test part and tell the tracker.
 
+    Nothing is drawn: a picture took longer than a short run trains. `ffnn report` draws, for those who look.
+    """
     dataset = parts.dataset
     evaluation = evaluate(parts.objective, parts.test.epoch(), dataset.class_names)
-    png, drawn = directory.figures / "confusion.png", None
-    with harmless("the confusion matrix", notify):
-        draw_confusion(evaluation.confusion, dataset.class_names, png)
-        drawn = png
     predicted = evaluation.probabilities.argmax(axis=1)
     wrong = [
         WrongImage(
@@ -240,8 +236,7 @@ def _test(parts: Parts, directory: RunDirectory, tracker: Tracker, notify: Notif
         )
         for row in evaluation.confidently_wrong()
     ]
-    report = EvaluationReport(evaluation.confusion, dataset.class_names, evaluation.per_class, wrong, drawn)
-    tracker.log_evaluation(report)
+    tracker.log_evaluation(EvaluationReport(evaluation.confusion, dataset.class_names, evaluation.per_class, wrong))
     return evaluation
 
 

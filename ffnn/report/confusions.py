@@ -32,7 +32,7 @@ def confusion_blocks(folder: ExperimentFolder, pictures: Pictures) -> list[Block
     figures = [
         pictures.draw(
             f"confusion-{number}",
-            partial(draw_confusion, matrices[name], classes, shares=True, svg=True),
+            partial(draw_confusion, matrices[name], classes, shares=True),
             f"confusion matrix of {name} on the test images",
             f"{literal(name)}, {role[name]}: percent of each true class, "
             f"over {count_of(len(folder.records[name]), 'run')}.",

@@ -173,7 +173,7 @@ def _confusion(run: RunRecord, pictures: Pictures) -> list[Block]:
         return []
     classes = class_names(run.environment.get("data", {}).get("classes", ()), len(summary["test/confusion"]))
     matrix = np.asarray(summary["test/confusion"], np.int64)
-    draw = partial(draw_confusion, matrix, classes, svg=True)
+    draw = partial(draw_confusion, matrix, classes)
     caption = "Test images by true and predicted class."
     picture = pictures.draw("confusion", draw, "confusion matrix on the test images", caption)
     blocks: list[Block] = [Heading("Classes"), picture]

@@ -5,7 +5,6 @@ Training speaks this interface only, so it never knows whether anybody listens.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -54,8 +53,6 @@ class EvaluationReport:
         One for each class: class, precision, recall, f1, support.
     wrong : sequence of WrongImage
         At most 64, the most confident ones first.
-    confusion_png : Path, optional
-        The matrix as a picture.
     part : str, default "test"
         Which part of the data was evaluated; names begin with it, as in ``test/confusion_matrix``.
 
@@ -69,7 +66,6 @@ class EvaluationReport:
     class_names: Sequence[str]
     per_class: Sequence[Mapping[str, Any]] = ()
     wrong: Sequence[WrongImage] = ()
-    confusion_png: Path | None = None
     part: str = "test"
 
     def __post_init__(self) -> None:

@@ -50,11 +50,9 @@ def histograms(wandb: Any, prefix: str, arrays: Mapping[str, NDArray[Any]]) -> d
 
 
 def confusion_and_tables(wandb: Any, report: EvaluationReport) -> dict[str, Any]:
-    """The confusion matrix as chart and picture, the per-class table and the wrong images, by name."""
+    """The confusion matrix as a chart, which W&B draws, the per-class table and the wrong images, by name."""
     names, part = [visible(name) for name in report.class_names], report.part
     payload = {f"{part}/confusion_matrix": confusion_chart(wandb, report.confusion, names)}
-    if report.confusion_png is not None:
-        payload[f"{part}/confusion_picture"] = wandb.Image(str(report.confusion_png))
     if report.per_class:
         rows = [finite(row) for row in report.per_class]
         columns = list(report.per_class[0])

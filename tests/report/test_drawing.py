@@ -45,7 +45,7 @@ def draw(folder: Path) -> dict[str, bytes]:
 
 def test_a_users_settings_neither_show_nor_are_changed(tmp_path: Path) -> None:
     expected = draw(tmp_path / "default")
-    assert len(expected) == 3
+    assert len(expected) == 4
     own = {
         "text.usetex": True, "font.size": 30.0, "figure.dpi": 300.0, "savefig.bbox": "tight", "axes.grid": True,
         "savefig.format": "pdf", "figure.autolayout": True, "svg.fonttype": "none", "image.cmap": "jet",

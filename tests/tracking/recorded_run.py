@@ -69,8 +69,6 @@ def main() -> None:
     directory.write_environment(describe_environment())
     np.savez(directory.checkpoints / "best.npz", w=np.arange(10.0))
     np.savez(directory.checkpoints / "last.npz", w=np.arange(12.0))
-    png = directory.figures / "confusion.png"
-    draw(png)
     settings = WandbSettings("offline", group="digits", tags=("adam", "seed0"), notes="why not")
     tracker = WandbTracker(directory, CONFIG, settings, DATASET, notify=print)
     tracker.start()
@@ -81,15 +79,9 @@ def main() -> None:
         tracker.log_histograms(record["epoch"], weights, {name: -array for name, array in weights.items()})
         for array in weights.values():
             array[...] = 0  # as training does at once
-    tracker.log_evaluation(EvaluationReport(CONFUSION, NAMES, PER_CLASS, wrong_images(), png))
+    tracker.log_evaluation(EvaluationReport(CONFUSION, NAMES, PER_CLASS, wrong_images()))
     directory.write_summary({**SUMMARY, "status": "finished"})
     tracker.finish(SUMMARY, "finished")
-
-
-def draw(path) -> None:
-    from PIL import Image
-
-    Image.fromarray(np.arange(64, dtype=np.uint8).reshape(8, 8)).save(path)
 
 
 if __name__ == "__main__":

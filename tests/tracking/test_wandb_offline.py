@@ -104,13 +104,6 @@ def test_confusion_chart_holds_the_counts(recording: Recording) -> None:
     assert chart["panel_config"]["panelDefId"] == "wandb/confusion_matrix/v1"
 
 
-def test_confusion_picture_is_the_png(recording: Recording) -> None:
-    (row,) = [row for row in history(recording.records) if "test/confusion_picture.path" in row]
-    (files,) = recording.path.glob("wandb/offline-run-*/files")
-    sent = (files / row["test/confusion_picture.path"]).read_bytes()
-    assert sent == (recording.path / "figures/confusion.png").read_bytes()
-
-
 def test_per_class_table(recording: Recording) -> None:
     table = recording.table("test/per_class")
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]

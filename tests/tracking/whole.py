@@ -20,7 +20,7 @@ def check_offline(path: Path) -> None:
     assert end["exit_code"] == 0
     rows = history(found)
     assert [row for row in rows if "val/loss" in row] == run.history
-    (tested,) = [row for row in rows if "test/confusion_picture.path" in row]
+    (tested,) = [row for row in rows if "test/confusion_matrix_table.path" in row]
     assert {name for name in TABLES if f"{name}.path" in tested} == set(TABLES)
     final = summary(found)
     for name in ("test/accuracy", "test/loss", "best/val/accuracy", "status"):
