@@ -67,7 +67,7 @@ bench: $(VENV)/.ready-bench ## race ffnn against other frameworks; ARGS=--quick 
 	@$(BIN)/ffnn bench $(ARGS)
 
 gpu: ## everything that wants a GPU: installs, tests, agreement, the race; logs below runs/gpu/
-	@VENV=$(VENV) PYTHON=$(PYTHON) .ci/gpu
+	@VENV=$(VENV) PYTHON=$(PYTHON) .ci/gpu $(ARGS)
 
 experiments: $(VENV)/.ready ## all experiments, and one table of what they found
 	@$(BIN)/ffnn run $(EXPERIMENTS:%=experiments/%.yaml) $(OPTIONS) $(STACKS)

@@ -1,6 +1,6 @@
 """Whether two engines train alike: the losses of a run with one beside those of the same run with the other.
 
-`python -m ffnn.bench.alike FOLDER FOLDER`, each with one run at or below it; exit code 1 where they part.
+`python -m ffnn.bench.alike FOLDER FOLDER [BOUND]`, each with one run at or below it; exit code 1 where they part.
 """
 
 import sys
@@ -51,8 +51,9 @@ def main() -> None:
     for number, (a, b, difference) in enumerate(zip(first, second, apart, strict=True), start=1):
         losses = ", ".join(f"{name} {a[name]:.6f} with {engine}, {b[name]:.6f} with {rival}" for name in COMPARED)
         say(f"epoch {number}: {losses}; apart by {difference:.1e}")
-    alike = max(apart) <= BOUND
-    say(f"{engine} and {rival} {'train alike' if alike else 'do not train alike'}: bound {BOUND:g}")
+    bound = float(sys.argv[3]) if len(sys.argv) > 3 else BOUND
+    alike = max(apart) <= bound
+    say(f"{engine} and {rival} {'train alike' if alike else 'do not train alike'}: bound {bound:g}")
     sys.exit(not alike)
 
 
