@@ -6,6 +6,7 @@ the function whose names, helper formulas and literal numbers belong to one engi
 
 import builtins
 import dis
+import functools
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from types import CodeType, FunctionType
@@ -141,7 +142,7 @@ def _check(formula: Formula, callers: tuple[Formula, ...]) -> None:
             f"formula {formula.__name__!r}: expected its values as arguments or by names of its module; received "
             f"{names} of a function around it: hand it over as an argument, or define it in the module"
         )
-    if formula.__code__.co_kwonlyargcount or any(one.opname == "IMPORT_NAME" for one in _instructions(formula)):
+    if formula.__code__.co_kwonlyargcount or _names(formula, "IMPORT_NAME"):
         raise FFNNError(
             f"formula {formula.__name__!r}: expected arguments that are given by their place, and no import inside; "
             "take the `*` out of its arguments, and import at the top of the module"
@@ -205,14 +206,22 @@ def _global_values(formula: Formula) -> Iterator[tuple[str, Any]]:
 
 def _reads(formula: Formula, name: str) -> bool:
     """Whether the name is a variable in the formula, and not only of an attribute."""
-    return any(one.opname in ("LOAD_GLOBAL", "LOAD_NAME") and one.argval == name for one in _instructions(formula))
+    return name in _names(formula, "LOAD_GLOBAL", "LOAD_NAME")
 
 
 def _builtins(formula: Formula) -> set[str]:
     """Names of Python's own that the formula reads."""
-    read = {one.argval for one in _instructions(formula) if one.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    read = _names(formula, "LOAD_GLOBAL", "LOAD_NAME")
     return {name for name in read - formula.__globals__.keys() if hasattr(builtins, name)}
 
 
-def _instructions(formula: Formula) -> Iterator[dis.Instruction]:
-    return (one for code in _codes(formula.__code__) for one in dis.get_instructions(code))
+def _names(formula: Formula, *instructions: str) -> set[str]:
+    """Names that these instructions take."""
+    steps = (step for code in _codes(formula.__code__) for step in _steps(code))
+    return {name for instruction, name in steps if instruction in instructions}
+
+
+@functools.cache
+def _steps(code: CodeType) -> tuple[tuple[str, str], ...]:
+    """The instructions with what each takes; found once, as taking code apart is slow."""
+    return tuple((step.opname, step.argval) for step in dis.get_instructions(code))

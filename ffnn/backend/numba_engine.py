@@ -3,6 +3,7 @@
 Matrix products stay with NumPy's BLAS; everything between them is one pass over memory.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from threading import get_ident
 from typing import Any
@@ -111,11 +112,7 @@ class NumbaEngine(NumpyEngine):
     def _build(self, kind: str, formula: Formula) -> Kernel:
         if kind.startswith("stacked_"):
             return super()._build(kind, formula)
-        loop = getattr(numba_loops, kind)
-        number = self.dtype.type
-        bound = word(bind(formula, {**WORDS[self.dtype.name], **ROW_WORDS}, number, Helper))
-        name = f"{kind}_{formula.__name__}_{self.dtype.name}_{fingerprint(formula)}"
-        compiled = kept(complete(loop, name, formula=bound))
+        compiled = _kernel(kind, formula, self.dtype, fingerprint(formula))
 
         def explained(*arguments: Any) -> None:
             try:
@@ -124,7 +121,7 @@ class NumbaEngine(NumpyEngine):
                 _why_not(kind, *arguments)
                 raise
 
-        explained.__name__, explained.compiled = name, compiled  # type: ignore[attr-defined]
+        explained.__name__, explained.compiled = compiled.__name__, compiled  # type: ignore[attr-defined]
         return explained
 
     def _do(self, compiled: Any, *arguments: Any) -> None:
@@ -134,6 +131,14 @@ class NumbaEngine(NumpyEngine):
             compiled(*arguments)
         else:
             tape.add(compiled, arguments)
+
+
+@functools.cache
+def _kernel(kind: str, formula: Formula, dtype: np.dtype[Any], fingerprint: str) -> Any:
+    """One for all engines of this process: reading it from disk takes longer than many a run's steps."""
+    bound = word(bind(formula, {**WORDS[dtype.name], **ROW_WORDS}, dtype.type, Helper))
+    name = f"{kind}_{formula.__name__}_{dtype.name}_{fingerprint}"
+    return kept(complete(getattr(numba_loops, kind), name, formula=bound))
 
 
 def _why_not(kind: str, outputs: Any, inputs: Any, last: Any, vectors: Any = ()) -> None:

@@ -96,6 +96,13 @@ def computing_files(room: str = "", package: Path = PACKAGE) -> list[Path]:
     return files
 
 
+@functools.cache
+def files_by_name(framework: str = "ffnn") -> Mapping[str, Path]:
+    """The files of ffnn that a run computes with, by their places in the package."""
+    files = computing_files() if framework == "ffnn" else [*computing_files(), *computing_files(FRAMEWORKS)]
+    return {path.relative_to(PACKAGE).as_posix(): path for path in files}
+
+
 def _files_below(folder: Path) -> Iterator[Path]:
     """All but the caches, which hold a file for each compiled kernel."""
     for place, folders, names in os.walk(folder):

@@ -20,6 +20,7 @@ from ffnn.data.augmented import AugmentedBatches
 from ffnn.diagnosis.watch import Watch
 from ffnn.files import StorageError
 from ffnn.lab.build import Parts, build_trainer
+from ffnn.lab.code import files_by_name
 from ffnn.lab.config import Config, name_of
 from ffnn.lab.summary import describe_data, describe_start, summarize
 from ffnn.lab.termination import Interruption
@@ -253,4 +254,4 @@ def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Noti
     )
     data = describe_data(parts)
     reference = DatasetReference(data["name"], data["digest"], data["counts"])
-    return WandbTracker(directory, config.resolved(), settings, reference, notify)
+    return WandbTracker(directory, config.resolved(), settings, reference, notify, files_by_name(config.framework))

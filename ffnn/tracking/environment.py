@@ -4,13 +4,14 @@ Two runs that differ in speed or in the last digit usually differ here. Nothing 
 short list of thread variables, never the environment at large.
 """
 
+import functools
 import os
 import platform
 import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import metadata
@@ -51,7 +52,7 @@ def describe_environment() -> dict[str, Any]:
     """Everything about this process that may explain a difference between two runs, as plain values.
 
     The commit is that of ffnn's own files; None where they are not in a repository. Keys in the command are blotted
-    out. It takes about 20 ms, most of it for git.
+    out. The first time takes about 20 ms, most of it for git.
     """
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -115,14 +116,19 @@ def core_warning(core: str, cpu_flags: Iterable[str]) -> str | None:
 
 def versions_of(packages: Iterable[str]) -> dict[str, str]:
     """The versions of those packages that are installed."""
-    versions = {}
-    for name in packages:
-        with suppress(metadata.PackageNotFoundError):
-            versions[name] = metadata.version(name)
-    return versions
+    return {name: version for name in packages if (version := _version(name))}
 
 
-def _git_state(folder: Path) -> dict[str, Any]:
+@functools.cache
+def _version(package: str) -> str | None:
+    with suppress(metadata.PackageNotFoundError):
+        return metadata.version(package)
+    return None
+
+
+@functools.cache
+def _git_state(folder: Path) -> Mapping[str, Any]:
+    """Asked once a process: what is committed later is not the code that it has loaded."""
     git = shutil.which("git")
     # Files that git does not track lie in a repository by chance: a virtual environment inside it.
     if git and _git(git, folder, "ls-files", "--error-unmatch", "__init__.py") is not None:

@@ -4,6 +4,7 @@ What this file does beyond its public interface is here too, so that a new relea
 checked against one page.
 """
 
+import functools
 import json
 import os
 import re
@@ -109,7 +110,7 @@ def start_service(folder: Path) -> None:
 
 
 def writable_cache(folder: Path) -> Path:
-    """Where the user's caches are, by `XDG_CACHE_HOME`, `HOME` or the system; `folder` where that takes no file."""
+    """The user's caches by `XDG_CACHE_HOME`, `HOME` or the system; `folder` where that takes no file."""
     nobody = os.environ.get("HOME") == ""  # "~" would be the root of the file system
     cache = Path(os.environ.get("XDG_CACHE_HOME") or (folder.resolve() if nobody else "~/.cache"))
     try:
@@ -121,11 +122,10 @@ def writable_cache(folder: Path) -> Path:
 
 
 def record_artifacts(run: Any) -> None:
-    """Have a run write its artifacts and tables down before they are sent, without asking its server anything.
+    """Have a run write its artifacts and tables down before they are sent, without asking its server.
 
-    Offline runs do. In an online run the client asks, before each, whether the key is right and whether
-    the name is taken, waits long for a server that is gone, and hands the artifact over without a
-    record of it, so that it cannot be sent later.
+    Offline runs do. In an online run the client first asks whether the key is right and the name is free, waits long
+    for a server that is gone, and hands the artifact over without a record of it, so that it cannot be sent later.
     """
     if run.offline:
         return
@@ -138,26 +138,39 @@ def record_artifacts(run: Any) -> None:
     run._interface.deliver_artifact = record
 
 
+def list_packages(run: Any) -> None:
+    """Tell a run the installed packages for its requirements.txt; the client would look for them in each run anew."""
+    run._interface.publish_python_packages(_packages())
+
+
+@functools.cache
+def _packages() -> tuple[Any, ...]:
+    from wandb.util import working_set
+
+    return tuple(working_set())
+
+
 class _NobodyAsks:
-    """Stands in for the client's view of its server, of which logging an artifact needs no more than this."""
+    """Stands in for the client's view of its server: logging an artifact needs no more."""
 
     def _set_artifact_save_handle(self, artifact: Any, handle: Any) -> None:
         """Forget whom to ask when the artifact has arrived."""
 
 
-def use_artifact(run: Any, artifact: Any) -> None:
-    """Say that a run uses an artifact, which is new.
+def new_code(name: str) -> Any:
+    """An empty artifact for W&B's Code tab, of a type that the public class refuses."""
+    from wandb.sdk.artifacts._internal_artifact import InternalArtifact
 
-    The public use_artifact waits for the server, and refuses to work offline; this is what it does, less the waiting.
-    """
+    return InternalArtifact(name, "code")
+
+
+def use_artifact(run: Any, artifact: Any) -> None:
+    """Say that a run uses a new artifact, as the public use_artifact does, which waits for the server."""
     run._log_artifact(artifact, use_after_commit=True)
 
 
 def release(payload: Mapping[str, Any]) -> None:
-    """Remove the temporary folder behind each table that was logged.
-
-    The client leaves it to the garbage collector, which warns about every one.
-    """
+    """Remove the temporary folder behind each logged table; the garbage collector would warn about every one."""
     for value in payload.values():
         target = getattr(getattr(value, "table", value), "_artifact_target", None)
         folder = getattr(getattr(target, "artifact", None), "_tmp_dir", None)
@@ -166,10 +179,7 @@ def release(payload: Mapping[str, Any]) -> None:
 
 
 def staged_in(folder: Path) -> AbstractContextManager[None]:
-    """Let the client keep its copies of artifact files in `folder`, not those of all runs in the home directory.
-
-    It reads WANDB_DATA_DIR when it copies a file.
-    """
+    """Let the client, which reads WANDB_DATA_DIR, keep its copies of artifact files in `folder`, not in the home."""
     return _environment("WANDB_DATA_DIR", str(folder.resolve()))
 
 

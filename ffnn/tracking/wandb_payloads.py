@@ -5,6 +5,7 @@ Each function is handed the client's module, because one other file alone import
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -113,4 +114,18 @@ def dataset_artifact(wandb: Any, dataset: DatasetReference, folder: Path) -> Any
     card.write_text(json.dumps(facts, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     artifact = wandb.Artifact("data-" + re.sub(r"[^A-Za-z0-9_.-]+", "-", dataset.name), "dataset", metadata=facts)
     artifact.add_file(str(card.resolve()), name="dataset.json", policy="immutable")
+    return artifact
+
+
+def code_artifact(artifact: Any, code: Mapping[str, Path], folder: Path) -> Any:
+    """The artifact filled with the files of the code by their names.
+
+    It refers to copies in `folder`, as the files may be changed before they are sent. The client's own `log_code`
+    copies and reads each file five times as slowly.
+    """
+    for name, path in code.items():
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+        artifact.add_file(str(copy.resolve()), name=name, policy="immutable")
     return artifact

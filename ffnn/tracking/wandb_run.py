@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import ffnn
 from ffnn.files import same_file
 from ffnn.tracking.run_directory import RunDirectory
 from ffnn.tracking.tracker import DatasetReference
 from ffnn.tracking.wandb_client import (
     client,
+    list_packages,
+    new_code,
     own_words,
     reason,
     record_artifacts,
@@ -23,7 +24,7 @@ from ffnn.tracking.wandb_client import (
     start_service,
     use_artifact,
 )
-from ffnn.tracking.wandb_payloads import dataset_artifact, model_artifacts
+from ffnn.tracking.wandb_payloads import code_artifact, dataset_artifact, model_artifacts
 from ffnn.tracking.wandb_sessions import Sessions
 from ffnn.tracking.wandb_settings import VARIABLES, WandbSettings
 
@@ -71,6 +72,7 @@ class WandbRun:
             mode = "offline" if earlier.mode == "offline" else mode
         self.run = self._reach() if mode == "online" else self._begin_offline()
         record_artifacts(self.run)
+        list_packages(self.run)
         self.run.define_metric("epoch")
         self.run.define_metric("*", step_metric="epoch")
 
@@ -78,15 +80,23 @@ class WandbRun:
         """Tell it a row."""
         self.run.log(dict(row))
 
-    def log_artifacts(self, metadata: Mapping[str, Mapping[str, Any]], dataset: DatasetReference | None) -> None:
-        """Hand over the checkpoints, the data set's card and the code."""
+    def log_artifacts(
+        self,
+        metadata: Mapping[str, Mapping[str, Any]],
+        dataset: DatasetReference | None,
+        code: Mapping[str, Path],
+    ) -> None:
+        """Hand over the checkpoints, the data set's card and the files of the code by their names."""
         with staged_in(self.folder):
             for alias, model in model_artifacts(client(), f"model-{self.run.id}", self._models(), metadata):
                 self.run.log_artifact(model, aliases=[alias])
             if dataset:
                 use_artifact(self.run, dataset_artifact(client(), dataset, self.folder))
-            package = str(Path(ffnn.__file__).parent)
-            self.run.log_code(package, name="source-ffnn", include_fn=lambda path: path.endswith(".py"))
+            if code:
+                copies = self.folder / "code" / self.record.name
+                source = self.run.log_artifact(code_artifact(new_code("source-ffnn"), code, copies))
+                # W&B's Code tab opens the artifact that stands here.
+                self.run.config.update({"_wandb": {"code_path": source.name}}, allow_val_change=True)
 
     def finish(self, exit_code: int) -> None:
         """Close it; TimeoutError if not all could be sent."""
@@ -145,6 +155,7 @@ class WandbRun:
             init_timeout=self._settings.init_timeout,
             finish_timeout=0.9 * self._settings.finish_timeout,
             finish_timeout_raises=True,
+            x_save_requirements=False,  # `list_packages` does it
         )
         start_service(self.folder)
         with own_words:

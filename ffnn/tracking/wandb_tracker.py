@@ -7,6 +7,8 @@ neither delays nor fails a training run; the run directory has everything in any
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,8 @@ class WandbTracker:
         The resolved config.
     dataset : DatasetReference, optional
         The data that the run uses.
+    code : mapping of str to Path
+        The files that it computes with, by the names that they are to have.
     notify : callable
         Told each line meant for the user, also from the background thread.
 
@@ -69,8 +73,10 @@ class WandbTracker:
         settings: WandbSettings,
         dataset: DatasetReference | None = None,
         notify: Callable[[str], None] = to_stderr,
+        code: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
-        self.directory, self.settings, self.dataset, self.notify = directory, settings, dataset, notify
+        self.directory, self.settings, self.notify = directory, settings, notify
+        self.dataset, self.code = dataset, code
         self._wandb = WandbRun(directory, finite(config), settings, self._say)
         self._worker: BackgroundWorker | None = None
         self._last: dict[str, int | float] = {}
@@ -211,7 +217,7 @@ class WandbTracker:
             best = {name: value for name, value in summary.items() if name.startswith("best/")}
             last = {name: value for name, value in self._last.items() if name == "epoch" or name.startswith("val/")}
             with self._costing_itself("all artifacts"):
-                self._wandb.log_artifacts({"best": best, "last": last}, self.dataset)
+                self._wandb.log_artifacts({"best": best, "last": last}, self.dataset, self.code)
         self._handed_over = self._wandb.online
         try:
             self._wandb.finish(0 if status in COMPLETE else 1)

@@ -293,3 +293,25 @@ def test_the_same_formula_in_two_files_is_one_kernel_and_another_constant_anothe
     assert done(start(cache, other, "moved")) == "2 0"
     (other / "moved.py").write_text(OWN.replace("K = 1.0", "K = 3.0"))
     assert done(start(cache, other, "moved", 3.0)) == "0 2"
+
+
+HALF = 0.5
+
+
+def halved(x: Any) -> Any:
+    return HALF * x
+
+
+def test_engines_share_kernels_until_a_constant_of_the_formula_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading one from disk takes longer than a small run's steps: a process does it once, and runs no stale one."""
+
+    def result() -> tuple[Any, float]:
+        engine = create_engine("numba", "float64")
+        kernel, out = engine.elementwise(halved), engine.empty((1,))
+        kernel((out,), (engine.array([3.0]),), ())
+        return kernel.compiled, float(out[0])
+
+    first, again = result(), result()
+    assert first[0] is again[0]
+    monkeypatch.setitem(globals(), "HALF", 2.0)
+    assert (first[1], again[1], result()[1]) == (1.5, 1.5, 6.0)

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 
+from ffnn.lab.code import files_by_name
 from ffnn.tracking import (
     DatasetReference,
     EvaluationReport,
@@ -70,7 +71,7 @@ def main() -> None:
     np.savez(directory.checkpoints / "best.npz", w=np.arange(10.0))
     np.savez(directory.checkpoints / "last.npz", w=np.arange(12.0))
     settings = WandbSettings("offline", group="digits", tags=("adam", "seed0"), notes="why not")
-    tracker = WandbTracker(directory, CONFIG, settings, DATASET, notify=print)
+    tracker = WandbTracker(directory, CONFIG, settings, DATASET, notify=print, code=files_by_name())
     tracker.start()
     for record in RECORDS:
         directory.append_history(record)

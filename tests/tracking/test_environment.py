@@ -88,6 +88,7 @@ def checkout(tmp_path: Path) -> Path:
 
 def git_state(package: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str | None, bool | None]:
     monkeypatch.setattr(environment.ffnn, "__file__", str(package / "__init__.py"))
+    environment._git_state.cache_clear()
     found = describe_environment()
     return found["git_commit"], found["git_dirty"]
 
@@ -101,6 +102,13 @@ def test_commit_of_a_clean_and_a_changed_checkout(checkout: Path, monkeypatch: p
     assert git_state(checkout, monkeypatch) == (head, False)
     (checkout / "new.py").write_text("")
     assert git_state(checkout, monkeypatch) == (head, True)
+
+
+def test_git_is_asked_once_a_process(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many small runs it would take a good part of the time, and what is committed later is not what is loaded."""
+    state = git_state(checkout, monkeypatch)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("git is asked again"))
+    assert (describe_environment()["git_commit"], describe_environment()["git_dirty"]) == state
 
 
 def test_a_package_that_only_lies_in_a_repository_has_no_commit(

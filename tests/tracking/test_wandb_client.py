@@ -25,6 +25,8 @@ PRIVATE = {
     "wandb:Settings._args": "keys are blotted out of the command line that a run records",
     "wandb:Artifact._tmp_dir": "the folder behind a table is removed when the table is logged",
     "wandb:Table._artifact_target": "the folder behind a table is removed when the table is logged",
+    "wandb.sdk.artifacts._internal_artifact:InternalArtifact": "code stands in the dashboard's Code tab",
+    "wandb.util:working_set": "packages are looked for once a process and not in each run",
     "wandb.sdk.wandb_setup:singleton": "saved settings are read, and a service that hangs is ended",
     "wandb.sdk.lib.wbauth:read_netrc_auth": "ffnn knows whether there is a key without asking",
     "wandb.sdk.launch.inputs:internal": "a sweep imports it once for all trials",
@@ -37,6 +39,7 @@ OF_SERVICE = {
 }
 OF_RUN = {
     "_interface.publish_artifact": "artifacts are written down before they are sent",
+    "_interface.publish_python_packages": "packages are looked for once a process and not in each run",
     "_interface.deliver_artifact": "artifacts are written down before they are sent",
     "_cached_public_api": "the server is not asked before each artifact",
     "_assert_can_log_artifact": "the server is not asked before each artifact",

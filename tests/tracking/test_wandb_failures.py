@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,12 @@ class FakeRun:
         self.rows: list[dict[str, Any]] = []
         self.summary: dict[str, Any] = {}
         self.id, self.offline, self.exit_code = "id", True, None
+        self._interface = SimpleNamespace(publish_python_packages=lambda packages: None)
         self.project, self.entity, self.dir, self.resumed = "ffnn", "", "wandb/offline-run-1-id/files", False
 
     def define_metric(self, *_: Any, **__: Any) -> None: ...
 
-    def log_code(self, *_: Any, **__: Any) -> None: ...
+    def log_artifact(self, *_: Any, **__: Any) -> None: ...
 
     def log(self, row: dict[str, Any]) -> None:
         self.rows.append(row)
@@ -213,12 +214,13 @@ def test_artifacts_that_fail_leave_the_run_a_good_one(
 ) -> None:
     run = FakeRun()
     stand_in(monkeypatch, client, lambda **_: run)
-    monkeypatch.setattr(run, "log_code", lambda *_, **__: 1 / 0)
-    tracker = WandbTracker(directory, {}, OFFLINE, notify=lines.append)
+    code = {"network.py": Path("removed.py")}
+    tracker = WandbTracker(directory, {}, OFFLINE, notify=lines.append, code=code)
     tracker.start()
     tracker.finish({}, "finished")
     assert "did not take all artifacts" in lines[1]
-    assert tracker.delivery == Delivery("incomplete", "it did not take all artifacts (division by zero)")
+    problem = "[Errno 2] No such file or directory: 'removed.py'"
+    assert tracker.delivery == Delivery("incomplete", f"it did not take all artifacts ({problem})")
     assert run.exit_code == 0
 
 

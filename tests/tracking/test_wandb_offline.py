@@ -15,7 +15,7 @@ from PIL import Image
 from tracking import recorded_run
 from tracking.leet import Recording, history, of_type, summary
 
-import ffnn
+from ffnn.lab.code import files_by_name
 from ffnn.tracking import read_run
 
 
@@ -148,12 +148,11 @@ def test_data_set_is_used_by_its_digest_alone(recording: Recording) -> None:
     assert json.loads(Path(entry["local_path"]).read_text()) == facts
 
 
-def test_code_is_the_package_and_nothing_else(recording: Recording) -> None:
-    package = Path(ffnn.__file__).parent
+def test_code_is_what_the_run_computes_with(recording: Recording) -> None:
     entries = recording.artifact("code")["manifest"]["contents"]
     sent = {entry["path"]: Path(entry["local_path"]).read_bytes() for entry in entries}
-    assert sent["tracking/tracker.py"] == (package / "tracking/tracker.py").read_bytes()
-    assert all(path.endswith(".py") and (package / path).is_file() for path in sent)
+    assert sent == {name: path.read_bytes() for name, path in files_by_name().items()}
+    assert "nn/network.py" in sent
 
 
 def test_all_of_it_lies_in_the_run_directory(recording: Recording) -> None:

@@ -1,10 +1,12 @@
 """What a whole record of a run is at W&B: everything that its run directory has, and a good end."""
 
+from importlib.metadata import version
 from pathlib import Path
 
 from tracking.leet import history, of_type, records, summary
 from wandb_server import Run, WandbServer
 
+from ffnn.lab.code import files_by_name
 from ffnn.tracking import read_run
 
 TABLES = ("test/confusion_matrix_table", "test/per_class", "test/wrong_images")
@@ -31,7 +33,20 @@ def check_offline(path: Path) -> None:
     assert {f"{name}.table.json" for name in TABLES} <= set(files)
     models = [(one["type"], alias) for one in artifacts for alias in one["aliases"] if one["type"] == "model"]
     assert {("model", "best"), ("model", "last")} <= set(models)
-    assert {"model", "dataset", "code"} <= {one["type"] for one in artifacts}
+    assert {"model", "dataset"} <= {one["type"] for one in artifacts}
+    (code,) = [one for one in artifacts if one["type"] == "code"]
+    sources = {entry["path"]: Path(entry["local_path"]) for entry in code["manifest"]["contents"]}
+    assert all(path in source.parents for source in sources.values()), "its own copies: those of ffnn may change"
+    assert {name: source.read_bytes() for name, source in sources.items()} == computing_code()
+    config = {key: value for one in of_type(found, "config") for key, value in one.get("update", {}).items()}
+    assert config["_wandb"]["code_path"].startswith("source-ffnn")
+    (packages,) = (path / "wandb").glob("offline-run-*/files/requirements.txt")
+    assert {f"numpy=={version('numpy')}", f"wandb=={version('wandb')}"} <= set(packages.read_text().split())
+
+
+def computing_code() -> dict[str, bytes]:
+    """The files whose content decides what a run finds."""
+    return {name: file.read_bytes() for name, file in files_by_name().items()}
 
 
 def check_online(server: WandbServer, path: Path, state: str = "sent") -> None:
@@ -49,6 +64,8 @@ def check_online(server: WandbServer, path: Path, state: str = "sent") -> None:
     assert {alias for alias in models if alias in ("best", "last")} == {"best", "last"}
     for alias in ("best", "last"):
         assert models[alias] == (path / f"checkpoints/{alias}.npz").read_bytes()
+    (code,) = [one for one in server.artifacts.values() if one.name == "source-ffnn"]  # one version for all runs
+    assert code.files == computing_code()
     assert any(arrived.name in one.used_by for one in server.artifacts.values() if one.kind == "dataset")
 
 
