@@ -219,7 +219,8 @@ class Batches:
         if self._shuffle_seed is None:
             return self._indices
         rng = np.random.default_rng([self._shuffle_seed, number])
-        drawn = self._sampler(self.pool.labels[self._indices], rng)
+        # The usual sampler asks for the number of rows alone, so that no labels need to be gathered for it.
+        drawn = self._sampler(self._indices if self._sampler is shuffled else self.labels, rng)
         if np.shape(drawn) != self._indices.shape:
             raise FFNNError(f"a sampler: expected {self.size} places, as many as rows; received {described(drawn)}")
         places = np.asarray(drawn)

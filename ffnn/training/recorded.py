@@ -15,7 +15,8 @@ from ffnn.training.trainer import Trainer
 class RecordedTrainer(Trainer):
     """A `Trainer` whose epochs are a stack's, of this one network; parameters as there, after the blueprint.
 
-    The last step of an epoch is asked for one by one, as every step is where a callback wants to be told of each.
+    The last step of an epoch is asked for one by one, if it is to be observed or its batch is smaller, as every step is
+    where a callback wants to be told of each.
     A loss that is not finite is noticed when the recorded steps are over; the epoch is then taken again, a step at a
     time, to find where it began. A step that cannot be recorded, as one with vectors for matrices, is asked for too.
 
@@ -46,7 +47,7 @@ class RecordedTrainer(Trainer):
 
     def train_epoch(self, observed: bool = False) -> float:
         if not self._observers and self._stack_of_one().records:
-            self._stack_of_one().train_epoch()
+            self._stack_of_one().train_epoch(observed)
         return super().train_epoch(observed)
 
     def _stack_of_one(self) -> Stack:

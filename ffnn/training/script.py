@@ -53,10 +53,10 @@ class Script:
 
     @classmethod
     def of_next_epoch(cls, trainers: Sequence[Trainer], start: int, stop: int) -> "Script | None":
-        """For what comes after the steps from `start` to `stop` and the last one; None if this is the last epoch."""
+        """For the next epoch's first `stop` steps, after all of this one from `start` on; None if this is the last."""
         if any(trainer.epoch + 1 >= trainer.plan.epochs for trainer in trainers):
             return None
-        return cls.of(trainers, 0, stop, ahead=stop + 1 - start)
+        return cls.of(trainers, 0, stop, ahead=len(trainers[0].train) - start)
 
     def fits(self, trainers: Sequence[Trainer], start: int, stop: int) -> bool:
         """Whether it was written for these steps."""

@@ -57,9 +57,10 @@ class Stack:
 
     Notes
     -----
-    A stack takes all steps of an epoch but the last one, which every trainer then takes itself, as it does whatever
-    else comes after an epoch. A member whose loss is not finite is left as it was before the epoch, for its trainer to
-    find the very step. On a CPU every member's numbers are those it would have alone, to the bit.
+    A stack takes all steps of an epoch but the last one, at which a trainer looks more closely: it takes that itself,
+    as it does whatever else comes after an epoch. Where nobody looks, the stack takes it too, if its batch is as large
+    as the others. A member whose loss is not finite is left as it was before the epoch, for its trainer to find the
+    very step. On a CPU every member's numbers are those it would have alone, to the bit.
     """
 
     def __init__(self, trainers: Sequence[Trainer], blueprint: Blueprint) -> None:
@@ -100,10 +101,15 @@ class Stack:
             if self.records and not self._pool.on_host:
                 self._record()
 
-    def train_epoch(self) -> list[Trainer]:
+    def train_epoch(self, observed: bool = True) -> list[Trainer]:
         """Take the steps of one epoch, from the common place on, except the last one.
 
         It ends early, between two steps, when somebody wants one of the trainers to end.
+
+        Parameters
+        ----------
+        observed : bool, default True
+            Whether the last step is to be looked at; else it is taken here, where its batch is as large as the others.
 
         Returns
         -------
@@ -113,7 +119,8 @@ class Stack:
         """
         for trainer in self.trainers:
             trainer.current.begin()
-        start, stop = self.trainers[0].current.place, len(self.trainers[0].train) - 1
+        batches = self.trainers[0].train
+        start, stop = self.trainers[0].current.place, len(batches) - (observed or batches.size % self._batch > 0)
         if start >= stop:
             return self.trainers
         self._load()

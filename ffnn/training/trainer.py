@@ -251,6 +251,7 @@ class Trainer:
                     if self.interrupted:
                         raise InterruptedTrainingError
             if not math.isfinite(network.engine.norm(network.parameters.values)):
+                inputs, _ = next(iter(self.train.epoch(self.epoch, steps - 1)))
                 raise DivergedError(f"step {self.step}, epoch {self.epoch + 1}: {self._origin(inputs)}")
         current.end()
         self.epoch += 1

@@ -43,9 +43,9 @@ class FFNNStack(Contender):
         return f"{self.networks} networks at once, time of each"
 
     def epoch(self) -> float:
-        """The steps of all together, but for the last of the epoch, which each takes by itself; the mean loss."""
+        """The steps of all together; the mean loss."""
         with self._stack.engine.single.quiet():
-            alone = self._stack.train_epoch()
+            alone = self._stack.train_epoch(observed=False)
             return float(np.mean([trainer.train_epoch() for trainer in alone]))
 
 
