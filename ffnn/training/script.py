@@ -22,8 +22,9 @@ class Script:
 
     Attributes
     ----------
-    rows : int64 array (members or 1, steps, batch_size)
-        The images of each step; once, where they are the same for all members.
+    rows : int array (members or 1, steps, batch_size)
+        The images of each step; once, where they are the same for all members. Where they are copied to a device, they
+        have half as many bytes.
     floats : float64 array (members, steps, numbers)
         What penalty, average and optimizer take in each step.
     keys : uint32 array (members, steps, numbers)
@@ -32,7 +33,7 @@ class Script:
         The counters of the trainers that it was written for.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[Any]
     floats: NDArray[np.float64]
     keys: NDArray[np.uint32]
     when: tuple[Any, ...]
@@ -46,7 +47,9 @@ class Script:
         if all(np.array_equal(one, other) for one, other in pairwise(orders)):
             orders = orders[:1]
         part = slice(start * batch, stop * batch)
-        rows = np.stack([order[part].reshape(stop - start, batch) for order in orders])
+        kind = np.int32 if trainers[0].train.engine.runs_ahead else np.int64
+        batches = [order[part].reshape(stop - start, batch) for order in orders]
+        rows = np.stack(batches, dtype=kind, casting="same_kind")
         floats = np.stack([_floats(trainer, stop - start, ahead) for trainer in trainers])
         keys = np.stack([_keys(trainer, stop - start, ahead) for trainer in trainers])
         return cls(rows, floats, keys, (start, stop, _when(trainers, ahead)))

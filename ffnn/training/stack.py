@@ -180,21 +180,21 @@ class Stack:
         script = script or Script.of(self.trainers, start, stop)
         shapes = script.rows.shape, script.floats.shape, script.keys.shape
         if shapes != self._shapes:
-            self._allocate(*shapes)
+            self._allocate(*shapes, script.rows.dtype)
             self._shapes = shapes
         self._host_rows = script.rows
         for array, values in ((self._rows, script.rows), (self._table, script.floats), (self._keys, script.keys)):
             array[...] = self.engine.each(values, values.dtype)
         self._place[...] = 0
 
-    def _allocate(self, rows: tuple[int, ...], floats: tuple[int, ...], keys: tuple[int, ...]) -> None:
+    def _allocate(self, rows: tuple[int, ...], floats: tuple[int, ...], keys: tuple[int, ...], kind: Any) -> None:
         """Arrays for a script of this size, and what reads them; a recorded step is of no use any more."""
         empty = self.engine.single.empty
 
         def table_and_now(shape: tuple[int, ...], kind: Any) -> tuple[StackedArray, StackedArray]:
             return StackedArray(empty(shape, kind)), StackedArray(empty((shape[0], 1, shape[2]), kind))
 
-        self._rows, self._rows_now = table_and_now(rows, np.int64)
+        self._rows, self._rows_now = table_and_now(rows, kind)
         self._table, self._table_now = table_and_now(floats, np.float64)
         self._keys, self._keys_now = table_and_now(keys, np.uint32)
         self._inputs = StackedArray(empty((rows[0], rows[2], self._pool.features)))

@@ -67,3 +67,12 @@ def test_one_order_is_laid_out_once() -> None:
     same = [make_trainer(seed=1), make_trainer(seed=1, learning_rate=0.5)]
     assert Script.of(same, 0, 6).rows.shape == (1, 6, 32)
     assert Script.of(trainers(), 0, 6).rows.shape == (2, 6, 32)
+
+
+def test_rows_that_are_copied_to_a_device_have_half_the_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = trainers()
+    here = Script.of(pair, 0, 6).rows
+    monkeypatch.setattr(type(pair[0].train.engine), "runs_ahead", True)
+    there = Script.of(pair, 0, 6).rows
+    assert (here.dtype, there.dtype) == (np.int64, np.int32)
+    np.testing.assert_array_equal(there, here)
