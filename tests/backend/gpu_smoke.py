@@ -6,6 +6,7 @@
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from backend.kernel_cases import CASES, SETTINGS, assert_agree, run_case
 
 from ffnn.backend import create_engine
 from ffnn.backend.formulas import value_itself
+from ffnn.bench.contender import Contender
+from ffnn.bench.contenders.ffnn_gpu import FFNNCuPyStack
+from ffnn.bench.contenders.ffnn_trainer import FFNNNumPy
+from ffnn.bench.work import SMALL, Cell, Task, make_task
 from ffnn.data.batches import normalized_pixel
 
 PRODUCTS = {
@@ -67,8 +72,7 @@ def recording() -> None:
 
     def step() -> None:
         engine.matmul(value, weight, out)
-        engine.update(value_itself)((value,), (), ())
-        value[...] = out
+        engine.elementwise(value_itself)((value,), (out,), ())
 
     step()
     engine.capture(step)(3)
@@ -76,16 +80,18 @@ def recording() -> None:
 
 
 def stack_of_two() -> None:
-    from training.test_stack import fit_together, members, of
+    """Recorded, and against NumPy's networks one by one."""
 
-    plain = of(optimizer="adam")
-    alone, together = (members(create_engine("cupy", "float64"), 2, plain) for _ in range(2))
-    for trainer in alone:
-        trainer.fit()
-    fit_together(together, plain)
-    for one, other in zip(alone, together, strict=True):
-        for name, values in one.objective.network.state_dict().items():
-            np.testing.assert_allclose(other.objective.network.state_dict()[name], values, rtol=1e-8, atol=1e-8)
+    class Two(FFNNCuPyStack):
+        networks = 2
+
+    def losses(contender: Contender, task: Task) -> list[float]:
+        contender.prepare(task, 1)
+        return [contender.epoch() or 0.0 for _ in range(3)]
+
+    task = make_task(Cell(SMALL, 32), 320)
+    alone = [losses(FFNNNumPy(), replace(task, seed=task.seed + number)) for number in range(2)]
+    np.testing.assert_allclose(losses(Two(), task), np.mean(alone, axis=0), rtol=1e-4)
 
 
 CHECKS: dict[str, tuple[Callable[..., None], tuple[Any, ...]]] = {

@@ -192,6 +192,24 @@ def test_what_tells_most_fits_ten_minutes(repository: Path) -> None:
     assert sum(limits.values()) - limits["compile"] - limits["race"] <= 600
 
 
+@pytest.mark.slow
+def test_digits_are_trained_where_half_of_the_packages_are_missing(tmp_path: Path) -> None:
+    """A machine with CuPy and no index of packages has none of these, and perhaps a NumPy that Numba does not know."""
+    code = """
+import sys
+sys.modules.update(dict.fromkeys(["numba", "wandb", "pooch", "platformdirs", "optuna", "typst"]))
+from ffnn.cli import main
+main()
+"""
+    words = ["train", "--dataset=digits", "--epochs=1", "--engine=numpy", "--wandb=disabled", f"--runs_dir={tmp_path}"]
+    environment = {**os.environ, "FFNN_DATA_DIR": str(tmp_path / "data")}
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert "finished after 1 epochs" in done.stdout
+
+
 def test_cupy_is_that_of_the_drivers_cuda(repository: Path, tmp_path: Path) -> None:
     *_, asked = run(repository, tmp_path, fails="cupy.cuda")
     assert "cupy-cuda13x[ctk]>=14" in asked
