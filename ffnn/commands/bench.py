@@ -4,7 +4,7 @@ It does no timing in its own process.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +15,7 @@ from ffnn.errors import FFNNError, nearest
 
 T = TypeVar("T")
 CHARTS = (".png", ".svg", ".pdf")
+Files = tuple[Path | None, Path | None, Path | None]
 
 
 @click.command()
@@ -115,13 +116,7 @@ def _check_files(json_file: Path | None, markdown_file: Path | None, chart_file:
 
 
 def _run(
-    cells: Sequence[Any],
-    names: Sequence[str],
-    left_out: dict[str, str],
-    rules: Any,
-    data: Any,
-    files: tuple[Path | None, Path | None, Path | None],
-    gpu: str | None,
+    cells: Any, names: Any, left_out: dict[str, str], rules: Any, data: Any, files: Files, gpu: str | None
 ) -> None:
     """Race, print, write."""
     from ffnn.bench.limits import floor_lines, floor_record, floor_table, stack_tables
@@ -160,15 +155,7 @@ def _run(
         messages.print(f"written: {path}", soft_wrap=True)
 
 
-def _race(
-    cells: Sequence[Any],
-    names: Sequence[str],
-    left_out: dict[str, str],
-    rules: Any,
-    data: Any,
-    messages: Any,
-    save: Callable[[Any, Any, Any], None],
-) -> tuple[Any, Any]:
+def _race(cells: Any, names: Any, left_out: dict[str, str], rules: Any, data: Any, messages: Any, save: Any) -> Any:
     """The results, and what the contenders said of themselves; who dropped out is added to `left_out`.
 
     What there is by then is saved after each cell, as a race takes long and may be cut off.
@@ -194,7 +181,7 @@ def _race(
     return results, race.described
 
 
-def _write(files: Sequence[Path | None], numbers: Any, tables: Any, lines: Any, results: Any, names: Any) -> None:
+def _write(files: Files, numbers: Any, tables: Any, lines: Any, results: Any, names: Any) -> None:
     from ffnn.bench.present import markdown
     from ffnn.files import replacing
 
