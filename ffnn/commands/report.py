@@ -17,13 +17,14 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Pat
     """Make a report on runs, experiments or sweeps: report.html, report.pdf, runs.csv and figures.
 
     PATH is a run, a folder that `ffnn run` or `ffnn sweep` has filled, or any folder with such in it.
-    The page is one file that opens without a network.
+    The page is one file that opens without a network. Pictures are drawn on all cores, and only those that changed.
 
     \b
     ffnn report runs/exp3-optimizers-digits
     ffnn report runs/train/RUN --out report
     ffnn report runs --written REPORT.md
     """
+    from ffnn.backend.threads import usable_cores
     from ffnn.report.make import make_report, make_written_report
 
     if not paths:
@@ -32,7 +33,7 @@ def report(paths: tuple[Path, ...], out: Path | None, no_pdf: bool, written: Pat
         for path in make_written_report(paths, written):
             say(f"wrote {path}")
         return
-    page = make_report(paths, out, pdf=not no_pdf)
+    page = make_report(paths, out, not no_pdf, usable_cores())
     say(f"report {page}")
     if not no_pdf:
         say(f"pdf    {page.with_suffix('.pdf')}")

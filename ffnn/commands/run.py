@@ -1,5 +1,6 @@
 """`ffnn run`: experiment files, checked together and then run one after another."""
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -58,11 +59,12 @@ def run(
         for experiment in checked:
             say("\n".join(explanation(experiment)))
         return
+    from ffnn.backend.threads import usable_cores
     from ffnn.experiment.series import run_series
     from ffnn.report.make import make_report
 
     try:
-        complete = run_series(checked, workers, fresh, make_report, stack)
+        complete = run_series(checked, workers, fresh, partial(make_report, processes=usable_cores()), stack)
     except KeyboardInterrupt:
         say("stopped: what is finished stays; the same command goes on from there", err=True)
         raise

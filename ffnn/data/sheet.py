@@ -4,12 +4,12 @@ Images that lie on their side, or labels that are one off, show at a glance.
 """
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ffnn.data.dataset import DataError, Dataset
+from ffnn.figures.canvas import new_figure
 from ffnn.figures.drawing import TITLE, own_style, words
 
 GAP = 2
@@ -38,15 +38,11 @@ def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     DataError
         The file cannot be written.
     """
-    # Figures are made without pyplot, which would keep them all and ask for a display.
-    from matplotlib.figure import Figure
-
     mosaic = contact_sheet(dataset, count)
     classes = len(dataset.class_names)
     rows, columns = mosaic.shape[:2]
     height = max(2.0, INCHES * classes)
-    figure = Figure(figsize=(height * columns / rows + 1.6, height + 0.5), layout="constrained")
-    axes: Any = figure.subplots()
+    figure, axes = new_figure(height * columns / rows + 1.6, height + 0.5)
     axes.imshow(
         mosaic, interpolation="nearest", **({} if mosaic.ndim == 3 else {"cmap": "gray", "vmin": 0, "vmax": 255})
     )

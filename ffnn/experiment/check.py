@@ -92,14 +92,6 @@ def check_files(
     return checked, list(dict.fromkeys(redact(" ".join(line.split()), long_words=False) for line in lines))
 
 
-def read_experiment(path: Path, overrides: Mapping[str, Any] | None = None) -> Experiment:
-    """The experiment in a file, for the data set that it or `overrides` name; FFNNError tells what is wrong first."""
-    checked, problems = check_files([path], overrides or {})
-    if problems:
-        raise FFNNError(problems[0])
-    return checked[0].experiment
-
-
 def describe_problem(problem: ValidationError, top: Mapping[str, Any]) -> str:
     """What is wrong first in a file with an experiment in it: the place, what was expected, what was received.
 

@@ -60,7 +60,7 @@ def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: st
         for run in runs:
             _plot(axes, _means([run], metric), color=COLOURS[0], lw=0.6, alpha=0.5)
         _plot(axes, means[condition], color=COLOURS[0], lw=1.8)
-        axes.set_title(words(condition), fontsize=9)
+        axes.set_title(words(condition), fontsize=9, y=1.0)
         _tidy(axes, metric)
     figure.supylabel(label, fontsize=9)
     _save(figure, path)
@@ -124,7 +124,7 @@ def draw_layers(
             _plot(axes, _means(runs, prefix + layer), color=depth_colour(number, len(longest)), lw=1.3)
         if guide:
             axes.axhline(guide, color="black", lw=0.8, ls=":")
-        axes.set_title(words(condition), fontsize=9)
+        axes.set_title(words(condition), fontsize=9, y=1.0)
         _tidy(axes, "")
     names = [prefix + layer for layer in longest]
     records = (record for runs in histories.values() for run in runs for record in run)

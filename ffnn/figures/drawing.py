@@ -20,20 +20,7 @@ TITLE = 120
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Within it, or in a function that it decorates, figures are made and saved with Matplotlib's defaults.
-
-    Examples
-    --------
-    >>> import matplotlib
-    >>> before = matplotlib.rcParams["font.size"]
-    >>> matplotlib.rcParams["font.size"] = 30
-    >>> with own_style():
-    ...     matplotlib.rcParams["font.size"]
-    10.0
-    >>> matplotlib.rcParams["font.size"]
-    30.0
-    >>> matplotlib.rcParams["font.size"] = before
-    """
+    """Within it, or in a function that it decorates, figures are made and saved with Matplotlib's defaults."""
     import_matplotlib()
     from matplotlib import rc_context, rcdefaults
 
@@ -78,11 +65,6 @@ def words(text: object, most: int = LONGEST) -> str:
     """A name as a figure shows it: all of it to be seen, cut where it is too long, and no formula where it has dollars.
 
     A legend leaves out names that begin with `_`; those get a space before.
-
-    Examples
-    --------
-    >>> print(words("a$x$"), len(words("a" * 100)), words("_a"))
-    a\\$x\\$ 40  _a
     """
     shown = visible(str(text))
     shown = shown if len(shown) <= most else f"{shown[: most - 1]}…"

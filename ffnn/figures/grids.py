@@ -1,4 +1,4 @@
-"""Figures of runs over a grid of two settings: heatmaps, lines against each setting, speed against accuracy.
+"""What studies draw: heatmaps over two settings, lines against each, speed against accuracy, bars.
 
 A cell or a point is the mean over the runs that share its settings.
 """
@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ffnn.figures.canvas import new_figure, save_figure, style
-from ffnn.figures.drawing import own_style
+from ffnn.figures.canvas import COLOURS, new_figure, save_figure, style
+from ffnn.figures.drawing import own_style, words
 
 
 @own_style()
@@ -92,4 +92,16 @@ def draw_speed_against_accuracy(
     axes.set(xscale="log", xlabel=labels[0], ylabel=labels[1])
     axes.grid(alpha=0.3)
     axes.legend(frameon=False, fontsize=9)
+    save_figure(figure, path)
+
+
+@own_style()
+def draw_bars(names: Sequence[str], values: NDArray[Any], label: str, path: Path) -> None:
+    """A bar for each name, in their order, legible up to fifty; the label is that of the values."""
+    figure, axes = new_figure(max(5.0, 0.21 * len(names) + 1), 3.4)
+    axes.bar(range(len(names)), values, color=COLOURS[0], width=0.8)
+    names = [words(name) for name in names]
+    axes.set_xticks(range(len(names)), names, fontsize=8, rotation=0 if max(map(len, names)) < 3 else 90)
+    axes.set(ylabel=label, xlim=(-0.7, len(names) - 0.3))
+    axes.grid(axis="y", alpha=0.3)
     save_figure(figure, path)

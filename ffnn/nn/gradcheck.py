@@ -84,29 +84,6 @@ def check_directional(
     return Comparison(name, float(analytic @ direction), narrow)
 
 
-def check_elementwise(
-    objective: Objective, inputs: Vector, labels: NDArray[Any], limit: int = 50, seed: int = 0
-) -> list[Comparison]:
-    """The derivative with respect to single values: at most `limit` of each parameter, the worst one of each reported.
-
-    Parameters: see `check_directional`.
-    """
-    probe = _Probe(objective, inputs, labels)
-    analytic = probe.gradient()
-    rng = np.random.default_rng(seed)
-    worst = []
-    for name, positions in probe.positions().items():
-        chosen = rng.permutation(positions)[:limit]
-        comparisons = []
-        for position in chosen:
-            direction = np.zeros_like(analytic)
-            direction[position] = 1
-            comparisons.append(Comparison(name, float(analytic[position]), probe.slope(direction, STEP)))
-        worst.append(max(comparisons, key=lambda comparison: comparison.error))
-    probe.value(np.zeros_like(analytic))
-    return worst
-
-
 class _Probe:
     """The objective as a function of one vector: all parameters, then all inputs, as a shift from where they are."""
 

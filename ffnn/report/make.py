@@ -27,11 +27,12 @@ from ffnn.tracking import RunRecord
 PAGE, PDF, TABLE, FIGURES = "report.html", "report.pdf", "runs.csv", "figures"
 
 
-def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True) -> Path:
+def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True, processes: int = 1) -> Path:
     """Write a report on everything at the paths.
 
     Paths are runs, experiments, sweeps, or folders with any of them. The report goes, by default, into the folder
     `report` in the path, or here if there are several; the page's path is given back.
+    `processes` is that of `Pictures.finish`.
 
     Raises
     ------
@@ -44,7 +45,9 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
     folder = out or (paths[0] if len(paths) == 1 else Path()) / "report"
     page = folder / PAGE
     with one_writer(folder):  # two `ffnn run` of one experiment end with one report
-        document = make_document(sources, Pictures(folder / FIGURES))
+        pictures = Pictures(folder / FIGURES)
+        document = make_document(sources, pictures)
+        pictures.finish(processes)
         write_html(document, page)
         if pdf:
             write_pdf(document, folder / PDF)

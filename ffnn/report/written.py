@@ -214,6 +214,7 @@ def write_written_report(folders: Sequence[ExperimentFolder], path: Path, comman
     with one_writer(path.parent):
         models = _keep_best(folders, path.parent / "models")
         document = written_report(folders, pictures, command, models)
+        pictures.finish()
         write_markdown(document, path)
         write_pdf(document, path.with_suffix(".pdf"))
     return [path, path.with_suffix(".pdf"), *models]

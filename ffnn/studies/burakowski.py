@@ -4,6 +4,7 @@ The size of the gradients is taken from ffnn's own layers, where both can be bui
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
@@ -68,13 +69,13 @@ def _twice(finished: Finished) -> list[Block]:
     )
     shown = [name for name in ("ffnn", "ffnn-double-softmax") if finished.records.get(name)]
     histories = {name: [run.history for run in finished.records[name]] for name in shown}
-    curves = finished.figure(
+    curves = finished.pictures.draw(
         "double-softmax",
-        lambda path: draw_curves(
+        partial(
+            draw_curves,
             histories,
             {"train/loss": "training loss", "grad_norm/linear1": "gradient norm, first layer"},
             "the same network, by hand, with softmax once and twice",
-            path,
         ),
         "Training loss and gradient norm with softmax once and twice",
     )

@@ -5,6 +5,7 @@ The grid's conditions are named FRAMEWORK-RATE-BATCH; here they are taken apart 
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -102,9 +103,9 @@ def _scatter(finished: Finished, runs: Sequence[RunRecord]) -> Figure:
         for name in _frameworks(runs)
     }
     labels = ("seconds of training", "test accuracy %")
-    return finished.figure(
+    return finished.pictures.draw(
         "speed-accuracy",
-        lambda path: draw_speed_against_accuracy(groups, labels, path),
+        partial(draw_speed_against_accuracy, groups, labels),
         "Test accuracy against seconds, a point a run",
     )
 
@@ -116,9 +117,9 @@ def _against(finished: Finished, runs: Sequence[RunRecord], setting: str, label:
         shown: {name: [scale * means[of][name, place] for place in places] for name in _frameworks(runs)}
         for of, scale, shown in ((ACCURACY, 100.0, "test accuracy %"), (SECONDS, 1.0, "seconds of training"))
     }
-    return finished.figure(
+    return finished.pictures.draw(
         f"against-{setting}",
-        lambda path: draw_against_setting(panels, places, label, path),
+        partial(draw_against_setting, panels, places, label),
         f"Accuracy and time against {label}",
         f"Mean over every {other.replace('_', ' ')} and trial.",
     )
@@ -132,9 +133,9 @@ def _heatmaps(finished: Finished, runs: Sequence[RunRecord], of: str, scale: flo
         for framework in _frameworks(runs)
     }
     rows, columns = [f"{rate:g}" for rate in rates], [f"{batch:g}" for batch in batches]
-    return finished.figure(
+    return finished.pictures.draw(
         f"heatmaps-{name}",
-        lambda path: draw_heatmaps(tables, rows, columns, ("learning rate", "batch size"), title, path),
+        partial(draw_heatmaps, tables, rows, columns, ("learning rate", "batch size"), title),
         f"{title} over learning rate and batch size, a heatmap a framework",
     )
 
@@ -151,9 +152,9 @@ def _curves(finished: Finished, runs: Sequence[RunRecord], batch: int) -> Figure
         for name in _frameworks(runs)
     }
     title = f"batch {batch}, learning rate {CURVES_AT:g}"
-    return finished.figure(
+    return finished.pictures.draw(
         f"loss-{batch}",
-        lambda path: draw_curves(histories, {"train/loss": "training loss"}, title, path),
+        partial(draw_curves, histories, {"train/loss": "training loss"}, title),
         f"Training loss by epoch at batch {batch}",
         "Mean over trials, with a band from least to most.",
     )

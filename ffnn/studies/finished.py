@@ -3,7 +3,7 @@
 The parts of a page that all studies have are in `ffnn.studies.page`; a module of a study's name adds its `sections`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,7 @@ class Finished:
     records: Mapping[str, Sequence[RunRecord]]
     comparison: Comparison
     command: str
+    pictures: Pictures
 
     def shown(self, condition: str, measure: str) -> str:
         """A measure over a condition's runs as people read it, such as "85.27 ± 0.41"."""
@@ -53,8 +54,4 @@ class Finished:
         """The same as a figure."""
         names = self.records[condition][0].environment["data"]["classes"]
         draw = partial(draw_confusion, self.confusion(condition), names)
-        return self.figure(f"confusion-{condition}", draw, alt, caption)
-
-    def figure(self, name: str, draw: Callable[[Path], object], alt: str, caption: str = "") -> Figure:
-        """Have a figure drawn for the page; see `ffnn.report.pictures.Pictures.draw`."""
-        return Pictures(self.folder / "figures").draw(name, draw, alt, caption)
+        return self.pictures.draw(f"confusion-{condition}", draw, alt, caption)

@@ -4,6 +4,7 @@ Verdicts follow from the statistics of `ffnn.experiment`; nobody writes one by h
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from ffnn.catalogue import label_of
@@ -157,9 +158,9 @@ def _conditions(finished: Finished) -> list[Block]:
     if len(rows) > MOST_CURVES:
         return [Heading("All conditions"), Details(count_of(len(rows), "condition"), [table])]
     histories = {condition: [run.history for run in runs] for condition, runs in finished.records.items()}
-    curves = finished.figure(
+    curves = finished.pictures.draw(
         "curves",
-        lambda path: draw_curves(histories, CURVES, "mean over seeds, band from least to most", path),
+        partial(draw_curves, histories, CURVES, "mean over seeds, band from least to most"),
         "Training loss and validation accuracy by epoch, a line a condition",
     )
     return [Heading("All conditions"), table, Row([curves])]

@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,9 +54,9 @@ def sections(finished: Finished) -> Sequence[Block]:
             "Eigenvectors of the covariance matrix of the pixels, the two with the largest eigenvalues: "
             "C = (X - m)ᵀ(X - m) / (n - 1), and each image's coordinates are (x - m)ᵀv."
         ),
-        finished.figure(
+        finished.pictures.draw(
             "pca",
-            lambda path: draw_points(points, labels, dataset.class_names, (axes[0], axes[1]), path),
+            partial(draw_points, points, labels, dataset.class_names, (axes[0], axes[1])),
             "Test images on their first two principal components, coloured by digit",
         ),
         Heading("3 against 8 on these two components"),
@@ -110,9 +111,9 @@ def _three_or_eight(
     half = len(x) // 2
     decide, accuracy = fit_regression(x[:half], y[:half], x[half:], y[half:])
     names = [str(digit) for digit in PAIR]
-    figure = finished.figure(
+    figure = finished.pictures.draw(
         "three-or-eight",
-        lambda path: draw_regions(decide, x, y, names, axes, path),
+        partial(draw_regions, decide, x, y, names, axes),
         "Decision regions of logistic regression for the digits 3 and 8",
         f"Logistic regression on the two components, fitted to one half of the test images of these digits: "
         f"{100 * accuracy:.1f} % of the other half are right.",

@@ -20,6 +20,7 @@ from ffnn.report.document import Block
 from ffnn.report.html import write_html
 from ffnn.report.markdown import write_markdown
 from ffnn.report.pdf import write_pdf
+from ffnn.report.pictures import Pictures
 from ffnn.studies.file import read_study
 from ffnn.studies.finished import Finished
 from ffnn.studies.page import make_page, make_summary, write_figures
@@ -47,7 +48,7 @@ def run_study(
     claims = study.experiment.compare.model_copy(update={"claims": study.tests})
     comparison = compare(study.experiment.model_copy(update={"compare": claims}), records)
     folder = Path(jobs[0].config.runs_dir) / name
-    finished = Finished(study, path, folder, records, comparison, command)
+    finished = Finished(study, path, folder, records, comparison, command, Pictures(folder / "figures"))
     with one_writer(folder):
         write_runs(records, folder / "runs.csv")
         write_comparison(comparison, folder)
@@ -56,6 +57,7 @@ def run_study(
         sections = _sections_of(path.stem)
         if sections:
             document = replace(document, blocks=[*document.blocks, *sections(finished)])
+        finished.pictures.finish()
         write_html(document, folder / "report.html")
         write_pdf(document, folder / "report.pdf")
         write_markdown(make_summary(finished), folder / "summary.md")

@@ -4,11 +4,11 @@ Noise is added to test images at every strength with the same draw for every net
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
-from ffnn.figures.bars import draw_bars
-from ffnn.figures.grids import draw_against_level
+from ffnn.figures.grids import draw_against_level, draw_bars
 from ffnn.lab.robustness import PERTURBATIONS, evaluate_perturbed
 from ffnn.lab.run import load_run
 from ffnn.report.answers import NOISE
@@ -37,9 +37,9 @@ def _distribution(finished: Finished) -> Figure:
     counts = np.sum(run.summary["test/confusion"], axis=1)
     names = run.environment["data"]["classes"]
     most, least = int(counts.max()), int(counts.min())
-    return finished.figure(
+    return finished.pictures.draw(
         "classes",
-        lambda path: draw_bars(names, counts, "images in the test part", path),
+        partial(draw_bars, names, counts, "images in the test part"),
         "Number of test images of each class",
         f"The most frequent class has {most / max(least, 1):.1f} times the images of the least frequent one.",
     )
@@ -72,9 +72,9 @@ def _under_noise(finished: Finished) -> list[Block]:
             lines[condition] = [float(value) for value in np.mean(measured, axis=0)]
     rows = [[name, *(f"{value:.2f}" for value in values)] for name, values in lines.items()]
     columns = ["network", *(f"noise {level:g}" for level in NOISE)]
-    figure = finished.figure(
+    figure = finished.pictures.draw(
         "noise",
-        lambda path: draw_against_level(NOISE, lines, (PERTURBATIONS["noise"][0], "test accuracy %"), path),
+        partial(draw_against_level, NOISE, lines, (PERTURBATIONS["noise"][0], "test accuracy %")),
         "Test accuracy against the strength of noise, a line a network",
     )
     return [

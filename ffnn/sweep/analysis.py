@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ffnn.csv_file import write_records
-from ffnn.figures.drawing import harmless, import_matplotlib
 from ffnn.files import replacing, storing
 from ffnn.lab.config import BOOKKEEPING
 from ffnn.lab.offline import told_to_wandb
@@ -149,36 +148,8 @@ def _command(plan: Plan, count: int) -> str:
     )
 
 
-def draw_figures(trials: Mapping[str, Trial], plan: Plan, weights: Mapping[str, float]) -> list[Path]:
-    """Draw what there is enough to draw of, and give the files."""
-    from ffnn.figures.sweeps import draw_best_so_far, draw_importances, draw_parallel, draw_slices
-
-    results = [trial for trial in trials.values() if trial.usable]
-    values = [trial.best for trial in results if trial.best is not None]
-    rows = [plan.space.values(trial.latents) for trial in results]
-    axes = _logarithmic(plan)
-    folder, label = plan.own_folder, plan.metric.name
-    paths = [folder / "best_so_far.png"]
-    draw_best_so_far(values, plan.metric.goal == "maximize", label, paths[0])
-    if axes and len(values) > 1:
-        paths += [folder / "slices.png", folder / "parallel.png"]
-        draw_slices(rows, values, axes, label, paths[1])
-        draw_parallel(rows, values, axes, plan.metric.goal == "maximize", label, paths[2])
-    if weights:
-        paths.append(folder / "importances.png")
-        draw_importances(weights, label, paths[-1])
-    return paths
-
-
-def import_libraries() -> None:
-    """Import what `present` needs, which takes a second or two: for when the sweep waits for something else."""
-    import_matplotlib()
-    from matplotlib.backends import backend_agg  # noqa: F401
-    from optuna.importance import FanovaImportanceEvaluator  # noqa: F401
-
-
 def present(trials: Mapping[str, Trial], plan: Plan) -> None:
-    """Print the best trials and the importances; write table, config and figures."""
+    """Print the best trials and the importances; write table and config. `ffnn report` draws."""
     from rich.text import Text
 
     from ffnn.console import Console
@@ -202,8 +173,6 @@ def present(trials: Mapping[str, Trial], plan: Plan) -> None:
             shares = ", ".join(f"{name} {weight:.2f}" for name, weight in weights.items())
             doubt = caveat(len(best), len(plan.space.searched))
             console.print(f"importance of parameters: {shares}{f' ({doubt})' if doubt else ''}")
-        with harmless("the sweep's figures"):
-            places["figures"] = draw_figures(trials, plan, weights)[0].parent
     for name, place in places.items():
         console.print(f"{name:<9}{place}", soft_wrap=True)
     if best:

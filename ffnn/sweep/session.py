@@ -6,7 +6,6 @@ from typing import Any
 from ffnn.backend import engine_class
 from ffnn.data import load
 from ffnn.errors import FFNNError
-from ffnn.sweep.analysis import import_libraries
 from ffnn.sweep.engine import Engine, Wish
 from ffnn.sweep.explain import mistaken_exponents, unknown_settings
 from ffnn.sweep.home import Home
@@ -65,7 +64,8 @@ def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[st
         for line in mistaken_exponents(plan):
             say(f"warning: {line}", err=True)
         _fetch_data(plan, sampler)
-        import_libraries()
+        from optuna.importance import FanovaImportanceEvaluator  # noqa: F401, for the end, while the server comes up
+
         server.wait()
         with Table(plan) if terminal else Lines(plan) as view:
             Engine(plan, ledger, sampler, wish, view, server.fork).run()

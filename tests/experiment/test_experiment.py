@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from experiment.reading import read_experiment
 
 from ffnn.errors import FFNNError
-from ffnn.experiment.check import read_experiment
 from ffnn.experiment.comparison import compare
 from ffnn.experiment.file import Experiment, plan_jobs
 from ffnn.experiment.runs import run_experiment

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from experiment.reading import read_experiment
 
 from ffnn.cli import commands
 from ffnn.errors import FFNNError
-from ffnn.experiment.check import check_files, read_experiment
+from ffnn.experiment.check import check_files
 from ffnn.experiment.file import Experiment
 from ffnn.lab import config
 

@@ -40,7 +40,7 @@ def test_several_files_end_in_one_table_and_one_that_fails_costs_its_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("ffnn.report.make.make_report", lambda folders: folders[0] / "report.html")
+    monkeypatch.setattr("ffnn.report.make.make_report", lambda folders, processes: folders[0] / "report.html")
     good = write(tmp_path / "one.yaml", "compare: {claims: [a > 1.5]}")
     bad = write(tmp_path / "two.yaml", base="{dataset: {name: npz, path: absent.npz}}")
     result = CliRunner().invoke(commands, ["run", good, bad, "--seeds=2", *SMALL])

@@ -26,12 +26,35 @@ from ffnn.nn import (
     Tanh,
     mlp_layers,
 )
-from ffnn.nn.gradcheck import TOLERANCE, check_directional, check_elementwise, check_everything
+from ffnn.nn.gradcheck import STEP, TOLERANCE, Comparison, _Probe, check_directional, check_everything
 
 
 def data(rows: int, columns: int = 5, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(rows)
     return rng.standard_normal((rows, columns)), rng.integers(0, classes, rows)
+
+
+def check_elementwise(
+    objective: Objective, inputs: np.ndarray, labels: np.ndarray, limit: int = 50, seed: int = 0
+) -> list[Comparison]:
+    """The derivative with respect to single values: at most `limit` of each parameter, the worst one of each reported.
+
+    Parameters: see `check_directional`.
+    """
+    probe = _Probe(objective, inputs, labels)
+    analytic = probe.gradient()
+    rng = np.random.default_rng(seed)
+    worst = []
+    for name, positions in probe.positions().items():
+        chosen = rng.permutation(positions)[:limit]
+        comparisons = []
+        for position in chosen:
+            direction = np.zeros_like(analytic)
+            direction[position] = 1
+            comparisons.append(Comparison(name, float(analytic[position]), probe.slope(direction, STEP)))
+        worst.append(max(comparisons, key=lambda comparison: comparison.error))
+    probe.value(np.zeros_like(analytic))
+    return worst
 
 
 @both_engines

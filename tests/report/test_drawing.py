@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from ffnn.figures import draw_confusion, draw_curves
+from ffnn.figures.drawing import words
 from ffnn.files import StorageError
 
 MAKERS = {"new_figure", "new_grid", "_grid", "Figure", "save_figure", "figure.savefig"}
@@ -34,6 +35,10 @@ def test_every_function_that_draws_does_so_in_ffnns_own_style(repository: Path) 
                         bare.append(f"{path}: {node.name}")
     assert bare == []
     assert found > 25
+
+
+def test_a_name_is_no_formula_not_left_out_and_not_too_long() -> None:
+    assert (words("a$x$"), words("_a"), len(words("a" * 100))) == (r"a\$x\$", " _a", 40)
 
 
 def draw(folder: Path) -> dict[str, bytes]:

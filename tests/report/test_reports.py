@@ -88,7 +88,9 @@ def headings(blocks: list[Block] | tuple[Block, ...]) -> list[str]:
 
 def test_an_experiment_tells_all_that_was_asked(experiment: Path, tmp_path: Path) -> None:
     folder = read_experiment_folder(experiment)
-    blocks = experiment_blocks(folder, Pictures(tmp_path))
+    pictures = Pictures(tmp_path)
+    blocks = experiment_blocks(folder, pictures)
+    pictures.finish()
     assert headings(blocks) == [
         "Expected and found", "Results", "Learning", "Gradients and updates", "Confusion of classes",
         "What to try next", "How to repeat it",
@@ -200,7 +202,9 @@ def test_the_seeds_advised_are_the_fewest_that_suffice(difference: float, pairs:
 
 
 def test_a_run_tells_all_that_was_asked(trained: Path, tmp_path: Path) -> None:
-    document = make_document([read_run(trained)], Pictures(tmp_path))
+    pictures = Pictures(tmp_path)
+    document = make_document([read_run(trained)], pictures)
+    assert len(pictures.finish()) == 16
     assert headings(document.blocks) == [  # type: ignore[arg-type]
         "Outcome", "What the doctor says", "Learning", "Inside the network", "Classes", "Calibration",
         "Most confident mistakes", "Robustness", "First-layer weights", "How to repeat it",
