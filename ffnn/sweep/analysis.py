@@ -1,6 +1,6 @@
 """After a sweep: which trials were best, which parameters mattered, and a config to train with.
 
-Everything is written beside the runs: trials.csv, best.yaml and the figures.
+Everything is written beside the runs, trials.csv and best.yaml; `ffnn report` draws from them.
 """
 
 import shlex
