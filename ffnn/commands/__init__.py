@@ -13,6 +13,20 @@ a GPU, and little on a CPU."
 """Said of `--stack` beside `--workers`."""
 
 
+WORKERS_HELP = "Runs at a time; auto is as many as cores and memory allow, and 1 where times are compared. [auto]"
+
+
+class WorkersType(click.ParamType[int | None]):
+    """A whole number of at least 1, or "auto", which is None."""
+
+    name = "auto|N"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value != "auto" and not (value.isdecimal() and int(value)):
+            self.fail(f"expected auto or a whole number of at least 1; received {value!r}", param, ctx)
+        return None if value == "auto" else int(value)
+
+
 def _settings_help() -> str:
     from ffnn.lab.config import Config
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from ffnn.commands import STACK_HELP
+from ffnn.commands import STACK_HELP, WORKERS_HELP, WorkersType
 from ffnn.errors import FFNNError
 from ffnn.terminal import say
 
@@ -13,7 +13,7 @@ from ffnn.terminal import say
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("files_and_settings", metavar="EXPERIMENT... [--SETTING=VALUE]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--workers", type=WorkersType(), default="auto", help=WORKERS_HELP)
 @click.option("--stack", type=click.IntRange(min=1), default=1, show_default=True, help=STACK_HELP)
 @click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
 @click.option("--check", is_flag=True, help="Explain the files in words, and run nothing.")
@@ -22,7 +22,7 @@ def run(
     ctx: click.Context,
     files_and_settings: tuple[str, ...],
     seeds: int | None,
-    workers: int,
+    workers: int | None,
     stack: int,
     fresh: bool,
     check: bool,

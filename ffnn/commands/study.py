@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ffnn.commands import WORKERS_HELP, WorkersType
 from ffnn.errors import FFNNError
 from ffnn.terminal import say
 
@@ -11,9 +12,9 @@ from ffnn.terminal import say
 @click.command(context_settings={"ignore_unknown_options": True})
 @click.argument("files_and_settings", metavar="STUDY [--SETTING=VALUE]...", nargs=-1, type=click.UNPROCESSED)
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each condition, with seeds 0, 1, ...")
-@click.option("--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Runs at a time.")
+@click.option("--workers", type=WorkersType(), default="auto", help=WORKERS_HELP)
 @click.option("--fresh", is_flag=True, help="Run everything, whatever is there already.")
-def study(files_and_settings: tuple[str, ...], seeds: int | None, workers: int, fresh: bool) -> None:
+def study(files_and_settings: tuple[str, ...], seeds: int | None, workers: int | None, fresh: bool) -> None:
     """Repeat a published study, and write a page with its figures beside ours and a verdict on each of its claims.
 
     \b

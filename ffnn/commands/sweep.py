@@ -7,21 +7,23 @@ from pathlib import Path
 
 import click
 
-from ffnn.commands import ANY_SETTING, STACK_HELP
+from ffnn.commands import ANY_SETTING, STACK_HELP, WorkersType
 from ffnn.errors import FFNNError
 from ffnn.terminal import say
 
 STORAGE_HELP = (
     "Journal file or postgresql:// URL that several machines share; its password comes from PGPASSWORD or ~/.pgpass."
 )
+WORKERS_HELP = (
+    "Trials, or stacks of them, at a time; auto is as many as cores and memory allow, and 1 for bayes and "
+    "early_terminate, where the number decides what is tried. [auto]"
+)
 
 
 @click.command(context_settings=ANY_SETTING)
 @click.argument("file", type=Path)
 @click.option("--count", type=click.IntRange(min=1), help="Trials in all, with those that are there already.")
-@click.option(
-    "--workers", type=click.IntRange(min=1), default=1, show_default=True, help="Trials, or stacks of them, at a time."
-)
+@click.option("--workers", type=WorkersType(), default="auto", help=WORKERS_HELP)
 @click.option("--stack", type=click.IntRange(min=1), default=1, show_default=True, help=STACK_HELP)
 @click.option("--seed", type=click.IntRange(min=0), help="Of the search; the same seed tries the same trials. [0]")
 @click.option("--resume", is_flag=True, help="Go on with the sweep that is there; runs killed trials again.")
@@ -34,7 +36,7 @@ def sweep(
     ctx: click.Context,
     file: Path,
     count: int | None,
-    workers: int,
+    workers: int | None,
     stack: int,
     seed: int | None,
     resume: bool,

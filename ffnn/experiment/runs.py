@@ -3,12 +3,15 @@
 Conditions that come to the same settings share their runs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from ffnn.comparison.measures import is_time
 from ffnn.errors import FFNNError
-from ffnn.lab.build import check_fits
+from ffnn.lab.build import bytes_of_network, check_fits
 from ffnn.lab.jobs import Job, Once, company_of, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
+from ffnn.lab.workers import Workers, suitable_workers
+from ffnn.terminal import to_stderr
 from ffnn.tracking import Delivery, RunRecord
 
 
@@ -21,7 +24,7 @@ class Stopped(KeyboardInterrupt):
 
 
 def run_experiment(
-    jobs: Sequence[Job], workers: int, notify: Notify, fresh: bool = False, stack: int = 1
+    jobs: Sequence[Job], workers: Workers, notify: Notify, fresh: bool = False, stack: int = 1
 ) -> dict[str, list[RunRecord]]:
     """Run what has not been run yet, and give back all runs by condition.
 
@@ -55,6 +58,10 @@ def run_experiment(
     records = dict(finished)
     try:
         company = None if fresh else company_of(jobs, digests, finished)
+        if workers is None:
+            workers = suitable_workers(len(waiting), (bytes_of_network(job.config) for job in waiting))
+        if workers > 1 and waiting:
+            notify(f"{workers} runs at a time")
         outcomes = run_jobs(waiting, workers, Once(notify), stack, company)
         for place, (job, outcome) in enumerate(outcomes, start=done + 1):
             if isinstance(outcome, RunRecord):
@@ -65,6 +72,14 @@ def run_experiment(
     if not records:
         raise FFNNError(f"all {len(distinct)} runs failed; there is nothing to compare")
     return _by_condition(jobs, records)
+
+
+def alone_if_timed(workers: Workers, measures: Iterable[str]) -> Workers:
+    """One worker where it is left open and a measure is of time: what else runs beside a run makes it slower."""
+    if workers is None and any(map(is_time, measures)):
+        to_stderr("one run at a time, as times are compared")
+        return 1
+    return workers
 
 
 def _by_condition(jobs: Sequence[Job], records: Mapping[str, RunRecord]) -> dict[str, list[RunRecord]]:

@@ -4,7 +4,8 @@ A learning rate found for one optimizer says nothing about another, so each is s
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,13 @@ from ffnn.experiment.file import Experiment
 from ffnn.experiment.runs import Stopped
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
+from ffnn.lab.workers import Workers, suitable_workers
 from ffnn.sweep.analysis import edges_of, leave_files
 from ffnn.sweep.engine import Wish
+from ffnn.sweep.ledger import Ledger
+from ffnn.sweep.plan import Plan
 from ffnn.sweep.schema import Sweep, read_sweep
-from ffnn.sweep.session import open_sweep, run_sweep
+from ffnn.sweep.session import open_sweep, run_sweeps
 from ffnn.sweep.trials import ranked
 from ffnn.tracking import RunRecord, read_run
 from ffnn.words import count_of
@@ -29,7 +33,7 @@ def run_searches(
     experiment: Experiment,
     folder: Path,
     jobs: Sequence[Job],
-    workers: int,
+    workers: Workers,
     notify: Notify,
     fresh: bool = False,
     stack: int = 1,
@@ -63,35 +67,47 @@ def run_searches(
     data_digests(jobs)
     suffix = time.strftime("-%Y%m%d-%H%M%S") if fresh else ""
     winners: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
-    for place, job in enumerate(jobs, start=1):
-        label = f"[search {place}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
-        try:
-            record, ends = _search(sweep, job, suffix, experiment.search.trials, workers, stack)
-        except KeyboardInterrupt:
-            raise Stopped(winners) from None
-        if record is None:
-            notify(f"{label}: no trial ended well")
-            continue
-        winners[job.condition].append(record)
-        notify(
-            f"{label}: best of {count_of(experiment.search.trials, 'trial')}: learning rate "
-            f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
-            + "".join(f"; {sentence}" for sentence in ends)
-        )
+    trials = experiment.search.trials
+    # Several searches of one trial at a time find what each finds alone; one of several trials at a time does not.
+    at_once = suitable_workers(len(jobs)) if workers is None else 1
+    wish = Wish(count=trials, workers=1 if at_once > 1 else workers, stack=stack, join=True, sweeps=at_once)
+    searches: dict[str, Job] = {}
+    try:
+        for begun in run_sweeps(_begin(sweep, jobs, suffix, wish, searches), at_once):
+            job = searches[begun[0].group]
+            label = f"[search {jobs.index(job) + 1}/{len(jobs)}] {job.condition}, seed {job.config.seed}"
+            record, ends = _best(*begun)
+            if record is None:
+                notify(f"{label}: no trial ended well")
+                continue
+            winners[job.condition].append(record)
+            notify(
+                f"{label}: best of {count_of(trials, 'trial')}: learning rate "
+                f"{record.config['learning_rate']:.2g}, val accuracy {100 * record.summary['best/val/accuracy']:.2f} %"
+                + "".join(f"; {sentence}" for sentence in ends)
+            )
+    except KeyboardInterrupt:
+        raise Stopped(winners) from None
     if not any(winners.values()):
         raise FFNNError(f"no trial of {len(jobs)} searches ended well; there is nothing to compare")
     return winners
 
 
-def _search(
-    sweep: Sweep, job: Job, suffix: str, trials: int, workers: int, stack: int
-) -> tuple[RunRecord | None, list[str]]:
-    """Run one search, or what is missing of it; its best trial, and at which ends of its space that lies."""
-    settings = _settings(sweep, job, suffix)
-    begun = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
-    wish = Wish(count=trials, workers=workers, seed=job.config.seed, resume=begun, stack=stack, join=True)
-    plan, ledger = open_sweep(sweep, settings, wish)
-    trained = run_sweep(plan, ledger, wish, terminal=False)
+def _begin(
+    sweep: Sweep, jobs: Sequence[Job], suffix: str, wish: Wish, searches: dict[str, Job]
+) -> Iterator[tuple[Plan, Ledger, Wish]]:
+    """Begin one search after another, or go on with it; whose it is, is noted under its group."""
+    for job in jobs:
+        settings = _settings(sweep, job, suffix)
+        searches[settings["group"]] = job
+        begun = (Path(settings["runs_dir"]) / settings["group"] / "sweep" / "journal.log").exists()
+        own = replace(wish, seed=job.config.seed, resume=begun)
+        yield *open_sweep(sweep, settings, own), own
+
+
+def _best(plan: Plan, ledger: Ledger, wish: Wish) -> tuple[RunRecord | None, list[str]]:
+    """The best trial of a search that is over, and at which ends of its space it lies."""
+    trained = ledger.trials()
     leave_files(trained, plan, {})
     best = ranked(trained.values(), plan.metric)
     return (read_run(best[0].run) if best and best[0].run else None), edges_of(best, plan)

@@ -11,14 +11,15 @@ from ffnn.errors import FFNNError
 from ffnn.experiment.check import Checked
 from ffnn.experiment.comparison import Comparison, compare
 from ffnn.experiment.present import MakeReport, leave_files, present_comparison, present_summary
-from ffnn.experiment.runs import Stopped, run_experiment
+from ffnn.experiment.runs import Stopped, alone_if_timed, run_experiment
 from ffnn.experiment.words import plan_in_words, replaced_in_words
 from ffnn.lab.config import name_of
+from ffnn.lab.workers import Workers
 from ffnn.terminal import to_stderr
 from ffnn.tracking import RunRecord
 
 
-def run_series(checked: Sequence[Checked], workers: int, fresh: bool, report: MakeReport, stack: int = 1) -> bool:
+def run_series(checked: Sequence[Checked], workers: Workers, fresh: bool, report: MakeReport, stack: int = 1) -> bool:
     """Run experiments one after the other and present each, and several in a table at the end.
 
     Workers, `fresh` and stack are those of `run_experiment`; `report` makes an experiment's report from its folder.
@@ -63,7 +64,7 @@ def run_series(checked: Sequence[Checked], workers: int, fresh: bool, report: Ma
     return complete
 
 
-def _run_and_present(plan: Checked, workers: int, fresh: bool, report: MakeReport, stack: int) -> Comparison:
+def _run_and_present(plan: Checked, workers: Workers, fresh: bool, report: MakeReport, stack: int) -> Comparison:
     records = _run(plan, workers, fresh, stack)
     comparison = compare(plan.experiment, records, plan.seeds)
     present_comparison(comparison, plan.jobs[0].config.group)
@@ -89,7 +90,9 @@ def _command(plan: Checked) -> str:
     return shlex.join(["ffnn", "run", str(plan.path), *(f"--{name}={value}" for name, value in options.items())])
 
 
-def _run(plan: Checked, workers: int, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
+def _run(plan: Checked, workers: Workers, fresh: bool, stack: int) -> dict[str, list[RunRecord]]:
+    experiment = plan.experiment
+    workers = alone_if_timed(workers, [experiment.metric, *(claim.measure for claim in experiment.claims())])
     if plan.experiment.search is None:
         return run_experiment(plan.jobs, workers, to_stderr, fresh, stack)
     # Searches need Optuna, which takes its time to load.

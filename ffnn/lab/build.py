@@ -17,7 +17,7 @@ from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
 from ffnn.lab.config import Config
-from ffnn.memory import EVALUATION_BATCH, check_memory
+from ffnn.memory import EVALUATION_BATCH, check_memory, needed_bytes
 from ffnn.nn import (
     LOSSES,
     OPTIMIZERS,
@@ -153,11 +153,20 @@ def check_fits(config: Config, inputs: int = 1, classes: int = 2, rows: int = 1)
 
     What a GPU trains takes its memory, and its engine says when that is full.
     """
-    if config.engine == "cupy":
-        return
+    if config.engine != "cupy":
+        check_memory("hidden_layers", *_size(config, inputs, classes, rows))
+
+
+def bytes_of_network(config: Config) -> int:
+    """About the memory of this machine that training such a network takes, its data not counted."""
+    return 0 if config.engine == "cupy" else needed_bytes(*_size(config))
+
+
+def _size(config: Config, inputs: int = 1, classes: int = 2, rows: int = 1) -> tuple[list[int], int, int, int]:
+    """What `needed_bytes` is to know."""
     batch = rows if config.batch_size == "full" else config.batch_size
     sizes = [inputs, *(config.hidden_layers or []), classes]
-    check_memory("hidden_layers", sizes, batch, len(build_optimizer(config).slots), np.dtype(config.dtype).itemsize)
+    return sizes, batch, len(build_optimizer(config).slots), np.dtype(config.dtype).itemsize
 
 
 def build_training_batches(config: Config, dataset: Dataset, pool: Pool, split: Split, batch_size: int) -> Batches:

@@ -12,9 +12,10 @@ from typing import Any
 
 from ffnn.experiment.comparison import compare
 from ffnn.experiment.file import plan_jobs
-from ffnn.experiment.runs import run_experiment
+from ffnn.experiment.runs import alone_if_timed, run_experiment
 from ffnn.experiment.tables import write_comparison, write_runs
 from ffnn.lab.jobs import Job
+from ffnn.lab.workers import Workers
 from ffnn.locks import one_writer
 from ffnn.report.document import Block
 from ffnn.report.html import write_html
@@ -28,7 +29,7 @@ from ffnn.terminal import to_stderr
 
 
 def run_study(
-    path: Path, settings: Mapping[str, Any], seeds: int | None, workers: int, fresh: bool, command: str
+    path: Path, settings: Mapping[str, Any], seeds: int | None, workers: Workers, fresh: bool, command: str
 ) -> Path:
     """Run a study and write its page, whose path, `RUNS_DIR/study-NAME/report.html`, is given back.
 
@@ -44,7 +45,9 @@ def run_study(
     name = f"study-{path.stem}"
     planned = plan_jobs(study.experiment, name, settings, seeds)
     jobs = [Job(job.condition, job.config.model_copy(update={"group": name})) for job in planned]
-    records = run_experiment(jobs, workers, to_stderr, fresh)
+    measures = [figure.measure for figure in study.published]
+    measures += [claim.measure for claim in study.experiment.claims(study.tests)]
+    records = run_experiment(jobs, alone_if_timed(workers, measures), to_stderr, fresh)
     claims = study.experiment.compare.model_copy(update={"claims": study.tests})
     comparison = compare(study.experiment.model_copy(update={"compare": claims}), records)
     folder = Path(jobs[0].config.runs_dir) / name

@@ -7,7 +7,7 @@ one of them costs that one.
 import itertools
 import select
 import time
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +16,16 @@ from ffnn.errors import FFNNError
 from ffnn.files import storing
 from ffnn.lab.stacked import stack_key
 from ffnn.lab.termination import NOT_AMONG_THE_BEST
+from ffnn.lab.workers import Workers
 from ffnn.sweep.command import words_of_train
 from ffnn.sweep.guard import Fork
 from ffnn.sweep.hyperband import bands, stops
 from ffnn.sweep.ledger import Ledger
 from ffnn.sweep.live import View
 from ffnn.sweep.plan import Plan
+from ffnn.sweep.process import TrialProcess
 from ffnn.sweep.samplers import Sampler
+from ffnn.sweep.stacks import StackedTrial
 from ffnn.sweep.trials import (
     COUNTED,
     FAILED,
@@ -55,18 +58,20 @@ class Wish:
 
     Attributes
     ----------
-    workers : int >= 1
-        Processes at a time.
+    workers : int >= 1, optional
+        Processes at a time; by default it is left to `ffnn.sweep.session`.
     timeout : float, optional
         Seconds after which a trial counts as hanging.
     stack : int >= 1
         Trials that one process trains as one stack, where their networks have one shape.
     join : bool
         Take part in what another process may have begun a moment ago.
+    sweeps : int >= 1
+        So many share the cores.
     """
 
     count: int | None = None
-    workers: int = 1
+    workers: Workers = None
     seed: int | None = None
     timeout: float | None = None
     storage: str | None = None
@@ -74,6 +79,7 @@ class Wish:
     retry_failed: bool = False
     stack: int = 1
     join: bool = False
+    sweeps: int = 1
 
     @property
     def goes_on(self) -> bool:
@@ -107,10 +113,17 @@ class Engine:
         self._looked = self._shown = float("-inf")
         self._failed: set[int] = set()
         self._successes = 0
-        self._threads = max(1, usable_cores() // wish.workers)
+        self._size = wish.workers or 1
+        self._threads = max(1, usable_cores() // (self._size * wish.sweeps))
 
-    def run(self) -> None:
-        """Work until the sweep is over, for everybody.
+    def processes(self) -> list[TrialProcess | StackedTrial]:
+        """Those of the trials under way."""
+        return [worker.process for worker in self._workers]
+
+    def steps(self) -> Generator[None]:
+        """Look after the trials, a little at a time, until the sweep is over for everybody; then comes a `pause`.
+
+        A caller that closes the iterator ends the trials under way and gives them back, as Ctrl-C does.
 
         Raises
         ------
@@ -127,8 +140,8 @@ class Engine:
         self._redo = {trial.id for trial in self.ledger.trials().values() if trial.status in self.wish.redo}
         try:
             while self._step():
-                self._pause()
-        except KeyboardInterrupt:
+                yield
+        except (KeyboardInterrupt, GeneratorExit):
             self._end_all(Outcome(INTERRUPTED, "Ctrl-C"))
             raise
         finally:
@@ -145,7 +158,7 @@ class Engine:
                 f"the first {len(self._failed)} trials failed, so the sweep ends here; what they printed is in "
                 f"{self.plan.own_folder / 'trials'}/*.log, the last: {self._last_reason}"
             )
-        while len({worker.place for worker in self._workers}) < self.wish.workers:
+        while len({worker.place for worker in self._workers}) < self._size:
             trials = self._next_together()
             if not trials:
                 break
@@ -268,10 +281,10 @@ class Engine:
         while self._workers:
             for worker in list(self._workers):
                 self._attend(worker)
-            self._pause()
+            pause(self.processes())
 
-    def _pause(self) -> None:
-        """Until it is time to look again, or a trial has ended."""
-        processes = [worker.process for worker in self._workers]
-        if all(process.poll() is None for process in processes):  # one that has ended has nothing to wait for
-            select.select(processes, [], [], POLL_SECONDS)
+
+def pause(processes: Sequence[TrialProcess | StackedTrial]) -> None:
+    """Until it is time to look again, or a trial has ended."""
+    if all(process.poll() is None for process in processes):  # one that has ended has nothing to wait for
+        select.select(processes, [], [], POLL_SECONDS)

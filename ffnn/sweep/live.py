@@ -47,7 +47,11 @@ class View:
 
 
 class Lines(View):
-    """A line when a trial has ended; for logs and pipes."""
+    """A line when a trial has ended, with a name before it where there is one; for logs and pipes."""
+
+    def __init__(self, plan: Plan, name: str = "") -> None:
+        super().__init__(plan)
+        self._name = f"{name} " if name else ""
 
     def tell(self, number: int, trial: Trial) -> None:
         """Print how it ended."""
@@ -55,7 +59,7 @@ class Lines(View):
         place = f"[{number}/{size}]" if size else f"[{number}]"
         delivery = _delivery(trial)
         remark = delivery.remark() if delivery else ""
-        say(f"{place} {trial.key} {describe(trial, self.plan)}{remark}", err=True)
+        say(f"{self._name}{place} {trial.key} {describe(trial, self.plan)}{remark}", err=True)
 
 
 class Table(View):

@@ -1,12 +1,16 @@
 """One call of `ffnn sweep`: finds or begins the sweep, works on it until it is over, and says what came out."""
 
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from ffnn.backend import engine_class
 from ffnn.data import load
 from ffnn.errors import FFNNError
-from ffnn.sweep.engine import Engine, Wish
+from ffnn.lab.workers import suitable_workers
+from ffnn.sweep.engine import Engine, Wish, pause
 from ffnn.sweep.explain import mistaken_exponents, unknown_settings
 from ffnn.sweep.home import Home
 from ffnn.sweep.ledger import Ledger
@@ -56,20 +60,63 @@ def open_sweep(sweep: Sweep, settings: Mapping[str, Any], wish: Wish) -> tuple[P
     return plan, ledger
 
 
+Begun = tuple[Plan, Ledger, Wish]
+"""A sweep as `open_sweep` gives it, and what was asked for."""
+OVER = object()
+
+
 def run_sweep(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool) -> dict[str, Trial]:
     """Work on a sweep until it is over; its trials. KeyboardInterrupt after Ctrl-C, when all has been put away."""
-    with ForkServer(environment(1)) as server:
-        sampler = make_sampler(plan)
-        say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
-        for line in mistaken_exponents(plan):
-            say(f"warning: {line}", err=True)
-        _fetch_data(plan, sampler)
-        from optuna.importance import FanovaImportanceEvaluator  # noqa: F401, for the end, while the server comes up
-
-        server.wait()
-        with Table(plan) if terminal else Lines(plan) as view:
-            Engine(plan, ledger, sampler, wish, view, server.fork).run()
+    for _ in run_sweeps(iter([(plan, ledger, wish)]), 1, terminal):
+        pass
     return ledger.trials()
+
+
+def run_sweeps(sweeps: Iterator[Begun], at_once: int, terminal: bool = False) -> Iterator[Begun]:
+    """Work on several sweeps, so many at once, and give back each when it is over; it finds what it finds alone.
+
+    They are taken from the iterator as places become free. Errors and Ctrl-C end all of them in order.
+    """
+    under_way: dict[Engine, tuple[Begun, Iterator[None]]] = {}
+    with ForkServer(environment(1)) as server, ExitStack() as to_end:
+        while True:
+            for plan, ledger, wish in islice(sweeps, at_once - len(under_way)):
+                engine = _engine(plan, ledger, wish, terminal, server)
+                under_way[engine] = (plan, ledger, wish), to_end.enter_context(closing(_watched(engine)))
+            if not under_way:
+                return
+            for engine, (begun, steps) in list(under_way.items()):
+                if next(steps, OVER) is OVER:
+                    del under_way[engine]
+                    yield begun
+            pause([process for engine in under_way for process in engine.processes()])
+
+
+def _engine(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> Engine:
+    sampler, wish = make_sampler(plan), _settled(plan, wish)
+    say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
+    for line in mistaken_exponents(plan):
+        say(f"warning: {line}", err=True)
+    _fetch_data(plan, sampler)
+    from optuna.importance import FanovaImportanceEvaluator  # noqa: F401, for the end, while the server comes up
+
+    server.wait()
+    view = Table(plan) if terminal else Lines(plan, plan.group if wish.sweeps > 1 else "")
+    return Engine(plan, ledger, sampler, wish, view, server.fork)
+
+
+def _watched(engine: Engine) -> Generator[None]:
+    with engine.view:
+        yield from engine.steps()
+
+
+def _settled(plan: Plan, wish: Wish) -> Wish:
+    """The wish with workers, which are one where it matters to the search how many there are."""
+    if wish.workers:
+        return wish
+    file = plan.sweep.file
+    one_by_one = file.method == "bayes" or file.early_terminate is not None
+    return replace(wish, workers=1 if one_by_one else suitable_workers(-(-(plan.size or 1) // wish.stack)))
 
 
 def _pace(wish: Wish) -> str:

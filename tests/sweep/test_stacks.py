@@ -14,7 +14,7 @@ import pytest
 from sweep_files import rows, run_sweep, start_sweep, write_sweep
 from test_processes import FOREVER, check_complete, trials_of, until, writers
 
-from ffnn.sweep.engine import Engine, Wish
+from ffnn.sweep.engine import Engine, Wish, pause
 from ffnn.sweep.process import TrialProcess
 from ffnn.sweep.stacks import Request, StackedTrial
 from ffnn.sweep.stacks import main as run_stack
@@ -85,8 +85,7 @@ def test_members_of_a_process_that_ended_are_not_waited_for(tmp_path: Path) -> N
     select.select([process], [], [], 60)
     codes = [member.poll() for member in members]
     assert codes == [1, 1, 130]  # a member whose process ended without a word of it has failed
-    engine = SimpleNamespace(_workers=[SimpleNamespace(process=member) for member in members])
-    Engine._pause(engine)  # type: ignore[arg-type]
+    pause(members)
     process.close()
 
 
