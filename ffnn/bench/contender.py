@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ffnn.bench.gpu import look_for_gpu
 from ffnn.bench.work import Task
-from ffnn.reference import Description
+from ffnn.reference import Description, State
 from ffnn.registry import Registry
 
 
@@ -55,6 +55,10 @@ class Contender(ABC):
     @abstractmethod
     def epoch(self) -> float | None:
         """Train on every image once, in a new order; returns the mean loss of the steps, if it has one."""
+
+    def values(self) -> State:
+        """What it has learnt so far, by ffnn's names; the speedrun asks for it, the race does not."""
+        raise NotImplementedError(f"{type(self).__name__} does not hand out what it has learnt")
 
 
 CONTENDERS: Registry[Contender] = Registry("contender")

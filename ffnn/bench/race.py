@@ -74,6 +74,8 @@ class Race:
         Why contenders that began did not end the race.
     described : dict
         By contender: versions and BLAS libraries.
+    folder : Path
+        For files that contenders are told to read; it goes when the race does.
     """
 
     def __init__(
@@ -90,7 +92,7 @@ class Race:
         self.described: dict[str, dict[str, Any]] = {}
         self._running: dict[str, ContenderProcess] = {}
         self._stack = ExitStack()
-        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ffnn-bench-")))
+        self.folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="ffnn-bench-")))
         for name in names:
             device = contender_class(name).device
             self._running[name] = ContenderProcess(command(name, rules.threads), rules.threads, device)
@@ -117,7 +119,7 @@ class Race:
         rounds = [self._round(fit) for _ in range(self.rules.repeats + 1)][1:]
         whole = [name for name in fit if name in self._running]
         for name in whole:
-            if name not in self.described and (answer := self._ask(name, "describe")):
+            if name not in self.described and (answer := self.ask(name, "describe")):
                 self.described[name] = answer
         return CellResult(
             cell,
@@ -136,7 +138,7 @@ class Race:
         pilot = cell.images(float("inf"), self.rules.epoch_seconds, available)
         for name in names:
             self._prepare(cell, pilot, [name])
-            answers = [self._ask(name, "epoch") for _ in range(PILOT_EPOCHS)]
+            answers = [self.ask(name, "epoch") for _ in range(PILOT_EPOCHS)]
             taken = [answer["seconds"] for answer in answers if answer]
             if len(taken) == PILOT_EPOCHS:
                 return cell.images(min(taken) * cell.batch_size / pilot, self.rules.epoch_seconds, available)
@@ -144,16 +146,16 @@ class Race:
 
     def _prepare(self, cell: Cell, images: int, names: Sequence[str]) -> Mapping[str, str]:
         """Give the same task to all; what each says about it."""
-        file = self._folder / "task.npz"
+        file = self.folder / "task.npz"
         make_task(cell, images, self.dataset).save(file)
-        answers = {name: self._ask(name, "prepare", file=str(file)) for name in names}
+        answers = {name: self.ask(name, "prepare", file=str(file)) for name in names}
         return {name: answer["note"] for name, answer in answers.items() if answer}
 
     def _round(self, names: Sequence[str]) -> dict[str, dict[str, Any]]:
         """One epoch of each that is left."""
-        return {name: answer for name in names if (answer := self._ask(name, "epoch"))}
+        return {name: answer for name in names if (answer := self.ask(name, "epoch"))}
 
-    def _ask(self, name: str, do: str, **arguments: Any) -> dict[str, Any] | None:
+    def ask(self, name: str, do: str, **arguments: Any) -> dict[str, Any] | None:
         """The contender's answer; None, and it is out of the race, where it has none."""
         if name not in self._running:
             return None

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from ffnn.data import Dataset
 from ffnn.errors import FFNNError
+from ffnn.nn import SCHEDULES
+from ffnn.nn.schedules import Clock
 from ffnn.reference import Description, State
 
 SMALL = "64-16-10"
@@ -96,6 +98,10 @@ class Task:
         Initial values by ffnn's names.
     seed : int
         Of the order of images and of dropout.
+    schedule : str
+        Of the learning rate.
+    epochs : int
+        After how many the schedule ends.
     """
 
     description: Description
@@ -105,15 +111,27 @@ class Task:
     top: int
     state: State
     seed: int = SEED
+    schedule: str = "constant"
+    epochs: int = 1
 
     @property
     def steps(self) -> int:
         """Updates in an epoch."""
         return len(self.labels) // self.batch_size
 
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """All rows in the order of an epoch, which is that of ffnn's own batches."""
+        return np.random.default_rng([self.seed, epoch]).permutation(len(self.labels))
+
+    def rates(self) -> NDArray[np.float32]:
+        """The learning rate of each step, an epoch a row."""
+        schedule, clock = SCHEDULES.create(self.schedule), Clock(self.steps, self.epochs)
+        rates = [schedule.at(step, self.description.learning_rate, clock) for step in range(clock.total_steps)]
+        return np.array(rates, np.float32).reshape(self.epochs, self.steps)
+
     def save(self, path: Path) -> None:
         """Write everything to one npz file."""
-        facts = {"batch_size": self.batch_size, "top": self.top, "seed": self.seed}
+        facts = {name: getattr(self, name) for name in ("batch_size", "top", "seed", "schedule", "epochs")}
         text = json.dumps({"description": asdict(self.description), **facts})
         state = {f"state/{name}": values for name, values in self.state.items()}
         np.savez(path, allow_pickle=False, facts=np.array(text), images=self.images, labels=self.labels, **state)

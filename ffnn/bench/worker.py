@@ -12,6 +12,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
+
 from ffnn.backend.threads import usable_cores
 from ffnn.bench.contenders import CONTENDERS, Contender
 from ffnn.bench.work import Task
@@ -38,6 +40,13 @@ class Worker:
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         return {"seconds": wall / networks, "cpu_seconds": cpu / networks, "loss": loss}
 
+    def score(self, file: str) -> Answer:
+        """Of a file's images, the share that its network answers rightly, worked out in the same way for all."""
+        test = Task.load(Path(file))
+        network = test.description.objective(self.contender.values()).network
+        answers = network.predict(test.images / np.float32(test.top)).argmax(axis=1)
+        return {"accuracy": float((answers == test.labels).mean())}
+
     def describe(self) -> Answer:
         """Versions, and the BLAS libraries loaded by now."""
         from threadpoolctl import threadpool_info
@@ -58,6 +67,7 @@ class Worker:
         actions: Mapping[str, Callable[..., Answer]] = {
             "prepare": self.prepare,
             "epoch": self.epoch,
+            "score": self.score,
             "describe": self.describe,
         }
         for line in requests:

@@ -10,6 +10,7 @@ import numpy as np
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.work import Task
 from ffnn.data import Dataset, Split
+from ffnn.reference import State
 
 if TYPE_CHECKING:
     from ffnn.lab.build import Parts, Source
@@ -26,7 +27,8 @@ def make_config(task: Task, engine: str, seed: int) -> "Config":
     described = task.description
     settings = {name: getattr(described, name) for name in SETTINGS}
     sizes = {"engine": engine, "hidden_layers": list(described.hidden), "batch_size": task.batch_size}
-    return config.make_config({**settings, **sizes, "seed": seed})
+    course = {"seed": seed, "schedule": task.schedule, "epochs": task.epochs}
+    return config.make_config({**settings, **sizes, **course})
 
 
 def make_source(task: Task, config: "Config") -> "Source":
@@ -73,6 +75,9 @@ class FFNNTrainer(Contender):
         network = self._trainer.objective.network
         with network.engine.quiet():
             return self._trainer.train_epoch()
+
+    def values(self) -> State:
+        return self._trainer.objective.network.state_dict()
 
 
 @CONTENDERS.register("ffnn-numba")

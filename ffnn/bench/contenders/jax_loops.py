@@ -10,6 +10,7 @@ import numpy as np
 
 from ffnn.bench.contender import CONTENDERS, Contender, faster
 from ffnn.bench.work import Task
+from ffnn.reference import State
 
 
 class JaxLoop(Contender):
@@ -25,20 +26,19 @@ class JaxLoop(Contender):
         from ffnn.reference.jax_reference import JaxReference
 
         jax.clear_caches()
-        self._batch_size, self._count, self._steps = task.batch_size, len(task.labels), task.steps
-        self._rng = np.random.default_rng(task.seed)
+        self._task, self._steps, self._done = task, task.steps, 0
         self._labels = jnp.asarray(task.labels.astype(np.int32))
         described = task.description
         reference = make_reference("jax", described.objective(task.state), described.make_optimizer(), seed=task.seed)
         assert isinstance(reference, JaxReference)
-        self._tree, pure_step = reference.tree, reference.pure_step
+        self._reference, self._tree, pure_step = reference, reference.tree, reference.pure_step
 
         def inputs(pool: Any, rows: Any) -> Any:
             chosen = pool[rows]
             return chosen if chosen.dtype == jnp.float32 else chosen.astype(jnp.float32) / task.top
 
-        def step(tree: Any, pool: Any, labels: Any, rows: Any) -> tuple[Any, Any]:
-            tree, figures = pure_step(tree, inputs(pool, rows), labels[rows], described.learning_rate)
+        def step(tree: Any, pool: Any, labels: Any, rows: Any, rate: Any) -> tuple[Any, Any]:
+            tree, figures = pure_step(tree, inputs(pool, rows), labels[rows], rate)
             return tree, figures["loss"]
 
         pixels = jnp.asarray(task.images)
@@ -57,8 +57,8 @@ class JaxLoop(Contender):
         """Compile what an epoch calls."""
 
     def _order(self) -> Any:
-        """A new order of all rows, a batch a row."""
-        return self._rng.permutation(self._count).astype(np.int32).reshape(-1, self._batch_size)
+        """The order of this epoch, a batch a row."""
+        return self._task.order(self._done).astype(np.int32).reshape(self._steps, -1)
 
 
 @CONTENDERS.register("jax-step")
@@ -70,8 +70,11 @@ class JaxStep(JaxLoop):
     def _build(self, step: Any) -> None:
         import jax
 
+        rate = self._task.description.learning_rate
+
         def summed(tree: Any, total: Any, pool: Any, labels: Any, rows: Any) -> tuple[Any, Any]:
-            tree, loss = step(tree, pool, labels, rows)
+            # A rate for each call would have to travel, which takes longer than some steps.
+            tree, loss = step(tree, pool, labels, rows, rate)
             return tree, total + loss
 
         self._step = jax.jit(summed, donate_argnums=(0, 1))
@@ -82,6 +85,7 @@ class JaxStep(JaxLoop):
         total = jnp.zeros(())
         for rows in self._order():
             self._tree, total = self._step(self._tree, total, self._pool, self._labels, rows)
+        self._done += 1
         return float(total) / self._steps
 
 
@@ -94,12 +98,20 @@ class JaxScan(JaxLoop):
     def _build(self, step: Any) -> None:
         import jax
 
-        def epoch(tree: Any, pool: Any, labels: Any, order: Any) -> tuple[Any, Any]:
-            tree, losses = jax.lax.scan(lambda carry, rows: step(carry, pool, labels, rows), tree, order)
+        def epoch(tree: Any, pool: Any, labels: Any, order: Any, rates: Any) -> tuple[Any, Any]:
+            tree, losses = jax.lax.scan(lambda carry, now: step(carry, pool, labels, *now), tree, (order, rates))
             return tree, losses.mean()
 
-        self._epoch = jax.jit(epoch, donate_argnums=0)
+        self._rates = self._task.rates()
+        given = self._tree, self._pool, self._labels, self._order(), self._rates[0]
+        self._epoch = jax.jit(epoch, donate_argnums=0).lower(*given).compile()
 
     def epoch(self) -> float:
-        self._tree, loss = self._epoch(self._tree, self._pool, self._labels, self._order())
+        rates = self._rates[self._done % len(self._rates)]
+        self._tree, loss = self._epoch(self._tree, self._pool, self._labels, self._order(), rates)
+        self._done += 1
         return float(loss)
+
+    def values(self) -> State:
+        self._reference.tree = self._tree
+        return self._reference.values()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from ffnn.bench.contender import CONTENDERS, Contender, faster
 from ffnn.bench.work import Task
+from ffnn.reference import State
 
 
 @CONTENDERS.register("pytorch")
@@ -27,8 +28,8 @@ class PyTorchEager(Contender):
 
         torch.set_num_threads(threads)
         torch.set_float32_matmul_precision("highest")
-        self._batch_size, self._count, self._top = task.batch_size, len(task.labels), task.top
-        self._steps = task.steps
+        self._batch_size, self._steps, self._top = task.batch_size, task.steps, task.top
+        self._task, self._rates, self._epoch = task, task.rates().tolist(), 0
         self._labels = torch.from_numpy(task.labels).to(self.device)
         pixels = torch.from_numpy(task.images).to(self.device)
         rows = self._order()[: task.batch_size]
@@ -36,10 +37,10 @@ class PyTorchEager(Contender):
         form = faster({name: partial(self._gathered, pool, rows) for name, pool in forms.items()})
         self._pool = forms[form]
         described = task.description
-        reference = TorchReference(described.objective(task.state), described.make_optimizer(), seed=task.seed)
+        self._reference = TorchReference(described.objective(task.state), described.make_optimizer(), seed=task.seed)
         # The parameters stay the objects that the optimizer knows.
-        network = reference.network.to(self.device)
-        self._optimizer = reference.torch_optimizer
+        network = self._reference.network.to(self.device)
+        self._optimizer = self._reference.torch_optimizer
         self._network = self._compiled(network)
         return f"pixels kept as {form}"
 
@@ -55,10 +56,12 @@ class PyTorchEager(Contender):
         return float(self._inputs(pool, rows)[0, 0])
 
     def _order(self) -> Any:
-        """A new order of all rows."""
+        """The order of this epoch; a GPU draws one of its own, in less time than the host's takes to come."""
         import torch
 
-        return torch.randperm(self._count, device=self.device)
+        if self.device == "cuda":
+            return torch.randperm(len(self._labels), device=self.device)
+        return torch.from_numpy(self._task.order(self._epoch))
 
     def _take_step(self, rows: Any) -> Any:
         """One update; returns its loss, which nobody has waited for."""
@@ -75,9 +78,16 @@ class PyTorchEager(Contender):
         import torch
 
         total = torch.zeros((), device=self.device)
-        for rows in self._order().split(self._batch_size):
+        rates = self._rates[self._epoch % len(self._rates)]
+        for rows, rate in zip(self._order().split(self._batch_size), rates, strict=True):
+            for group in self._optimizer.param_groups:
+                group["lr"] = rate
             total += self._take_step(rows)
+        self._epoch += 1
         return float(total) / self._steps
+
+    def values(self) -> State:
+        return self._reference.values()
 
 
 @CONTENDERS.register("pytorch-compile")
