@@ -20,19 +20,9 @@ BLOCK = 1 << 20
 
 
 def extract_tar(archive: Path, members: Mapping[str, str], out: Path) -> None:
-    """Copy files of a gzipped tar archive.
+    """Copy files of a gzipped tar archive into the folder `out`; `members` maps names in the archive to names there.
 
-    Parameters
-    ----------
-    archive : Path
-    members : mapping from a name in the archive to a name in `out`
-    out : Path
-        An existing folder.
-
-    Raises
-    ------
-    DataError
-        A member is absent or no plain file (a link, a device), or the archive is damaged.
+    DataError where a member is absent or no plain file (a link, a device), or the archive is damaged.
     """
     with _told(archive), gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as packed:
         for member in packed:

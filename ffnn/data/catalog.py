@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ffnn.data.dataset import DataError, Dataset
 from ffnn.registry import Registry
 
@@ -77,17 +80,22 @@ class DatasetEntry(ABC):
     def location(self, root: Path) -> str:
         """Where it lies, or would lie, for `root` as the folder of all data sets."""
 
-    @abstractmethod
     def missing(self, root: Path) -> list[str]:
-        """The files that are not there; empty when it can be loaded."""
+        """The files that are not there; empty when it can be loaded, as where nothing is ever downloaded."""
+        return []
 
-    @abstractmethod
-    def fetch(self, root: Path) -> None:
+    def fetch(self, root: Path) -> None:  # noqa: B027 - most have nothing to download
         """Download the files that are missing."""
 
     @abstractmethod
     def load(self, root: Path) -> Dataset:
         """Read and check all files; nothing may be missing."""
+
+    def dataset(self, images: NDArray[np.uint8], labels: NDArray[Any], source: str, official_test: int = 0) -> Dataset:
+        """The data set of images (N, ...) of this entry, labels from 0, and where they came from."""
+        pool = np.ascontiguousarray(images).reshape(len(images), -1)
+        whole = labels.astype(np.int64)
+        return Dataset(self.name, pool, whole, self.class_names, self.shape, self.top, official_test, source)
 
     def anchored(self, spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
         """What made this entry, a name or a mapping, so that it means the same in any other working folder."""

@@ -17,6 +17,7 @@ from ffnn.data.dataset import DataError
 from ffnn.data.transfer import PoochBar, complete, is_right
 from ffnn.locks import exclusive
 
+PART = ".part"
 WORK = ".download"
 """Beside the data: the folder of what is not finished and, with .lock, the file that one process at a time locks."""
 
@@ -44,10 +45,25 @@ class RemoteFile:
         return self.name.removesuffix(".gz")
 
 
-def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], folder: Path) -> None:
-    """Download gzipped files and put them, unpacked, into `folder`; says so in one line on stderr.
+def unpack(archive: Path, out: Path) -> None:
+    """Unpack a gzipped file, NAME.gz or a part of it that is whole, as NAME in the folder `out`."""
+    plain = out / archive.name.removesuffix(PART).removesuffix(".gz")
+    with gzip.open(archive) as packed, plain.open("wb") as target:
+        shutil.copyfileobj(packed, target, 1 << 20)
 
-    They are unpacked because torchvision looks for the plain files, and because those load fastest.
+
+def download(
+    title: str,
+    files: Sequence[RemoteFile],
+    mirrors: Sequence[str],
+    folder: Path,
+    extract: Callable[[Path, Path], None] = unpack,
+    lacking: Callable[[], object] | None = None,
+) -> None:
+    """Download files and put what is in them into `folder`, made if need be; says so in one line on stderr.
+
+    Gzipped files are unpacked: torchvision looks for the plain ones, and those load fastest. Files that are there
+    already stay as they are.
 
     Parameters
     ----------
@@ -56,63 +72,24 @@ def download(title: str, files: Sequence[RemoteFile], mirrors: Sequence[str], fo
     files : sequence of RemoteFile
     mirrors : sequence of str
         Addresses that a file's name is appended to, tried in this order for each file.
-    folder : Path
-        Made where it does not exist.
+    extract : function of two paths
+        Given an archive and an empty folder, makes there the files that are wanted.
+    lacking : function, for archives
+        Whether something in them is wanted and not there; asked when no other process is downloading, which may have
+        brought it all.
 
     Raises
     ------
     DataError
         No mirror has a file as it should be, or `folder` cannot be written to.
     """
-    by_hand = f"put {', '.join(file.name for file in files)} into {folder}"
+    what = "the files of " if lacking else ""
+    by_hand = f"put {what}{', '.join(file.name for file in files)} into {folder}"
     with _working(title, folder) as work:
-        absent = [file for file in files if not (folder / file.unpacked).exists()]
+        absent = [file for file in files if (lacking() if lacking else not (folder / file.unpacked).exists())]
         with _progress(title, absent, folder) as progress:
             for file in absent:
                 part = _fetch_from_first(title, mirrors, file, work, progress, by_hand)
-                plain = work / "out" / file.unpacked
-                unpack(part, plain)
-                part.unlink()
-                plain.replace(folder / file.unpacked)
-
-
-def download_archive(
-    title: str,
-    file: RemoteFile,
-    mirrors: Sequence[str],
-    folder: Path,
-    extract: Callable[[Path, Path], None],
-    missing: Callable[[], Sequence[str]],
-) -> None:
-    """Download one archive and put what `extract` takes out of it into `folder`; says so in one line on stderr.
-
-    Files that are there already stay as they are.
-
-    Parameters
-    ----------
-    title : str
-        What the archive is, for messages.
-    file : RemoteFile
-    mirrors : sequence of str
-        Addresses that the file's name is appended to, tried in this order.
-    folder : Path
-        Made where it does not exist.
-    extract : function of two paths
-        Given the archive and an empty folder, makes there the files that are wanted.
-    missing : function
-        What is wanted and not there; asked when no other process is downloading, which may have brought it all.
-
-    Raises
-    ------
-    DataError
-        As for `download`.
-    """
-    by_hand = f"put the files of {file.name} into {folder}"
-    with _working(title, folder) as work:
-        absent = [file] if missing() else []
-        with _progress(title, absent, folder) as progress:
-            for archive in absent:
-                part = _fetch_from_first(title, mirrors, archive, work, progress, by_hand)
                 extract(part, work / "out")
                 part.unlink()
                 for path in sorted((work / "out").iterdir()):
@@ -155,7 +132,7 @@ def _fetch_from_first(
     title: str, mirrors: Sequence[str], file: RemoteFile, work: Path, progress: Any, by_hand: str
 ) -> Path:
     """The file, complete and right, in `work`: from the first mirror that can complete what is there of it."""
-    part = work / f"{file.name}.part"
+    part = work / f"{file.name}{PART}"
     if is_right(part, file.sha256):
         return part
     bar = PoochBar(progress, file.name)
@@ -169,11 +146,6 @@ def _fetch_from_first(
         f"cannot download {title}: {', '.join(failures)}; "
         f"{by_hand} by hand, or use --dataset=digits, which needs no download"
     )
-
-
-def unpack(archive: Path, plain: Path) -> None:
-    with gzip.open(archive) as packed, plain.open("wb") as out:
-        shutil.copyfileobj(packed, out, 1 << 20)
 
 
 @contextmanager

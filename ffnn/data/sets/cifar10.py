@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ffnn.data.archives import extract_tar
 from ffnn.data.catalog import DATASETS, DatasetEntry, Published
 from ffnn.data.dataset import DataError, Dataset, check_label_range
-from ffnn.data.download import RemoteFile, download_archive
+from ffnn.data.download import RemoteFile, download
 from ffnn.data.unpickle import array_of, unpickle
 
 SIDE = 32
@@ -76,12 +76,11 @@ class Cifar10(DatasetEntry):
     def fetch(self, root: Path) -> None:
         if self.missing(root):
             members = {f"{self.folder}/{name}": name for name in (*self.batches, META)}
-            folder = root / self.folder
-            download_archive(
+            download(
                 self.title,
-                self.archive,
+                [self.archive],
                 self.mirrors,
-                folder,
+                root / self.folder,
                 lambda path, out: extract_tar(path, members, out),
                 lambda: self.missing(root),
             )
@@ -104,16 +103,7 @@ class Cifar10(DatasetEntry):
             check_label_range(labels[rows], len(self.class_names), str(path))
             for channel in range(3):
                 images[rows, ..., channel] = planes[:, channel]
-        return Dataset(
-            self.name,
-            images.reshape(size, -1),
-            labels,
-            self.class_names,
-            self.shape,
-            self.top,
-            self.test_size,
-            self.location(root),
-        )
+        return self.dataset(images, labels, self.location(root), self.test_size)
 
     def remarks(self, root: Path, dataset: Dataset) -> list[str]:
         """Whether the pickles are the published ones to the last byte; copies made from JPEG files are not."""

@@ -34,24 +34,9 @@ class Digits(DatasetEntry):
     def location(self, root: Path) -> str:
         return "bundled with scikit-learn"
 
-    def missing(self, root: Path) -> list[str]:
-        return []
-
-    def fetch(self, root: Path) -> None:
-        """Nothing to do: it is bundled."""
-
     def load(self, root: Path) -> Dataset:
         table = _table()
-        return Dataset(
-            self.name,
-            np.ascontiguousarray(table[:, :-1]),
-            table[:, -1].astype(np.int64),
-            self.class_names,
-            self.shape,
-            self.top,
-            self.test_size,
-            f"scikit-learn {version('scikit-learn')}",
-        )
+        return self.dataset(table[:, :-1], table[:, -1], f"scikit-learn {version('scikit-learn')}")
 
 
 def _table() -> NDArray[np.uint8]:

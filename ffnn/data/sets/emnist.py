@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ffnn.data.archives import extract_zip
 from ffnn.data.catalog import DATASETS, DatasetEntry, Published
 from ffnn.data.dataset import DataError, Dataset, check_label_range
-from ffnn.data.download import RemoteFile, download_archive, unpack
+from ffnn.data.download import RemoteFile, download, unpack
 from ffnn.data.idx import count_idx, find_idx, read_idx
 from ffnn.errors import FFNNError, nearest
 
@@ -132,10 +132,8 @@ class Emnist(DatasetEntry):
     def fetch(self, root: Path) -> None:
         """Download the archive of all variants; this one is unpacked, as torchvision wants it, the others stay .gz."""
         if self.missing(root):
-            folder = root / self.folder
-            download_archive(
-                "EMNIST, all variants", self.archive, self.mirrors, folder, self._extract, lambda: self.missing(root)
-            )
+            title, folder = "EMNIST, all variants", root / self.folder
+            download(title, [self.archive], self.mirrors, folder, self._extract, lambda: self.missing(root))
 
     def load(self, root: Path) -> Dataset:
         paths = [find_idx(root / self.folder, name) or root / self.folder / name for name in _file_names(self.variant)]
@@ -150,16 +148,7 @@ class Emnist(DatasetEntry):
             check_label_range(labels[rows], len(self.class_names), str(label_path), self._first_label)
             read_idx(image_path, images[rows])
         _turn_upright(images)
-        return Dataset(
-            self.name,
-            images.reshape(len(images), -1),
-            labels.astype(np.int64) - self._first_label,
-            self.class_names,
-            self.shape,
-            self.top,
-            sizes[1],
-            self.location(root),
-        )
+        return self.dataset(images, labels - self._first_label, self.location(root), sizes[1])
 
     def remarks(self, root: Path, dataset: Dataset) -> list[str]:
         published = self.train_size + self.test_size
@@ -176,9 +165,8 @@ class Emnist(DatasetEntry):
         zipped = [f"{name}.gz" for variant in VARIANTS for name in _file_names(variant)]
         extract_zip(archive, {f"gzip/{name}": name for name in zipped}, out)
         for name in _file_names(self.variant):
-            packed = out / f"{name}.gz"
-            unpack(packed, out / name)
-            packed.unlink()
+            unpack(out / f"{name}.gz", out)
+            (out / f"{name}.gz").unlink()
 
 
 def _file_names(variant: str) -> list[str]:

@@ -29,6 +29,9 @@ class IdxEntry(DatasetEntry):
     train_files, test_files : pair of RemoteFile
     """
 
+    shape = (28, 28)
+    train_size = 60_000
+    test_size = 10_000
     folder: ClassVar[str]
     mirrors: ClassVar[tuple[str, ...]]
     train_files: ClassVar[Pair]
@@ -58,16 +61,7 @@ class IdxEntry(DatasetEntry):
             read_idx(label_path, labels[rows])
             check_label_range(labels[rows], len(self.class_names), str(label_path))
             read_idx(image_path, images[rows])
-        return Dataset(
-            self.name,
-            images.reshape(size, -1),
-            labels.astype(np.int64),
-            self.class_names,
-            self.shape,
-            self.top,
-            self.test_size,
-            self.location(root),
-        )
+        return self.dataset(images, labels, self.location(root), self.test_size)
 
     def _absent(self, folder: Path) -> list[RemoteFile]:
         return [file for file in self.train_files + self.test_files if find_idx(folder, file.unpacked) is None]
@@ -96,9 +90,6 @@ class Mnist(IdxEntry):
     name = "mnist"
     title = "MNIST"
     class_names = tuple("0123456789")
-    shape = (28, 28)
-    train_size = 60_000
-    test_size = 10_000
     licence = "CC BY-SA 3.0"
     citation = (
         "Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: Gradient-based learning applied to document recognition. "
@@ -142,9 +133,6 @@ class FashionMnist(IdxEntry):
         "Bag",
         "Ankle boot",
     )
-    shape = (28, 28)
-    train_size = 60_000
-    test_size = 10_000
     licence = "MIT"
     citation = (
         "H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning "
@@ -173,9 +161,6 @@ class KuzushijiMnist(IdxEntry):
     name = "kmnist"
     title = "Kuzushiji-MNIST"
     class_names = ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo")
-    shape = (28, 28)
-    train_size = 60_000
-    test_size = 10_000
     licence = "CC BY-SA 4.0"
     citation = (
         "T. Clanuwat, M. Bober-Irizar, A. Kitamoto, A. Lamb, K. Yamamoto, D. Ha: Deep Learning for Classical Japanese "

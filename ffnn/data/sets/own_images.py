@@ -62,13 +62,6 @@ class OwnEntry(DatasetEntry):
     def anchored(self, spec: str | Mapping[str, Any]) -> str | dict[str, Any]:
         return {**({"name": spec} if isinstance(spec, str) else spec), "path": self.location(Path())}
 
-    def missing(self, root: Path) -> list[str]:
-        """Nothing: there is no download to wait for, and `load` says what is not there."""
-        return []
-
-    def fetch(self, root: Path) -> None:
-        """Nothing to do: it is the user's own."""
-
     def check_size(self, path: Path, shape: Sequence[int]) -> None:
         """DataError that names `path` unless images (N, ...) of this shape can be had, each and all together."""
         features, whole = int(np.prod(shape[1:], dtype=object)), int(np.prod(shape, dtype=object))

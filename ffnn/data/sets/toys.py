@@ -49,28 +49,13 @@ class ToyEntry(DatasetEntry):
     def location(self, root: Path) -> str:
         return "made when it is loaded"
 
-    def missing(self, root: Path) -> list[str]:
-        return []
-
-    def fetch(self, root: Path) -> None:
-        """Nothing to do: it is made."""
-
     def load(self, root: Path) -> Dataset:
         points, labels = self.draw()
         low, high = points.min(axis=0), points.max(axis=0)
         # One scale for both axes: a circle stays a circle.
         places = 0.5 + (points - (low + high) / 2) * (1 - 2 * MARGIN) / (high - low).max()
         pixels = np.rint(places * self.top).astype(np.uint8)
-        return Dataset(
-            self.name,
-            np.ascontiguousarray(pixels),
-            labels.astype(np.int64),
-            self.class_names,
-            self.shape,
-            self.top,
-            0,
-            f"{self.train_size} points, noise {self.noise:g}, seed {self.seed}",
-        )
+        return self.dataset(pixels, labels, f"{self.train_size} points, noise {self.noise:g}, seed {self.seed}")
 
 
 class SklearnToy(ToyEntry):
