@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.figures.canvas import COLOURS, Style, legend_below, log_scale, new_figure, new_grid, save_figure, style
+from ffnn.figures.canvas import (
+    COLOURS,
+    Style,
+    legend_below,
+    log_scale,
+    new_figure,
+    new_grid,
+    place_alike,
+    save_figure,
+    style,
+)
 from ffnn.figures.drawing import TITLE, own_style, words
 
 History = Sequence[Mapping[str, Any]]
@@ -63,7 +73,7 @@ def draw_each(histories: Mapping[str, Sequence[History]], metric: str, label: st
         axes.set_title(words(condition), fontsize=9, y=1.0)
         _tidy(axes, metric)
     figure.supylabel(label, fontsize=9)
-    _save(figure, path)
+    _save(figure, path, alike=panels)
 
 
 @own_style()
@@ -135,7 +145,7 @@ def draw_layers(
     shown = range(0, len(longest), -(-len(longest) // 10))
     handles = [Line2D([], [], color=depth_colour(number, len(longest)), lw=1.6) for number in shown]
     legend_below(figure, (handles, [longest[number] for number in shown]), min(6, max(2, 2 * len(histories))))
-    _save(figure, path)
+    _save(figure, path, alike=panels)
 
 
 @own_style()
@@ -216,8 +226,10 @@ def _tidy(axes: Any, metric: str) -> None:
             log_scale(axes.yaxis, values)
 
 
-def _save(figure: Any, path: Path) -> None:
+def _save(figure: Any, path: Path, alike: Sequence[Any] = ()) -> None:
     """Save a figure whose axes are wide enough to say something, also of a single epoch or a value that stands still.
+
+    Panels that are `alike` share both axes.
 
     To be done last: what is drawn after it would not widen the axes any more.
     """
@@ -231,4 +243,6 @@ def _save(figure: Any, path: Path) -> None:
         if axes.get_yscale() == "linear" and high - low < narrowest:
             middle = (low + high) / 2
             axes.set_ylim(middle - narrowest / 2, middle + narrowest / 2)
+    if alike:
+        place_alike(figure, alike)
     save_figure(figure, path)
