@@ -34,13 +34,7 @@ def inert(value: Any) -> Any:
 
 
 def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Write a table in UTF-8, replacing an older one in a single step.
-
-    Parameters
-    ----------
-    rows : iterable of sequences
-        One entry a column.
-    """
+    """Write a table in UTF-8, each row with one entry a column, replacing an older one in a single step."""
     with replacing(path) as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([inert(column) for column in columns])
@@ -55,15 +49,7 @@ def write_records(path: Path, columns: Sequence[str], records: Iterable[Mapping[
 def read_csv(path: Path, columns: Sequence[str] = ()) -> list[dict[str, str]]:
     """The rows of a table that `write_csv` wrote, text by column, without the apostrophes put there.
 
-    Parameters
-    ----------
-    columns : sequence of str
-        What it must have at least.
-
-    Raises
-    ------
-    FFNNError
-        If it cannot be read, or lacks a column.
+    FFNNError if it cannot be read, or lacks one of `columns`.
     """
     try:
         with path.open(newline="", encoding="utf-8") as file:

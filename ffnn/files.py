@@ -22,18 +22,9 @@ class StorageError(FFNNError, OSError):
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     """Open a file beside `path`; when the block ends well it is flushed to disk and takes the place of `path`.
 
-    When the block fails, `path` stays as it was and nothing is left beside it. Afterwards the folder is
-    flushed, too: what was written later is not on the disk without it.
-
-    Parameters
-    ----------
-    mode : "w" or "wb", default "w"
-        Text is UTF-8.
-
-    Raises
-    ------
-    StorageError
-        If the disk does not take it.
+    When the block fails, `path` stays as it was and nothing is left beside it. Afterwards the folder is flushed, too:
+    what was written later is not on the disk without it. The mode is "w", for text in UTF-8, or "wb". StorageError if
+    the disk does not take it.
     """
     temporary = _beside(path)
     try:

@@ -34,20 +34,9 @@ NO_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 def exclusive(path: Path, taken: Callable[[str], None], after: float = 0.0) -> Iterator[None]:
     """Hold a lock that ends with its process, however that ends.
 
-    Parameters
-    ----------
-    path : Path
-        Of a file that is there while the lock is held.
-    taken : callable
-        Called once if another process has it, with who that is, as far as that is known; afterwards it is
-        waited for, unless this raises.
-    after : float, default 0
-        Seconds that are waited before that.
-
-    Raises
-    ------
-    StorageError
-        If the file cannot be made.
+    `path` is that of a file that is there while the lock is held. Where another process has it, `taken` is called once,
+    after some seconds (`after`), with who that is, as far as that is known; afterwards it is waited for, unless this
+    raises. StorageError if the file cannot be made.
     """
     lock: _Native | HolderFile = _Native(path)
 

@@ -22,18 +22,9 @@ RAN_OUT = "memory ran out: take fewer units or layers, smaller batches, or fewer
 def needed_bytes(sizes: Sequence[int], batch: int, slots: int, itemsize: int = 4) -> int:
     """About what training takes: parameters, gradients, optimizer slots, the best weights, and the rows of batches.
 
-    All but the best weights are there twice, as the steps of an epoch are taken on copies.
-
-    Parameters
-    ----------
-    sizes : sequence of int
-        Inputs, units of each hidden layer, classes.
-    batch : int
-        Rows of a step.
-    slots : int
-        Values that the optimizer keeps for a parameter.
-    itemsize : int, default 4
-        Bytes of a number.
+    All but the best weights are there twice, as the steps of an epoch are taken on copies. `sizes` are inputs, units of
+    each hidden layer and classes; `batch` counts rows of a step, `slots` values that the optimizer keeps for a
+    parameter, `itemsize` bytes of a number.
 
     Examples
     --------
@@ -65,10 +56,7 @@ def check_memory(name: str, sizes: Sequence[int], batch: int, slots: int, itemsi
 def available_bytes(root: Path = Path("/")) -> int | None:
     """Memory that this process can still have, also in a container or a job; None where the system does not say.
 
-    Parameters
-    ----------
-    root : Path
-        Where the system's files are.
+    The system's files are in `root`.
     """
     figures = []
     figures += [1024 * count for count in _figures(root / "proc/meminfo", ("MemAvailable:",))]

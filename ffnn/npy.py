@@ -24,14 +24,8 @@ _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 class Heading(NamedTuple):
-    """What a .npy file says it holds.
-
-    Attributes
-    ----------
-    dtype : numpy dtype
-        Without objects, which would be pickled.
-    bytes : int
-        Of the heading and the values together.
+    """What a .npy file says it holds: its type, without objects, which would be pickled, and `bytes` of heading and
+    values.
     """
 
     shape: tuple[int, ...]

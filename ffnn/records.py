@@ -36,21 +36,10 @@ class Format(BaseModel):
 
 
 def checked(model: type[Format], values: object, place: object, fix: str = "") -> dict[str, Any]:
-    """The same values, if they are what the model says.
+    """The same values, as a file's parser gave them, if they are what the model says.
 
-    Parameters
-    ----------
-    values : object
-        As a file's parser gave them.
-    place : object
-        Where they come from, for the message: a path, for example.
-    fix : str, optional
-        How to go on without them.
-
-    Raises
-    ------
-    FFNNError
-        If something in them has another type, is no finite number, or is missing.
+    `place` is where they come from, for the message; `fix` how to go on without them. FFNNError if something in them
+    has another type, is no finite number, or is missing.
 
     Examples
     --------
@@ -76,12 +65,8 @@ def checked(model: type[Format], values: object, place: object, fix: str = "") -
 def read_json(path: Path, model: type[Format], fix: str = "") -> dict[str, Any]:
     """A JSON object out of a file, as the model says.
 
-    Raises
-    ------
-    FFNNError
-        If it cannot be read or is not what the model says.
-    FileNotFoundError
-        If it is not there: what that means only the caller knows.
+    FFNNError if it cannot be read or is not what the model says; FileNotFoundError if it is not there: what that means
+    only the caller knows.
     """
     try:
         values = json.loads(path.read_text(encoding="utf-8"))

@@ -15,15 +15,7 @@ from ffnn.words import visible
 
 
 def say(text: object = "", err: bool = False, nl: bool = True) -> None:
-    """Print lines of text at once, with what no one sees made visible.
-
-    Parameters
-    ----------
-    err : bool, default False
-        Whether to standard error.
-    nl : bool, default True
-        Whether the line ends.
-    """
+    """Print lines of text at once, to stderr with `err`, with what no one sees made visible; `nl` ends the line."""
     print(visible(text, keep="\n\t"), file=sys.stderr if err else sys.stdout, end="\n" if nl else "", flush=True)
 
 

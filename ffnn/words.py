@@ -21,15 +21,9 @@ _UNSEEN = re.compile(
 def visible(text: object, keep: str = "") -> str:
     r"""A text whose controls and other unseen signs are written as Python writes them: `\x1b`, `\u202e`.
 
-    Everything that leaves ffnn goes through here: terminal, page, PDF, Markdown, figures, tables, W&B. What is
-    visible already stays as it is, so that it does no harm to do it twice.
-
-    Parameters
-    ----------
-    text : object
-        Its `str` is taken.
-    keep : str
-        Signs that stay, such as "\n" where a text has lines of its own.
+    Everything that leaves ffnn goes through here: terminal, page, PDF, Markdown, figures, tables, W&B. What is visible
+    already stays as it is, so that it does no harm to do it twice. The signs of `keep` stay, such as "\n" where a text
+    has lines of its own.
 
     Examples
     --------

@@ -42,10 +42,7 @@ class Components:
 def principal_components(name: str, values: NDArray[Any]) -> Components:
     """The first two principal components of rows of values, by scikit-learn's PCA.
 
-    Raises
-    ------
-    FFNNError
-        If there are fewer than two values a row.
+    FFNNError if there are fewer than two values a row.
     """
     from sklearn.decomposition import PCA
 

@@ -47,23 +47,15 @@ class GradientNoise:
 def gradient_noise(objective: Objective, batches: Iterable[tuple[Array, Array]]) -> GradientNoise:
     """Per-example gradients of the loss, without dropout and penalty, at the present weights.
 
-    The gradient of one example for a weight is the outer product x d^T of what went into the layer and of the
-    gradient that came back to it, and for a bias it is d. The squared length of an outer product is |x|^2 |d|^2,
-    so that no gradient of a single example is ever formed: |g|^2 = sum over layers of (|x|^2 + 1) |d|^2. This is
-    exact where layers treat examples alone. McCandlish et al., "An Empirical Model of Large-Batch Training",
-    2018, appendix A.1, for the estimates; Goodfellow, "Efficient Per-Example Gradient Computations", 2015, for
-    the norms.
+    The gradient of one example for a weight is the outer product x d^T of what went into the layer and of the gradient
+    that came back to it, and for a bias it is d. The squared length of an outer product is |x|^2 |d|^2, so that no
+    gradient of a single example is ever formed: |g|^2 = sum over layers of (|x|^2 + 1) |d|^2. This is exact where
+    layers treat examples alone. McCandlish et al., "An Empirical Model of Large-Batch Training", 2018, appendix A.1,
+    for the estimates; Goodfellow, "Efficient Per-Example Gradient Computations", 2015, for the norms.
 
-    Parameters
-    ----------
-    objective : Objective
-    batches : iterable of (inputs, labels)
-        At least two examples together. Class weights count as in the mean over all of them.
-
-    Raises
-    ------
-    FFNNError
-        If the network has batch normalization, whose examples have no gradient of their own, or there is one example.
+    `batches` of (inputs, labels) have at least two examples together; class weights count as in the mean over all of
+    them. FFNNError if the network has batch normalization, whose examples have no gradient of their own, or there is
+    one example.
     """
     network, loss = objective.network, objective.loss
     if any(isinstance(layer, BatchNorm) for layer in network.layers.values()):

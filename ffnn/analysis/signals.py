@@ -76,17 +76,9 @@ def signals(
 ) -> Signals:
     """Send 16 Gaussian inputs through each of some new networks, and Gaussian gradients back.
 
-    Parameters
-    ----------
-    initializer : name or mapping of `INITIALIZERS`
-    activation : name or mapping of `ACTIVATIONS`
-        After every linear layer but the last.
-    depth : int >= 2
-        Linear layers.
-    width : int >= 1
-        Inputs, and units of each layer: the theory is of wide layers.
-    networks : int >= 1
-    seed : int >= 0
+    `initializer`, and `activation` after every linear layer but the last, are names or mappings of their registries.
+    `depth`, at least 2, counts linear layers; `width` is that of the inputs and of each layer: the theory is of wide
+    layers.
 
     Examples
     --------

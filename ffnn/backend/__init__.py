@@ -19,10 +19,7 @@ ENGINES = {
 def resolve_engine(name: str) -> tuple[str, str | None]:
     """The engine that `name` means here, and a line to tell the user if it is not the fastest.
 
-    Parameters
-    ----------
-    name : "auto" or a name of `ENGINES`
-        auto is numba where it can be imported, else numpy.
+    "auto" is numba where it can be imported, else numpy.
     """
     if name != "auto":
         if name not in ENGINES:

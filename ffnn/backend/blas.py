@@ -22,11 +22,8 @@ class Product(NamedTuple):
 
 @functools.cache
 def product(dtype: str) -> Product | None:
-    """The product of matrices of a type; None where it is not found, or finds other bits than NumPy's.
-
-    Parameters
-    ----------
-    dtype : "float32" or "float64"
+    """The product of matrices of a type, "float32" or "float64"; None where it is not found, or finds other bits than
+    NumPy's.
     """
     for path in _libraries():
         library = ctypes.CDLL(path)

@@ -26,14 +26,8 @@ from ffnn.backend.formula import Formula
 class FormulaKernel(Launcher):
     """`kernel(outputs, inputs, constants)` of the kinds elementwise, update, columns and rows.
 
-    Parameters
-    ----------
-    device, stacked
-        See `Launcher`.
-    kind : str
-    formula : formula
-    number : str
-        The engine's floating type in C, for kernels whose arrays do not say it.
+    `device` and `stacked` are those of `Launcher`; `number` is the engine's floating type in C, for kernels whose
+    arrays do not say it.
     """
 
     def __init__(self, device: Device, stacked: bool, kind: str, formula: Formula, number: str) -> None:

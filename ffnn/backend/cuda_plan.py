@@ -24,13 +24,7 @@ MOST_ALONG_Y = 65535
 
 
 class Device(Protocol):
-    """What launching needs from an engine.
-
-    Attributes
-    ----------
-    array_type : type
-        Of its arrays, by which a cell is told from a number.
-    """
+    """What launching needs from an engine; by `array_type`, that of its arrays, a cell is told from a number."""
 
     array_type: type
 
@@ -126,11 +120,7 @@ def grid_of_values(members: int, rows: int, columns: int) -> tuple[tuple[int, in
 class Launcher:
     """Calls of one kind of kernel: finds or makes the plan for the arrays' shapes, and launches.
 
-    Parameters
-    ----------
-    device : Device
-    stacked : bool
-        Whether arrays have the members' axis; without it they are seen as a stack of one.
+    If `stacked`, arrays have the members' axis; without it they are seen as a stack of one.
     """
 
     def __init__(self, device: Device, stacked: bool) -> None:

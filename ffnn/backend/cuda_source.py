@@ -76,22 +76,12 @@ def assemble(
     sizes: Sequence[str],
     body: Sequence[str],
 ) -> Source:
-    """A source from its parts.
+    """A source from its parts: `title` begins the kernel's name, and `number` is the C type in which it computes, its
+    T.
 
-    Parameters
-    ----------
-    title : str
-        Beginning of the kernel's name.
-    number : str
-        C type in which the kernel computes: its T.
-    arrays, scratch : sequences of (C type, name)
-        Pointers; the former have strides `<name>_member` and `<name>_row` too.
-    cells : sequence of str
-        For each constant the C type of a cell that may hold it; it is called c0, c1, ...
-    sizes : sequence of str
-        Whole numbers, such as "rows".
-    body : sequence of str
-        Lines that use them as members of `a`.
+    `arrays` and `scratch` are pointers, as (C type, name); the former have strides `<name>_member` and `<name>_row`
+    too. `cells` has for each constant the C type of a cell that may hold it; it is called c0, c1, ... `sizes` are whole
+    numbers, such as "rows". The lines of `body` use all these as members of `a`.
     """
     hot = [f"{kind} *{name};" for kind, name in (*arrays, *scratch)]
     hot += [f"const {kind} *c{n}_cell; double c{n}_value;" for n, kind in enumerate(cells)]

@@ -12,12 +12,7 @@ from ffnn.backend.formula import Formula, bind
 
 
 class Trace:
-    """The lines of a kernel's body, in the order in which the formula's operations were met.
-
-    Attributes
-    ----------
-    lines : list of str
-    """
+    """The `lines` of a kernel's body, in the order in which the formula's operations were met."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -115,14 +110,7 @@ class Row:
 
 
 def trace_formula(trace: Trace, formula: Formula, arguments: list[Any]) -> tuple[Any, ...]:
-    """Write the formula's lines; returns its results.
-
-    Parameters
-    ----------
-    trace : Trace
-    formula : formula
-    arguments : list of Value or Row
-    """
+    """Write the formula's lines, given a Value or Row for each argument; returns its results."""
     results = bind(formula, _words(trace), trace.literal)(*arguments)
     return results if isinstance(results, tuple) else (results,)
 

@@ -83,10 +83,7 @@ def complete(template: Formula, name: str, **meanings: Any) -> FunctionType:
 def fingerprint(*formulas: Formula) -> str:
     """A short hash of everything that decides what these formulas compute, helpers included.
 
-    Raises
-    ------
-    FFNNError
-        As `check` does.
+    FFNNError as for `check`.
     """
     for formula in formulas:
         check(formula)
@@ -111,11 +108,7 @@ def check(formula: Formula) -> None:
 
     A formula may use its arguments, local names, literals, words of `ffnn.backend.vocabulary`, and by a name of its
     module numbers, tuples of numbers and other formulas. Other functions of NumPy and Python are not on every engine.
-
-    Raises
-    ------
-    FFNNError
-        If it reads anything else.
+    FFNNError if it reads anything else.
 
     Examples
     --------

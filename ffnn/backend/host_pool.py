@@ -38,15 +38,9 @@ class _Slot:
 
 
 class HostPool:
-    """Rows of a host array, for the kernels of a device.
+    """Rows of a host array (rows, columns), which is not copied, for the kernels of a device.
 
-    Parameters
-    ----------
-    values : array (rows, columns)
-        It is not copied.
-    copier : Copier
-    computing, copying : streams
-        Where kernels run, and where batches are copied.
+    Kernels run on the stream `computing`, and batches are copied on `copying`.
     """
 
     def __init__(self, values: np.ndarray[Any, Any], copier: Copier, computing: Any, copying: Any) -> None:
@@ -71,10 +65,7 @@ class HostPool:
     def rows(self, indices: np.ndarray[Any, Any]) -> Iterator[Array]:
         """Within it, the rows of these numbers as an array of the device, for kernels launched there.
 
-        Parameters
-        ----------
-        indices : int array of any shape
-            The rows get the same shape, and that of a row behind it.
+        For numbers (int) in an array of any shape, the rows get the same shape, and that of a row behind it.
         """
         # The thread that prepares batches and the one that evaluates may come at the same time.
         with self._lock:

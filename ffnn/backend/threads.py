@@ -31,13 +31,9 @@ def usable_cores() -> int:
 def suitable_threads(largest_product: float) -> int:
     """One thread for products of fewer than 4e7 operations, else one for each usable core.
 
-    It depends on sizes alone and not on a measurement, because the number of threads is among the
-    things that decide the last bits of a result.
-
-    Parameters
-    ----------
-    largest_product : float
-        Floating-point operations of the largest product of a step: 2 * batch_size * inputs * outputs.
+    It depends on sizes alone and not on a measurement, because the number of threads is among the things that decide
+    the last bits of a result. `largest_product` is that of a step, in floating-point operations: 2 * batch_size *
+    inputs * outputs.
     """
     return 1 if largest_product < SMALL_PRODUCT else usable_cores()
 

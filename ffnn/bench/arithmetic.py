@@ -82,13 +82,7 @@ def step_launches(cell: Cell) -> int:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Microseconds that a step must take.
-
-    Attributes
-    ----------
-    by : mapping of str to float
-        By bytes, FLOPs and launches; all hold at once, so the largest counts.
-    """
+    """Microseconds that a step must take: `by` bytes, FLOPs and launches. All hold at once, so the largest counts."""
 
     by: Mapping[str, float]
 

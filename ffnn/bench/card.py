@@ -51,16 +51,8 @@ class Card:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large what is measured is.
-
-    Attributes
-    ----------
-    values : int
-        Of the copy, as float32.
-    side : int
-        Of the square matrices.
-    kernels : int
-        In a recording.
+    """How large what is measured is: float32 `values` of the copy, the `side` of square matrices, `kernels` in a
+    recording.
     """
 
     values: int = 2**26
@@ -74,14 +66,7 @@ def one_more(value: Any) -> Any:
 
 
 def measure(engine: Any, sizes: Sizes) -> Card:
-    """The best of several tries of each, after one that is not counted.
-
-    Parameters
-    ----------
-    engine : Engine
-        Of float32.
-    sizes : Sizes
-    """
+    """The best of several tries of each, after one that is not counted; the engine is one of float32."""
     source, target = engine.zeros((sizes.values,)), engine.zeros((sizes.values,))
     rng, square = np.random.default_rng(0), (sizes.side, sizes.side)
     # Not zeros: with them a card needs less power, and is faster than with anything that is worth multiplying.

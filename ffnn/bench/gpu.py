@@ -21,14 +21,8 @@ DEVICE_FILE = Path("/dev/nvidia0")
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of the GPU.
-
-    Attributes
-    ----------
-    found : bool
-        Whether there is one.
-    text : str
-        Its name, driver and memory; or why there is none.
+    """What is known of the GPU: whether one is `found`, and in `text` its name, driver and memory, or why there is
+    none.
     """
 
     found: bool
@@ -36,14 +30,9 @@ class Told:
 
 
 def look_for_gpu(environ: Mapping[str, str] = os.environ, file: Path = DEVICE_FILE) -> Told:
-    """The GPU that contenders would use.
+    """The GPU that contenders would use; `file` is the first one's.
 
-    Parameters
-    ----------
-    environ : mapping of str
-        Where CUDA_VISIBLE_DEVICES may choose one, or hide all, and PATH leads to nvidia-smi.
-    file : Path
-        The first GPU's.
+    In `environ` CUDA_VISIBLE_DEVICES may choose one, or hide all, and PATH leads to nvidia-smi.
 
     Examples
     --------

@@ -81,14 +81,7 @@ def worker_command(name: str, threads: int) -> list[str]:
 
 
 class ContenderProcess:
-    """A running contender.
-
-    Parameters
-    ----------
-    command : sequence of str
-    threads : int
-    device : "cpu" or "cuda", default "cpu"
-    """
+    """A running contender, on the device "cpu" or "cuda"."""
 
     def __init__(self, command: Sequence[str], threads: int, device: str = "cpu") -> None:
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115  open as long as the process

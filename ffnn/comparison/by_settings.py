@@ -80,19 +80,9 @@ def compare_settings(
 ) -> Compared:
     """Runs grouped by settings, best group first, against the one named or else the one that is best on validation.
 
-    Parameters
-    ----------
-    by : sequence of str
-        Settings; with none all runs are one group.
-    against : str, optional
-        The name of a group.
-    margin : float >= 0, optional
-        Differences shown to be within it count as equal; by default 0.003 of accuracies and their like, else none.
-
-    Raises
-    ------
-    FFNNError
-        If the metric or the group is unknown.
+    `by` names settings; with none all runs are one group. `against` names a group. Differences shown to be within
+    `margin` count as equal; by default 0.003 of accuracies and their like, else none. FFNNError if the metric or the
+    group is unknown.
     """
     groups = group_runs(runs, by)
     measure = find_measure(metric, runs)

@@ -90,19 +90,10 @@ def compare_groups(
     resolution: float,
     keys: Sequence[str] = ("seed",),
 ) -> list[Group]:
-    """All groups against one of them, in their order.
+    """All groups, runs by name, against the one called `reference`, in their order.
 
-    Parameters
-    ----------
-    groups : mapping from name to runs
-    reference : str
-        The name of a group.
-    margin : float >= 0 or None
-        Differences shown to be within it count as equal; with None, none do.
-    resolution : float >= 0
-        The step in which values come, as for `mean_of`.
-    keys : sequence of str
-        Settings in which the runs of a pair agree.
+    Differences shown to be within `margin` count as equal; with None, none do. Values come in steps of `resolution`, as
+    for `mean_of`; the runs of a pair agree in the settings `keys`.
     """
     values = {name: _by_seed(runs, keys, measure) for name, runs in groups.items()}
     paired = {

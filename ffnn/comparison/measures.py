@@ -85,12 +85,8 @@ class Measure:
 def find_measure(name: str, runs: Sequence[RunRecord]) -> Measure:
     """How a figure of runs is read: as one of `MEASURES`, or from the summary, or from the last epoch.
 
-    Of a figure that the catalogue of metrics lacks neither larger nor smaller is called better.
-
-    Raises
-    ------
-    FFNNError
-        If no run has it, with the nearest name.
+    Of a figure that the catalogue of metrics lacks neither larger nor smaller is called better. FFNNError if no run has
+    it, with the nearest name.
     """
     if name.startswith("time/") and not any(map(has_own_time, runs)):
         raise FFNNError(f"--metric: {name} of runs that were trained as a stack is the whole stack's: choose another")

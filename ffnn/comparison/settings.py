@@ -127,10 +127,7 @@ class Condition:
 def select(runs: Sequence[RunRecord], conditions: Iterable[Condition]) -> list[RunRecord]:
     """The runs that fulfil all conditions.
 
-    Raises
-    ------
-    FFNNError
-        If a name is unknown, or none is left.
+    FFNNError if a name is unknown, or none is left.
     """
     selected = list(runs)
     for condition in conditions:

@@ -99,11 +99,7 @@ def detectable(count: int) -> float:
 def seeds_needed(mean: Mean, most: int) -> int | None:
     """Values with which a mean like this one would exceed its 95 % interval, at the scatter seen; None where unknown.
 
-    Parameters
-    ----------
-    mean : Mean
-    most : int
-        Where even so many are too few, the answer is one more.
+    Where even `most` values are too few, the answer is one more.
 
     Examples
     --------

@@ -21,12 +21,7 @@ T = TypeVar("T")
 
 
 class Stopwatch:
-    """Adds up the seconds that pass inside `with` blocks.
-
-    Attributes
-    ----------
-    seconds : float
-    """
+    """Adds up the `seconds` that pass inside `with` blocks."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -154,13 +149,7 @@ class AugmentedBatches(Batches):
 def one_ahead(prepare: Callable[[int], T], places: Sequence[int], waiting: Stopwatch) -> Iterator[T]:
     """`prepare` of one place after the other: each made by another thread while the one before is in use.
 
-    Parameters
-    ----------
-    prepare : function of int
-    places : sequence of int
-        At least one.
-    waiting : Stopwatch
-        Runs while the next one is wanted and not there.
+    There is at least one place; `waiting` runs while the next one is wanted and not there.
 
     Examples
     --------

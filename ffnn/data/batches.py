@@ -65,6 +65,8 @@ def balanced(labels: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.
 class Pool:
     """All images of a data set where the engine can read them, shared by training, validation and test.
 
+    FFNNError where their shapes do not fit each other, labels are no class numbers, or values are of another type.
+
     Parameters
     ----------
     engine : Engine
@@ -73,11 +75,6 @@ class Pool:
     labels : int array (pool_size,)
     scale, shift : float arrays (features,)
         value = pixel * scale + shift.
-
-    Raises
-    ------
-    FFNNError
-        Where their shapes do not fit each other, labels are no class numbers, or values are of another type.
     """
 
     def __init__(
@@ -149,6 +146,8 @@ class Pool:
 class Batches:
     """Some rows of a pool, batch by batch.
 
+    FFNNError for no rows at all, and for rows that the pool does not have.
+
     Parameters
     ----------
     pool : Pool
@@ -160,11 +159,6 @@ class Batches:
         With it every epoch has its own order; without it the order of `indices` is kept.
     sampler : Sampler, default shuffled
         What an epoch draws from the rows, where there is a seed.
-
-    Raises
-    ------
-    FFNNError
-        For no rows at all, and for rows that the pool does not have.
     """
 
     def __init__(

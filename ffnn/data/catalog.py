@@ -133,6 +133,8 @@ def load(
 ) -> Dataset:
     """The data set `name`, read into memory and checked.
 
+    FFNNError if there is no such data set; DataError if its files are damaged, or absent and not to be had.
+
     Parameters
     ----------
     name : str, or mapping of a name and options
@@ -141,13 +143,6 @@ def load(
         Folder of all data sets in torchvision's layout; see `data_root`.
     download : bool, default True
         Whether files that are not there may be downloaded.
-
-    Raises
-    ------
-    FFNNError
-        There is no such data set.
-    DataError
-        Its files are damaged, or absent and not to be had.
 
     Examples
     --------

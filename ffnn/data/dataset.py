@@ -23,6 +23,8 @@ class DataError(FFNNError):
 class Dataset:
     """Labelled images. Rows 0 to N - 1: training images first, then the official test set.
 
+    DataError where something below does not hold.
+
     Parameters
     ----------
     name : str
@@ -40,11 +42,6 @@ class Dataset:
         How many of the last rows are the official test set; 0 where there is none.
     source : str
         Where the images came from: a folder, or a package and its version.
-
-    Raises
-    ------
-    DataError
-        Where one of the above does not hold.
 
     Examples
     --------

@@ -63,25 +63,16 @@ def download(
     """Download files and put what is in them into `folder`, made if need be; says so in one line on stderr.
 
     Gzipped files are unpacked: torchvision looks for the plain ones, and those load fastest. Files that are there
-    already stay as they are.
+    already stay as they are. A file's name is appended to each of `mirrors`, tried in their order; `title` says in
+    messages what the files are. DataError if no mirror has a file as it should be, or `folder` cannot be written to.
 
     Parameters
     ----------
-    title : str
-        What the files are, for messages.
-    files : sequence of RemoteFile
-    mirrors : sequence of str
-        Addresses that a file's name is appended to, tried in this order for each file.
     extract : function of two paths
         Given an archive and an empty folder, makes there the files that are wanted.
     lacking : function, for archives
         Whether something in them is wanted and not there; asked when no other process is downloading, which may have
         brought it all.
-
-    Raises
-    ------
-    DataError
-        No mirror has a file as it should be, or `folder` cannot be written to.
     """
     what = "the files of " if lacking else ""
     by_hand = f"put {what}{', '.join(file.name for file in files)} into {folder}"

@@ -31,10 +31,7 @@ def find_idx(folder: Path, name: str) -> Path | None:
 def count_idx(path: Path, shape: tuple[int, ...], at_most: int) -> int:
     """How many items of `shape` an IDX file says it holds; `read_idx` finds out whether that is so.
 
-    Raises
-    ------
-    DataError
-        The header is damaged, the items have another shape, or there are none or more than `at_most`.
+    DataError if the header is damaged, the items have another shape, or there are none or more than `at_most`.
     """
     with _reading(path) as stream:
         count, *item = _read_header(path, stream, 1 + len(shape))
@@ -46,18 +43,15 @@ def count_idx(path: Path, shape: tuple[int, ...], at_most: int) -> int:
 def read_idx(path: Path, out: NDArray[np.uint8]) -> None:
     """Fill `out` with the unsigned bytes of an IDX file; nothing beyond what `out` holds is ever unpacked.
 
+    DataError for another type of values, another shape, more or fewer values, a damaged gzip stream or an unreadable
+    file; `out` then holds nothing of use.
+
     Parameters
     ----------
     path : Path
         Plain or gzipped; its first bytes decide, as browsers unpack .gz files and keep their name.
     out : uint8 array, C-contiguous
         Its shape is what the file has to hold, for example (60000, 28, 28).
-
-    Raises
-    ------
-    DataError
-        Another type of values, another shape, more or fewer values, a damaged gzip stream or an
-        unreadable file. `out` then holds nothing of use.
     """
     with _reading(path) as stream:
         dimensions = _read_header(path, stream, out.ndim)

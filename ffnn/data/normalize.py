@@ -47,6 +47,8 @@ NORMALIZATIONS: Registry[Normalization] = Registry("normalization")
 def fit_normalization(kind: str, dataset: Dataset, train_indices: NDArray[np.int64]) -> Normalization:
     """The normalization `kind` of `dataset`.
 
+    DataError for standardize where all training pixels of a channel are equal.
+
     Parameters
     ----------
     kind : "unit", "signed" or "standardize"
@@ -55,11 +57,6 @@ def fit_normalization(kind: str, dataset: Dataset, train_indices: NDArray[np.int
     dataset : Dataset
     train_indices : int64 array
         Rows that statistics are taken from, so that val and test stay unseen.
-
-    Raises
-    ------
-    DataError
-        standardize, where all training pixels of a channel are equal.
 
     Examples
     --------

@@ -23,20 +23,8 @@ INCHES = 0.42
 def draw_sheet(dataset: Dataset, count: int, path: Path, title: str) -> None:
     """Save a contact sheet: rows are classes, with their names beside, and each has its first `count` images.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    count : int >= 1
-        Images of a class; fewer where it has fewer.
-    path : Path
-        Its ending decides the format; PNG without one.
-    title : str
-        Written above.
-
-    Raises
-    ------
-    DataError
-        The file cannot be written.
+    `title` is written above; the ending of `path` decides the format, PNG without one. DataError if the file cannot be
+    written.
     """
     mosaic = contact_sheet(dataset, count)
     classes = len(dataset.class_names)

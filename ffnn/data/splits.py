@@ -42,13 +42,7 @@ class Split:
 def missing_classes(names: Sequence[str], counts: Sequence[int] | Rows, part: str) -> str:
     """One line about the classes of which a part has no image; nothing where it has some of each.
 
-    Parameters
-    ----------
-    names : sequence of str
-    counts : sequence of int
-        Images of each class in the part.
-    part : str
-        "train", or one that a network is measured on.
+    `counts` are images of each class in `part`: "train", or one that a network is measured on.
 
     Examples
     --------
@@ -78,12 +72,12 @@ def make_split(
 ) -> Split:
     """Share out the rows of `dataset`; every row is in exactly one part.
 
-    A part that takes a fraction f of some rows has, of a class with n images among them, the
-    whole number below or above f * n: never a whole image away from proportion.
+    A part that takes a fraction f of some rows has, of a class with n images among them, the whole number below or
+    above f * n: never a whole image away from proportion. DataError for fractions out of range, no official test set,
+    or a part that would be empty.
 
     Parameters
     ----------
-    dataset : Dataset
     kind : "auto", "official" or "pooled"
         official: the official test set, and val taken from the other rows.
         pooled: val and test taken from all rows, whatever is official.
@@ -94,11 +88,6 @@ def make_split(
         Of all rows; for pooled splits only.
     seed : int >= 0
         Which images of a class go where; the same seed gives the same split.
-
-    Raises
-    ------
-    DataError
-        Fractions out of range, no official test set, or a part that would be empty.
 
     Examples
     --------

@@ -96,10 +96,7 @@ def _reason(problem: Exception) -> str:
 class PoochBar:
     """One file's line of a progress display, in the form that pooch asks for.
 
-    Attributes
-    ----------
-    kept : int
-        Bytes that were there before the transfer; they count as done.
+    `kept` bytes were there before the transfer; they count as done.
     """
 
     def __init__(self, progress: Any, name: str) -> None:

@@ -71,19 +71,10 @@ class _Unpickler(pickle.Unpickler):
 
 
 def unpickle(path: Path, largest: int) -> dict[bytes, Any]:
-    """The mapping that a pickle holds, with keys as bytes; arrays in it are for `array_of`.
+    """The mapping that a pickle of at most `largest` bytes holds, with keys as bytes; arrays in it are for `array_of`.
 
-    Parameters
-    ----------
-    path : Path
-    largest : int
-        Bytes that the file may have.
-
-    Raises
-    ------
-    DataError
-        The file is larger, damaged, asks for anything beyond plain values and arrays, or is no mapping.
-        Nothing that it asks for is run.
+    DataError if the file is larger, damaged, asks for anything beyond plain values and arrays, or is no mapping.
+    Nothing that it asks for is run.
     """
     try:
         size = path.stat().st_size

@@ -14,15 +14,9 @@ TOLERANCE = 0.0025
 
 
 def differences(entry: DatasetEntry, dataset: Dataset) -> list[str]:
-    """What is not as published, each in a few words; empty where everything is.
+    """What of a data set, as loaded by its entry, is not as published, each in a few words; empty where everything is.
 
     Counts are compared where the data set has as many images as are published, and not where it is a part.
-
-    Parameters
-    ----------
-    entry : DatasetEntry
-    dataset : Dataset
-        As loaded by `entry`.
     """
     published = entry.published
     border = len(dataset) - dataset.official_test

@@ -43,6 +43,8 @@ class Claim:
 def parse_claim(text: str, conditions: Collection[str], measure: str, margin: float) -> Claim:
     """The claim that a text means.
 
+    FFNNError if it does not have this form, or names an unknown condition or measure.
+
     Parameters
     ----------
     text : str
@@ -50,11 +52,6 @@ def parse_claim(text: str, conditions: Collection[str], measure: str, margin: fl
     conditions : collection of str
     measure, margin
         Where the claim names none; claims about a number have the margin 0, those on another measure must name one.
-
-    Raises
-    ------
-    FFNNError
-        If it does not have this form, or names an unknown condition or measure.
 
     Examples
     --------

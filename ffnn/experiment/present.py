@@ -61,14 +61,8 @@ def leave_files(
 ) -> None:
     """Write tables and the report beside the runs, and print where they are.
 
-    Parameters
-    ----------
-    config : Config
-        Of any run: it names the folder.
-    report : callable
-        Makes the report from the folder; what it raises as OSError costs the report alone.
-    command : str, default ""
-        That runs the experiment again.
+    The config is that of any run: it names the folder. `report` makes the report from the folder; what it raises as
+    OSError costs the report alone. `command` runs the experiment again.
     """
     folder = Path(config.runs_dir) / config.group
     write_runs(records, folder / "runs.csv")

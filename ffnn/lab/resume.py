@@ -31,8 +31,9 @@ def resume(
 ) -> RunRecord:
     """Go on with the run in `path` where its last checkpoint was; of a finished one, say so and do nothing.
 
-    All settings are those of the run. Weights, history and metrics come out as without the interruption, to the
-    bit, with the same versions on the same kind of processor; times do not.
+    All settings are those of the run. Weights, history and metrics come out as without the interruption, to the bit,
+    with the same versions on the same kind of processor; times do not. FFNNError if it is no run, another process
+    trains in it, the data are others, or it cannot be resumed.
 
     Parameters
     ----------
@@ -43,11 +44,6 @@ def resume(
         number of epochs is followed as if the run had been that long from its beginning.
     notify, progress
         As for `train`.
-
-    Raises
-    ------
-    FFNNError
-        If it is no run, another process trains in it, the data are others, or it cannot be resumed.
     """
     notify = notify or to_stderr
     start = time.perf_counter()

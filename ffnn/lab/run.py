@@ -34,7 +34,8 @@ def train(
 ) -> RunRecord:
     """Train, test at the best epoch, and record everything.
 
-    Ctrl-C and SIGTERM end it as "stopped", after the step under way, in a state that `resume` goes on from.
+    Ctrl-C and SIGTERM end it as "stopped", after the step under way, in a state that `resume` goes on from. FFNNError
+    if the disk is full; what was written before is whole.
 
     Parameters
     ----------
@@ -49,11 +50,6 @@ def train(
     -------
     RunRecord
         The run directory, read back.
-
-    Raises
-    ------
-    FFNNError
-        If the disk is full; what was written before is whole.
     """
     notify = notify or to_stderr
     start = time.perf_counter()

@@ -143,14 +143,8 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
     """Train all members, whose configs have one `stack_key`, and leave each with its outcome.
 
     Every run is the one that `train` would have made: with the same weights, on a CPU to the bit, the same history and
-    the same files, but for times, which are those of the whole stack.
-
-    Raises
-    ------
-    FFNNError
-        If the data cannot be had.
-    KeyboardInterrupt
-        After a second Ctrl-C; the first one ends all runs as "stopped".
+    the same files, but for times, which are those of the whole stack. FFNNError if the data cannot be had;
+    KeyboardInterrupt after a second Ctrl-C; the first one ends all runs as "stopped".
     """
     with Interruption() as interruption, ExitStack() as group:
         source = load_source(members[0].config)

@@ -137,10 +137,7 @@ class _Probe:
 def check_everything(make_engine: Callable[[], Engine], seed: int = 0) -> Iterator[Comparison]:
     """A directional check of every registered activation and loss, every layer, and the L2 penalty.
 
-    Parameters
-    ----------
-    make_engine : callable
-        Makes the float64 engine of each network.
+    `make_engine` makes the float64 engine of each network.
     """
     rng = np.random.default_rng(seed)
     inputs, labels = rng.standard_normal((6, 5)), rng.integers(0, 4, 6)

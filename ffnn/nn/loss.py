@@ -54,17 +54,15 @@ class Loss(ABC):
     def forward(self, outputs: Array, labels: Array) -> float:
         """The loss of a batch, read from where it was computed.
 
+        FFNNError for arrays of another shape or type, and, on engines that look, for a label that is no output's
+        number.
+
         Parameters
         ----------
         outputs : array (batch_size, num_outputs)
             What the network's last layer gave.
         labels : int array (batch_size,), or float array like outputs
             Class numbers, or the targets themselves.
-
-        Raises
-        ------
-        FFNNError
-            For arrays of another shape or type, and, on engines that look, for a label that is no output's number.
         """
         self._check_outputs(outputs)
         self.check(labels, len(outputs))

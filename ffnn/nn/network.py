@@ -118,10 +118,7 @@ class Network:
     def predict(self, inputs: Any, batch_size: int = 2048) -> NDArray[Any]:
         """Outputs (rows, output_size) for host values (rows, input_size) of any length, as a NumPy array of its own.
 
-        Raises
-        ------
-        FFNNError
-            For values of another shape, and where outputs are not finite, which no class can be read from.
+        FFNNError for values of another shape, and where outputs are not finite, which no class can be read from.
         """
         batch_size = positive_integer("batch_size", batch_size)
         inputs = as_array("inputs", inputs)
@@ -227,15 +224,12 @@ class Objective:
     def gradients(self, inputs: Array, labels: Array) -> float:
         """One forward and backward in training mode; fills the gradients and returns the loss without the penalty.
 
+        FFNNError for arrays of another shape or type, and for a label that is no number of an output.
+
         Parameters
         ----------
         inputs : array (batch_size, input_size) of the engine
         labels : int array (batch_size,) of class numbers, or array (batch_size, output_size) of targets
-
-        Raises
-        ------
-        FFNNError
-            For arrays of another shape or type, and for a label that is no number of an output.
         """
         value = self.forward(inputs, labels)
         self.backward(len(labels))

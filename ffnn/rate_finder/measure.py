@@ -71,7 +71,8 @@ class RangeTest:
 def range_test(config: Config, notify: Notify, low: float = LOW, high: float = HIGH, steps: int = STEPS) -> RangeTest:
     """Train a new network at rates that grow from `low` to `high`, until the loss blows up.
 
-    Its schedule, warm-up and weight averaging are left out; everything else is as in a run of this config.
+    Its schedule, warm-up and weight averaging are left out; everything else is as in a run of this config. FFNNError if
+    the range is none, or the loss is not finite from the first step on.
 
     Parameters
     ----------
@@ -79,11 +80,6 @@ def range_test(config: Config, notify: Notify, low: float = LOW, high: float = H
         Takes lines for the user.
     low, high : float, 0 < low < high
     steps : int >= 10
-
-    Raises
-    ------
-    FFNNError
-        If the range is none, or the loss is not finite from the first step on.
     """
     if not (0 < low < high < math.inf):
         raise FFNNError(f"--low, --high: expected 0 < low < high; received {low:g} and {high:g}")

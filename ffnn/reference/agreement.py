@@ -138,17 +138,9 @@ class Agreement:
 
 
 def compare(case: Case, framework: str, make_engine: Callable[[], Engine], steps: Sequence[int] = STEPS) -> Agreement:
-    """Train a case on both sides, from the same values on the same batches.
+    """Train a case on both sides, from the same values on the same batches; ffnn's engine is one of float64.
 
-    Parameters
-    ----------
-    case : Case
-    framework : str
-        A name of `REFERENCES`.
-    make_engine : callable
-        Makes ffnn's engine, of float64.
-    steps : sequence of int >= 1
-        After how many steps parameters are compared; the largest is the length of the run.
+    Parameters are compared after so many `steps`; the largest is the length of the run.
     """
     tables = reference_class(framework).tables
     trainer = _make_trainer(case, make_engine(), max(steps))

@@ -72,13 +72,7 @@ class Counterpart:
 
 @dataclass(frozen=True)
 class Lacking:
-    """A framework has nothing of this kind.
-
-    Parameters
-    ----------
-    reason : str
-        For messages: a sentence without its point.
-    """
+    """A framework has nothing of this kind, for a `reason` that messages give: a sentence without its point."""
 
     reason: str
 

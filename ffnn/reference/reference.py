@@ -48,6 +48,8 @@ class Step:
 class Reference(ABC):
     """The same network, loss and optimizer in another framework, from the values that the ffnn network has now.
 
+    FFNNError if the framework is not installed, or has no counterpart of a layer, the loss or the optimizer.
+
     Parameters
     ----------
     objective : Objective
@@ -65,11 +67,6 @@ class Reference(ABC):
         What it needs: modules to import, and the distributions they come from.
     tables : Tables
         What the framework calls things.
-
-    Raises
-    ------
-    FFNNError
-        If the framework is not installed, or has no counterpart of a layer, the loss or the optimizer.
 
     Examples
     --------

@@ -16,12 +16,8 @@ from ffnn.training.trainer import DivergedError, Trainer
 class ReferenceTrainer(Trainer):
     """Trains a reference network on the batches and at the learning rates that ffnn would have used.
 
-    Parameters
-    ----------
-    reference : Reference
-        Made from the objective, the optimizer and the plan's clips.
-    *given
-        As for Trainer. The ffnn optimizer and the plan's clips do nothing; they say what the framework does.
+    It is made from the objective, the optimizer and the plan's clips; the other arguments are those of Trainer. The
+    ffnn optimizer and the plan's clips do nothing; they say what the framework does.
     """
 
     can_resume = False  # the framework's optimizer keeps its memory to itself

@@ -111,29 +111,11 @@ def train(
     seed: int,
     optimizer_state: Mapping[str, Any] | None = None,
 ) -> Outcome:
-    """Train a network as `config` and `plan` say.
+    """Train a network as `config` and `plan` say; DivergedError if the loss is no longer finite.
 
-    Parameters
-    ----------
-    network, config, plan
-    rows : Rows
-    validation : Rows, optional
-    class_weights : list of float, optional
-    monitor : str, optional
-        What says which epoch is the best; by default the loss of validation, or of training without. Of equal
-        accuracies the lower loss decides.
-    callbacks : sequence of Callback
-        Copied before they are told.
-    verbose : bool
-    seed : int
-        Of the order of rows.
-    optimizer_state : dict, optional
-        Of an earlier outcome.
-
-    Raises
-    ------
-    DivergedError
-        If the loss is no longer finite.
+    `monitor` says which epoch is the best, by default the loss of validation, or of training without; of equal
+    accuracies the lower loss decides. Callbacks are copied before they are told; `seed` decides the order of rows;
+    `optimizer_state` is that of an earlier outcome.
     """
     classes = network.output_size
     if rows.weights is not None and class_weights is None:

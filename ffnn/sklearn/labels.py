@@ -56,13 +56,7 @@ def class_weights(
 ) -> list[float] | None:
     """One weight a class, or None where all are equal.
 
-    Parameters
-    ----------
-    setting : dict, "balanced" or None
-        balanced is n / (K * count); a row counts as much as it weighs. A class that a dict leaves out weighs 1.
-    classes : array (K,)
-    labels : int array (rows,)
-    weights : float array (rows,), optional
+    "balanced" is n / (K * count); a row counts as much as it weighs. A class that a dict leaves out weighs 1.
     """
     if setting is None:
         return None

@@ -34,12 +34,7 @@ def plain(value: Any) -> Any:
 def config_of(parameters: Mapping[str, Any], dtype: np.dtype[Any] | None = None) -> tuple[Config, Any]:
     """The config that an estimator's parameters describe, and its activations; FFNNError for what it does not allow.
 
-    Parameters
-    ----------
-    parameters : dict
-        As `get_params` gives them.
-    dtype : numpy dtype, optional
-        What the parameter dtype=None stands for.
+    They are as `get_params` gives them; `dtype` is what the parameter dtype=None stands for.
     """
     settings = {name: plain(value) for name, value in parameters.items() if name in Config.model_fields}
     if settings["dtype"] is None:

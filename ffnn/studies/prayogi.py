@@ -124,12 +124,7 @@ def _three_or_eight(
 def fit_regression(x: NDArray[Any], y: NDArray[Any], x_test: NDArray[Any], y_test: NDArray[Any]) -> tuple[Any, float]:
     """Logistic regression as a network without hidden layers.
 
-    Returns
-    -------
-    decide : callable
-        From points (M, 2) to probabilities (M, 2).
-    accuracy : float
-        On `x_test`, `y_test`.
+    Gives what makes probabilities (M, 2) of points (M, 2), and the accuracy on the test points.
     """
     engine = create_engine("numpy", "float64")
     network = Network([Linear(2)], input_size=2, engine=engine, seed=0)

@@ -34,12 +34,8 @@ def run_study(
     """Run a study and write its page, whose path, `RUNS_DIR/study-NAME/report.html`, is given back.
 
     A module of the file's name in `ffnn.studies` adds to the page. The settings, for all runs, win over those of the
-    file; the command is what was typed, for the page; the other arguments are those of `run_experiment`.
-
-    Raises
-    ------
-    FFNNError
-        If the file is wrong, or its data or a framework cannot be had.
+    file; the command is what was typed, for the page; the other arguments are those of `run_experiment`. FFNNError if
+    the file is wrong, or its data or a framework cannot be had.
     """
     study = read_study(path, settings)
     name = f"study-{path.stem}"

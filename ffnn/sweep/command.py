@@ -28,16 +28,8 @@ MACRO = re.compile(r"\$\{(\w+)\}")
 def expand(command: Sequence[str], arguments: Mapping[str, Any], program: str | None, json_file: Path) -> list[str]:
     """The argument list that a trial is started with.
 
-    Parameters
-    ----------
-    command : sequence of str
-        As in the sweep file.
-    arguments : mapping
-        Values by name; written as Python writes them, which is what W&B's agent does.
-    program : str, optional
-        What ${program} stands for.
-    json_file : Path
-        What ${args_json_file} stands for.
+    Values are written as Python writes them, which is what W&B's agent does; `program` and `json_file` are what
+    ${program} and ${args_json_file} stand for.
 
     Examples
     --------

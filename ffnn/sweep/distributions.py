@@ -217,10 +217,7 @@ class InvLogUniformValues(LogUniformValues):
 class Exponents(Interval):
     """Between two bounds of which natural logarithms are given; to give the bounds themselves is a common mistake.
 
-    Attributes
-    ----------
-    given : (float, float)
-        `min` and `max` as in the file.
+    `given` are `min` and `max` as in the file.
     """
 
     log = True

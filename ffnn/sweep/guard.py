@@ -20,12 +20,8 @@ LIFELINE = 0
 class Link:
     """A lifeline to a guard, whose end ends the trial, and the guard's reports.
 
-    Attributes
-    ----------
-    theirs : (int, int)
-        Descriptors for the guard: its end of the lifeline, and where it reports to.
-    group : int
-        The trial's process group; 0 until it has been started.
+    `theirs` are descriptors for the guard, its end of the lifeline and where it reports to; `group` is the trial's
+    process group, 0 until it has been started.
     """
 
     def __init__(self) -> None:
@@ -44,15 +40,7 @@ class Link:
     def connect(self, seconds: float) -> bool:
         """Wait, once the guard has its descriptors, until it says that the trial was started.
 
-        Parameters
-        ----------
-        seconds : float
-            How long to wait.
-
-        Returns
-        -------
-        bool
-            False if no word came; the trial then does not run, or dies at once.
+        False if no word came within these seconds; the trial then does not run, or dies at once.
         """
         for descriptor in self.theirs:
             os.close(descriptor)
@@ -107,13 +95,9 @@ Fork = Callable[[Sequence[str], Mapping[str, str], int], Link | None]
 def guard(start: Callable[[], int], report: int) -> None:
     """Start a trial, say how it ended, and kill what is left of it when the lifeline closes; never returns.
 
-    Parameters
-    ----------
-    start : callable
-        Starts the trial and gives its process number.
-    report : int
-        Takes two lines: the number of this process group, and the trial's exit code, negative for a
-        signal. Its end without the second says that this process was killed.
+    `start` starts the trial and gives its process number. The descriptor `report` takes two lines: the number of this
+    process group, and the trial's exit code, negative for a signal. Its end without the second says that this process
+    was killed.
     """
     # Handlers, not SIG_IGN: that would be inherited, and the trial could not be interrupted.
     signal.signal(signal.SIGINT, lambda number, frame: None)

@@ -43,18 +43,12 @@ def stops(
 ) -> int | None:
     """The band at which a trial falls behind, or None if it may go on.
 
-    At the highest band that the trial has reached, the threshold is the value at place
-    floor(n / eta) of the n trials that reached it, best first. Strictly, the trial's value at
-    the band must not be worse; else its best value so far must not be.
+    At the highest band that the trial has reached, the threshold is the value at place floor(n / eta) of the n trials
+    that reached it, best first. Strictly, the trial's value at the band must not be worse; else its best value so far
+    must not be.
 
-    Parameters
-    ----------
-    sign : 1 or -1
-        Multiplied with values so that smaller is better.
-    values : sequence of float
-        The trial's finite values, in order.
-    histories : sequence of mappings
-        Those of every trial of the sweep, this one among them: iteration, from 1, to value. Only bands count.
+    `sign` times a value is smaller where that is better; `values` are the trial's finite ones, in order; `histories`
+    those of every trial of the sweep, this one among them, by iteration, from 1. Only bands count.
     """
     reached = bands(rule, len(values))
     if not reached:

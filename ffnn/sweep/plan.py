@@ -109,19 +109,10 @@ class Plan:
 def make_plan(
     sweep: Sweep, settings: Mapping[str, Any], seed: int | None, count: int | None, before: Mapping[str, Any]
 ) -> Plan:
-    """The plan for a sweep.
+    """The plan for a sweep; the settings, for every trial, win over the file's parameters.
 
-    Parameters
-    ----------
-    settings : mapping
-        For every trial; they win over the file's parameters.
-    before : mapping
-        The record of the sweep that goes on, if one does: what is not given now is taken from there.
-
-    Raises
-    ------
-    FFNNError
-        If what is given now differs from what the sweep began with.
+    `before` is the record of the sweep that goes on, if one does: what is not given now is taken from there. FFNNError
+    if what is given now differs from what it began with.
     """
     bookkeeping = {name: value for name, value in settings.items() if name in BOOKKEEPING}
     overrides = {name: value for name, value in settings.items() if name not in BOOKKEEPING}

@@ -147,14 +147,8 @@ class StorageAwayError(FFNNError):
 class Patience:
     """Asks again while the storage, whose name in messages is `shown`, is away.
 
-    Parameters
-    ----------
-    away : callable
-        Given an exception, says why the storage could not be reached; "" for any other kind of exception.
-    tell : callable
-        Takes lines for the user.
-    limit : float
-        Seconds to wait in a row; none any more after it was exceeded once, or after Ctrl-C.
+    `away` says why an exception means that the storage could not be reached, "" for any other kind; `tell` takes lines
+    for the user. `limit` seconds are waited in a row; none any more after it was exceeded once, or after Ctrl-C.
     """
 
     def __init__(

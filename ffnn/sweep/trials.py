@@ -48,16 +48,9 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Trial(Outcome, Proposal):
-    """One attempt at a trial, as the ledger has it.
+    """One attempt, number `id` in the storage (-1 where nobody has claimed it), at a trial, as the ledger has it.
 
-    Attributes
-    ----------
-    id : int
-        The attempt's, in the storage; -1 for one that nobody has claimed.
-    owner : str
-        Who runs it.
-    history : dict
-        The metric's value at each iteration that was reported, in order.
+    `owner` runs it; `history` has the metric's value at each iteration that was reported, in order.
     """
 
     id: int = -1

@@ -39,14 +39,9 @@ Directory = tempfile.TemporaryDirectory[str]
 class ForkServer:
     """Forks trials from a warm process, which it starts, and starts again when that dies.
 
-    Trials do not depend on it once they run. It cannot be had everywhere: where fork is unsafe or
-    absent, and when the warm process never comes up, `fork` starts nothing.
-
-    Parameters
-    ----------
-    environ : mapping
-        Of the warm process, which libraries read when they are imported; with one thread for every
-        pool, since only a process of one thread can be forked.
+    Trials do not depend on it once they run. It cannot be had everywhere: where fork is unsafe or absent, and when the
+    warm process never comes up, `fork` starts nothing. `environ` is that of the warm process, which libraries read when
+    they are imported; with one thread for every pool, since only a process of one thread can be forked.
     """
 
     def __init__(self, environ: Mapping[str, str]) -> None:

@@ -132,13 +132,7 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run as read back; what the run has not written yet is empty.
-
-    Attributes
-    ----------
-    history : list of dict
-        One record an epoch, in order.
-    """
+    """One run as read back, with a record an epoch, in order, as `history`; what it has not written yet is empty."""
 
     path: Path
     config: dict[str, Any]

@@ -43,6 +43,8 @@ class WrongImage:
 class EvaluationReport:
     """What the final evaluation found, in plain values.
 
+    ValueError if the sizes disagree.
+
     Attributes
     ----------
     confusion : int array (classes, classes)
@@ -55,11 +57,6 @@ class EvaluationReport:
         At most 64, the most confident ones first.
     part : str, default "test"
         Which part of the data was evaluated; names begin with it, as in ``test/confusion_matrix``.
-
-    Raises
-    ------
-    ValueError
-        If the sizes disagree.
     """
 
     confusion: NDArray[np.int64]

@@ -87,16 +87,9 @@ class Checkpoint:
 def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[str, Any]) -> Checkpoint:
     """All that a trainer needs to go on in another process, between two steps.
 
-    Random draws are functions of the seed, the epoch and counters that the network's state holds, and
-    learning rates of the step, so neither needs a state of its own.
-
-    Parameters
-    ----------
-    trainer : Trainer
-    best : mapping of arrays
-        The network of the best epoch, where that is an earlier one.
-    meta : mapping
-        Plain values to store along.
+    `best` is the network of the best epoch, where that is an earlier one; `meta` are plain values to store along.
+    Random draws are functions of the seed, the epoch and counters that the network's state holds, and learning rates of
+    the step, so neither needs a state of its own.
     """
     average, engine = trainer.plan.average, trainer.objective.network.engine
     extra = {"average": np.array(engine.host(average.values)), "steps": np.array(average.steps)} if average else {}
@@ -123,13 +116,9 @@ def capture(trainer: "Trainer", best: Mapping[str, NDArray[Any]], meta: Mapping[
 def restore(trainer: "Trainer", checkpoint: Checkpoint) -> None:
     """Bring a trainer where `capture` took the checkpoint.
 
-    Several callbacks of a class get their states back by their order, so it must be the one they had. Where they
-    watch different values, another order is refused; where they watch the same, it cannot be told.
-
-    Raises
-    ------
-    FFNNError
-        If the network or the optimizer is another one, or the checkpoint lacks what a trainer needs.
+    Several callbacks of a class get their states back by their order, so it must be the one they had. Where they watch
+    different values, another order is refused; where they watch the same, it cannot be told. FFNNError if the network
+    or the optimizer is another one, or the checkpoint lacks what a trainer needs.
     """
     try:
         _restore(trainer, checkpoint)

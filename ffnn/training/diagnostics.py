@@ -37,11 +37,7 @@ def difference(before, now):
 class Diagnostics:
     """Measures gradients, weights, updates and activations of each layer.
 
-    Parameters
-    ----------
-    network : Network
-    probe : array (rows, input_size)
-        The batch whose activations are measured; a few hundred rows do.
+    `probe` is the batch (rows, input_size) whose activations are measured; a few hundred rows do.
     """
 
     def __init__(self, network: Network, probe: Array) -> None:

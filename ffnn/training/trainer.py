@@ -73,6 +73,8 @@ class Callback:
 class Trainer:
     """Trains a network on mini-batches.
 
+    FFNNError where batches do not fit the network: their engine, their features, or a label that is no output.
+
     Parameters
     ----------
     objective : Objective
@@ -81,11 +83,6 @@ class Trainer:
     train, val : Batches
     plan : Plan
     callbacks : sequence of Callback
-
-    Raises
-    ------
-    FFNNError
-        Where batches do not fit the network: their engine, their features, or a label that is no output.
 
     Attributes
     ----------

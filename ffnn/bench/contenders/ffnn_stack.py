@@ -15,13 +15,8 @@ from ffnn.bench.work import Task
 class FFNNStack(Contender):
     """The product's stack with one of its engines; every network starts from the task's values.
 
-    Attributes
-    ----------
-    engine : str
-    alone : str
-        The contender that trains one such network.
-    rival : str
-        The contender that users of another framework would train one after the other with.
+    `alone` is the contender that trains one such network; `rival` is the one that users of another framework would
+    train one after the other with.
     """
 
     engine: ClassVar[str]

@@ -20,13 +20,7 @@ Pair = tuple[RemoteFile, RemoteFile]
 class IdxEntry(DatasetEntry):
     """Images and labels of a training part and of an official test part, each in an IDX file.
 
-    Attributes
-    ----------
-    folder : str
-        Below the folder of all data sets.
-    mirrors : tuple of str
-        Addresses that a file's name is appended to, tried in this order.
-    train_files, test_files : pair of RemoteFile
+    `folder` is one below that of all data sets; a file's name is appended to each of `mirrors`, tried in this order.
     """
 
     shape = (28, 28)

@@ -75,14 +75,7 @@ class CsvImages(OwnEntry):
 
 
 class _Rows(Iterable[str]):
-    """The pixels of each line as text, checked for their number, while the labels are put aside.
-
-    Parameters
-    ----------
-    path : Path
-        For messages.
-    lines : iterable of str
-    """
+    """The pixels of each line as text, checked for their number, while the labels are put aside."""
 
     def __init__(self, path: Path, lines: Iterable[str]) -> None:
         self.labels: list[str] = []
