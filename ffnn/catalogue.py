@@ -17,19 +17,11 @@ MOMENTS = ("best/", "end/", "curve/")
 class Metric:
     """What is known of a figure by its name.
 
-    Attributes
-    ----------
-    meaning : str
-        Some words for a label.
-    unit : str
-        Of differences, in text; "points" are shown as 100 times the figure.
-    better : "larger", "smaller" or None
-    margin : float, optional
-        The difference that counts as none; None where no one difference would suit every run, as of a loss or a time.
-    when : "epoch" or "end"
-        Whether it is recorded after every epoch, or once, when training is over.
-    usual : float, default 0
-        About what a network has that learns well; 0 where no one figure would suit every run.
+    `meaning` is some words for a label; `unit` that of differences, in text: "points" are shown as 100 times the
+    figure. `better` is "larger", "smaller" or None. A difference within `margin` counts as none; it is None where no
+    one difference would suit every run, as of a loss or a time. It is recorded `when` an epoch is over, "epoch", or
+    once, after training, "end". `usual` is about what a network has that learns well; 0 where no one figure would suit
+    every run.
     """
 
     meaning: str

@@ -140,20 +140,12 @@ class HolderFile:
     """A lock between processes and machines: a file that is there while it is held, and names its holder.
 
     Nothing frees it when the holder dies, so those who wait do: at once if it ran on this machine and may be seen
-    there, after `silent` seconds by their own clock if not. The living whom one sees are never robbed; another one
-    that slept for so long is.
+    there, after `silent` seconds by their own clock if not. The living whom one sees are never robbed; another one that
+    slept for so long is. `silent` is infinite for a lock that is held for long; `tell` takes a line when somebody has
+    waited for long; `clock` only rises, in seconds.
 
-    It is a symbolic link to its holder's name, where nothing is: such a link is made in one step with what it says,
-    on NFS too. Where there are no links it is a file with that name in it.
-
-    Parameters
-    ----------
-    tell : callable, optional
-        Takes a line when somebody has waited for long.
-    silent : float, default SILENT_SECONDS
-        Infinite for a lock that is held for long.
-    clock : callable
-        Seconds that only rise.
+    It is a symbolic link to its holder's name, where nothing is: such a link is made in one step with what it says, on
+    NFS too. Where there are no links it is a file with that name in it.
     """
 
     def __init__(

@@ -24,9 +24,7 @@ _READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.r
 
 
 class Heading(NamedTuple):
-    """What a .npy file says it holds: its type, without objects, which would be pickled, and `bytes` of heading and
-    values.
-    """
+    """What a .npy file says it holds: the type, without objects, which are pickled; `bytes` of heading and values."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]

@@ -32,14 +32,10 @@ ROWS = 16
 class Signals:
     """Variances at the linear layers of deep networks, from the first layer to the last; means over networks.
 
-    Attributes
-    ----------
-    forward : float array (depth,)
-        Mean square of the outputs of each linear layer, before its activation: their variance over draws of weights.
-    between : float array (depth,)
-        The part of it that tells inputs apart: the variance of a unit over inputs, averaged over units.
-    backward : float array (depth,)
-        Mean square of the gradient with respect to these outputs, for one of variance 1 at the network's outputs.
+    Each is a float array (depth,). `forward` is the mean square of the outputs of each linear layer, before its
+    activation: their variance over draws of weights. `between` is the part of it that tells inputs apart: the variance
+    of a unit over inputs, averaged over units. `backward` is the mean square of the gradient with respect to these
+    outputs, for one of variance 1 at the network's outputs.
     """
 
     forward: NDArray[np.float64]

@@ -22,8 +22,9 @@ class Product(NamedTuple):
 
 @functools.cache
 def product(dtype: str) -> Product | None:
-    """The product of matrices of a type, "float32" or "float64"; None where it is not found, or finds other bits than
-    NumPy's.
+    """The product of matrices of a type; None where it is not found, or finds other bits than NumPy's.
+
+    `dtype` is "float32" or "float64".
     """
     for path in _libraries():
         library = ctypes.CDLL(path)

@@ -42,19 +42,9 @@ def load() -> Any:
 class Operand:
     """One matrix of a product, as cuBLAS sees it: columns first, so a row-major matrix is its transpose.
 
-    Parameters
-    ----------
-    array : array (rows, columns), or (members, rows, columns)
-        Rows or columns side by side in memory.
-
-    Attributes
-    ----------
-    transposed : int
-        1 for a transposed view, 0 otherwise.
-    leading : int
-        Values from one row (of a transposed view: column) to the next.
-    member : int
-        Values from one member to the next; 0 where all share the matrix.
+    The array is (rows, columns) or (members, rows, columns), its rows or columns side by side in memory. `transposed`
+    is 1 for a transposed view, else 0; `leading` counts values from one row (of a transposed view: column) to the next,
+    `member` those from one member to the next, 0 where all share the matrix.
 
     Examples
     --------
@@ -80,16 +70,9 @@ class Operand:
 class Cublas:
     """Products out = a @ b on one stream.
 
-    Parameters
-    ----------
-    library : ctypes.CDLL
-        See `load`.
-    stream : int
-        Address of the CUDA stream.
-    workspace : int
-        Address of `WORKSPACE` bytes on the device; the caller keeps them.
-    precision : "float32", "tf32" or "bf16"
-        tf32: float32 arrays are multiplied with 10 bits of mantissa, and summed in float32.
+    The library is that of `load`; `stream` is the address of the CUDA stream, `workspace` that of `WORKSPACE` bytes on
+    the device, which the caller keeps. The precision is "float32", "tf32" or "bf16"; with tf32, float32 arrays are
+    multiplied with 10 bits of mantissa, and summed in float32.
     """
 
     def __init__(self, library: Any, stream: int, workspace: int, precision: str = "float32") -> None:

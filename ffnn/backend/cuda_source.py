@@ -38,17 +38,10 @@ class Operand:
 class Source:
     """A kernel's text and the order of its arguments.
 
-    Attributes
-    ----------
-    name : str
-        The function's; a hash of the text is part of it.
-    body : str
-        All but `PRELUDE`, so that several can stand in one file.
-    hot : str
-        `struct` format of the fields that every launch sets anew: addresses of arrays and scratch, then
-        the address of a cell (or 0) and a number for each constant.
-    cold : str
-        The same of the sizes and strides, which belong to the arrays' shapes; all are 8 bytes wide.
+    The function's `name` has a hash of the text in it; `body` is all but `PRELUDE`, so that several can stand in one
+    file. `hot` is the `struct` format of the fields that every launch sets anew: addresses of arrays and scratch, then
+    the address of a cell (or 0) and a number for each constant; `cold` is that of the sizes and strides, which belong
+    to the arrays' shapes. All are 8 bytes wide.
     """
 
     name: str
@@ -76,8 +69,7 @@ def assemble(
     sizes: Sequence[str],
     body: Sequence[str],
 ) -> Source:
-    """A source from its parts: `title` begins the kernel's name, and `number` is the C type in which it computes, its
-    T.
+    """A source from its parts: `title` begins the kernel's name, and it computes in the C type `number`, its T.
 
     `arrays` and `scratch` are pointers, as (C type, name); the former have strides `<name>_member` and `<name>_row`
     too. `cells` has for each constant the C type of a cell that may hold it; it is called c0, c1, ... `sizes` are whole

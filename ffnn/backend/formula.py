@@ -28,16 +28,10 @@ def bind(
 ) -> FunctionType:
     """A copy of `formula` that speaks one engine's language.
 
-    Parameters
-    ----------
-    formula : function
-        Uses only what `check` admits. Literals are written as floats: `1.0`, never `1`.
-    words : mapping of str to callable
-        What each word of the vocabulary means on this engine. A missing word keeps NumPy's meaning.
-    number : callable
-        Turns a float literal into the engine's number type, so that float32 stays float32.
-    compile_helper : callable
-        Applied to every formula that this formula calls, after that one was bound too.
+    A formula uses only what `check` admits, with literals written as floats: `1.0`, never `1`. `words` says what each
+    word of the vocabulary means on this engine; a missing one keeps NumPy's meaning. `number` turns a float literal
+    into the engine's number type, so that float32 stays float32; `compile_helper` is applied to every formula that this
+    one calls, after that was bound too.
 
     Examples
     --------

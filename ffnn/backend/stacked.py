@@ -18,10 +18,8 @@ NOT_OF_A_STACK = "a stack only computes; ask its members' engine"
 class StackedArray:
     """An array of one network's shape with the values of N networks, or of one value that all of them share.
 
-    Parameters
-    ----------
-    values : array of an engine
-        With one more axis in front, of length N, or 1 where all members share what it holds.
+    `values`, an array of an engine, has one more axis in front, of length N, or 1 where all members share what it
+    holds.
 
     Examples
     --------
@@ -70,16 +68,8 @@ class StackedArray:
 class StackedEngine(Engine):
     """The engine of N networks that are computed together: every array is a `StackedArray`.
 
-    Parameters
-    ----------
-    engine : Engine
-        Of a single network; it holds the arrays and runs the kernels.
-    size : int >= 1
-        N, the members of the stack.
-
-    Notes
-    -----
-    On a CPU every member computes what it would compute alone, to the bit. What a step does not need is left to
+    `engine` is that of a single network; it holds the arrays and runs the kernels. `size` is N, the members of the
+    stack. On a CPU every member computes what it would compute alone, to the bit. What a step does not need is left to
     the members, whose arrays `StackedArray.member` gives: images are not warped here, and nothing is measured.
 
     Examples

@@ -26,24 +26,13 @@ def erf(x: Any) -> Any:
 def uniform(index: Any, key: Any) -> Any:
     """Uniform random numbers in [0, 1) as a pure function of a counter and a key.
 
-    The same (index, key) gives the same number on every engine and in any order, so a random mask
-    never has to be stored and a resumed run draws what the uninterrupted one would have drawn.
+    The same (index, key) gives the same number on every engine and in any order, so a random mask never has to be
+    stored and a resumed run draws what the uninterrupted one would have drawn.
 
-    Parameters
-    ----------
-    index : uint32 array
-        Position of the number in its stream.
-    key : np.uint32, or a cell of that type
-        Names the stream; compiled engines take no other type.
-
-    Returns
-    -------
-    float32 array of the same shape, multiples of 2**-24.
-
-    Notes
-    -----
-    A 32-bit finalizer of the Murmur3 kind, applied twice with the key mixed in between. Good enough
-    for dropout masks and noise; not for cryptography.
+    `index`, uint32, is the number's position in its stream, which `key` names: an np.uint32, or a cell of that type, as
+    compiled engines take no other. The numbers are float32, multiples of 2**-24, in the shape of `index`. A 32-bit
+    finalizer of the Murmur3 kind is applied twice with the key mixed in between: good enough for dropout masks and
+    noise; not for cryptography.
     """
     bits = np.asarray(index, np.uint32)
     for _ in range(2):

@@ -23,16 +23,9 @@ TRIES = 10
 class Card:
     """What was measured.
 
-    Parameters
-    ----------
-    bandwidth : float
-        Bytes a second, of memory that is copied: each byte is read and written.
-    rate : float
-        Floating-point operations a second of a large product in float32.
-    launch_seconds : float
-        Of a kernel that does next to nothing, among many that are recorded.
-    waiting_launch_seconds : float
-        The same where the host asks for each.
+    `bandwidth` is bytes a second of memory that is copied, where each byte is read and written; `rate` floating-point
+    operations a second of a large product in float32. `launch_seconds` are those of a kernel that does next to nothing,
+    among many that are recorded; `waiting_launch_seconds` the same where the host asks for each.
     """
 
     bandwidth: float
@@ -51,9 +44,7 @@ class Card:
 
 @dataclass(frozen=True)
 class Sizes:
-    """How large what is measured is: float32 `values` of the copy, the `side` of square matrices, `kernels` in a
-    recording.
-    """
+    """How large the measured things are: float32 `values` of the copy, the `side` of matrices, recorded `kernels`."""
 
     values: int = 2**26
     side: int = 6144

@@ -18,16 +18,9 @@ from ffnn.registry import Registry
 class Contender(ABC):
     """One way to train the described network.
 
-    Attributes
-    ----------
-    packages : mapping of str
-        What it needs: modules to import, and the distributions they come from.
-    about : str
-        What it does, in a line.
-    device : "cpu" or "cuda", default "cpu"
-        Where it computes; its process is given that device and no other.
-    networks : int, default 1
-        How many networks an epoch of it trains at once; times are then those of each of them.
+    It needs `packages`: modules to import, and the distributions they come from; `about` says in a line what it does.
+    It computes on its `device`, "cpu" or "cuda"; its process is given that and no other. An epoch trains `networks` at
+    once; times are then those of each of them.
     """
 
     packages: ClassVar[Mapping[str, str]] = {}

@@ -21,9 +21,7 @@ DEVICE_FILE = Path("/dev/nvidia0")
 
 @dataclass(frozen=True)
 class Told:
-    """What is known of the GPU: whether one is `found`, and in `text` its name, driver and memory, or why there is
-    none.
-    """
+    """What is known of the GPU: whether it is `found`, and in `text` name, driver and memory, or why there is none."""
 
     found: bool
     text: str

@@ -28,18 +28,9 @@ PILOT_EPOCHS = 5
 class Rules:
     """How the race is run.
 
-    Parameters
-    ----------
-    threads : int
-        Of every contender.
-    repeats : int
-        Counted epochs of each contender in each cell.
-    epoch_seconds : float
-        About how long an epoch of the first contender takes.
-    timeout : float
-        Seconds after which a contender that does not answer is given up.
-    images : mapping of str to int
-        Images of an epoch, by network, instead of its length in seconds; rounded down to whole batches.
+    Every contender has `threads`, and in each cell `repeats` counted epochs; one of the first contender takes about
+    `epoch_seconds`. A contender that does not answer within `timeout` seconds is given up. `images` are those of an
+    epoch, by network, instead of its length in seconds; rounded down to whole batches.
     """
 
     threads: int = 1
@@ -56,26 +47,10 @@ QUICK = Rules(repeats=3, epoch_seconds=0.1)
 class Race:
     """Contenders' processes, and what they are asked; a context manager that ends them all.
 
-    Parameters
-    ----------
-    names : sequence of str
-        Contenders, in the order of their turns.
-    rules : Rules
-    notify : callable
-        Takes a line for the user.
-    dataset : Dataset, optional
-        Instead of made-up images.
-    command : callable
-        From name and threads to the command that serves a contender.
-
-    Attributes
-    ----------
-    lost : dict
-        Why contenders that began did not end the race.
-    described : dict
-        By contender: versions and BLAS libraries.
-    folder : Path
-        For files that contenders are told to read; it goes when the race does.
+    Contenders have their turns in the order of `names`; `notify` takes a line for the user; a dataset stands in for
+    made-up images; `command` makes, from name and threads, the command that serves a contender. `lost` tells why
+    contenders that began did not end the race, `described` each one's versions and BLAS libraries. `folder` has the
+    files that they are told to read; it goes when the race does.
     """
 
     def __init__(

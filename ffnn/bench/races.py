@@ -20,20 +20,9 @@ MNIST_IMAGES = 60_000
 class RaceDefaults:
     """What a race is about.
 
-    Attributes
-    ----------
-    cells : mapping of str to sequence of int
-        Batch sizes by network.
-    quick_cells : mapping of str to sequence of int
-        The same for a first look.
-    device : "cpu" or "cuda"
-        Of the contenders.
-    stacks : bool
-        Whether contenders that train several networks at once take part.
-    images : mapping of str to int
-        Images of an epoch by network; where there is none, an epoch has a length in seconds.
-    timeout : float
-        Seconds within which a contender answers.
+    `cells` are batch sizes by network, `quick_cells` the same for a first look. Contenders compute on `device`, "cpu"
+    or "cuda", and answer within `timeout` seconds; with `stacks` those take part that train several networks at once.
+    `images` are those of an epoch by network; where there is none, an epoch has a length in seconds.
     """
 
     cells: Mapping[str, Sequence[int]]

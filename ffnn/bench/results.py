@@ -21,16 +21,8 @@ MICROSECONDS = 1e6
 class CellResult:
     """What was measured in a cell.
 
-    Parameters
-    ----------
-    cell : Cell
-    images : int
-        Of an epoch.
-    seconds, cpu_seconds : mapping from contender to list of float
-        Of each counted epoch: by the clock, and of processor time.
-    losses : mapping from contender to list
-        Mean loss of each counted epoch; None where there is none.
-    notes : mapping from contender to str
+    `images` are those of an epoch. By contender, `seconds` and `cpu_seconds` are those of each counted epoch, by the
+    clock and of processor time; `losses` their mean losses, None where there is none.
     """
 
     cell: Cell

@@ -86,22 +86,9 @@ class Cell:
 class Task:
     """One epoch's work, the same for all contenders.
 
-    Parameters
-    ----------
-    description : Description
-    batch_size : int
-    images : uint8 array (a multiple of batch_size, inputs)
-    labels : int64 array
-    top : int
-        The pixel value of full intensity: inputs are pixels / top.
-    state : State
-        Initial values by ffnn's names.
-    seed : int
-        Of the order of images and of dropout.
-    schedule : str
-        Of the learning rate.
-    epochs : int
-        After how many the schedule ends.
+    The images are a multiple of `batch_size` rows of pixels, of which `top` is full intensity: inputs are pixels / top.
+    `state` holds initial values by ffnn's names; `seed` decides the order of images and dropout. The schedule, of the
+    learning rate, ends after `epochs`.
     """
 
     description: Description

@@ -18,20 +18,11 @@ from ffnn.tracking import RunRecord
 
 @dataclass(frozen=True)
 class Compared:
-    """Groups of runs, and how they were compared.
+    """Groups of runs, the best one first, and how they were compared with one of them, the reference.
 
-    The best group comes first; one of them is the reference.
-
-    Attributes
-    ----------
-    by : sequence of str
-        Settings that the groups are made by.
-    varied : sequence of str
-        Settings in which runs of a group differ and the runs of a pair agree, seeds first.
-    curve : str, optional
-        The name of the history that shows the metric over epochs.
-    margin : float, optional
-        Differences shown to be within it are called equal; None where nothing is.
+    Groups are made `by` these settings; in those of `varied` runs of a group differ and the runs of a pair agree, seeds
+    first. `curve` names the history that shows the metric over epochs. Differences shown to be within `margin` are
+    called equal; None where nothing is.
     """
 
     groups: Sequence[Group]

@@ -23,14 +23,9 @@ BySeed = Mapping[tuple[str, ...], Mapping[tuple[str, ...], float]]
 class Paired:
     """A group and the reference, over the runs that have a partner, of which there are `count` pairs.
 
-    Attributes
-    ----------
-    pairs : Pairs
-        Group minus reference: one difference a seed, the mean over the seed's pairs of runs.
-    mean, reference_mean : float
-        Means over the paired runs of the group and of the reference; NaN without pairs.
-    partial : bool
-        Whether either has runs without a partner, so that these are not the means of the table.
+    `pairs` are group minus reference: one difference a seed, the mean over the seed's pairs of runs. The means are
+    those of the paired runs, NaN without pairs; `partial` says whether either side has runs without a partner, so that
+    these are not the means of the table.
     """
 
     pairs: Pairs
@@ -44,18 +39,9 @@ class Paired:
 class Group:
     """Runs that belong together, alone and against the reference.
 
-    Attributes
-    ----------
-    mean : Mean
-        Of the metric, over seeds; without an interval where runs that differ in more than chance would make it one.
-    spread : float
-        Standard deviation of runs that differ in more than chance; NaN where the mean has an interval or one value.
-    paired : Paired or None
-        None for the reference.
-    p : float
-        Two-sided, Holm-corrected over the groups; NaN without a test.
-    verdict : str
-        In words.
+    `mean` is that of the metric, over seeds; it has no interval where runs that differ in more than chance would make
+    it one, and `spread` is then the standard deviation of those runs, else NaN. `paired` is None for the reference; `p`
+    is two-sided, Holm-corrected over the groups, NaN without a test; `verdict` is in words.
     """
 
     name: str

@@ -23,21 +23,10 @@ CHOICE = "best/val/accuracy"
 class Measure:
     """How a number is read from a run, and how it is shown.
 
-    Attributes
-    ----------
-    heading : str
-        Of a column, with the unit.
-    of : callable
-        From a RunRecord to the number; NaN where the run has none.
-    metric : Metric
-        Its unit and which way is better.
-    digits : int
-    part : str, optional
-        The part of the data whose images it counts: it comes in steps of one of them.
-    averaged : bool
-        Over the epochs, which round each for itself.
-    remark : str
-        What one must know to read it right; a footnote where it is used.
+    `heading` is that of a column, with the unit; `of` gives a RunRecord's number, NaN where it has none; `metric` knows
+    its unit and which way is better. Where it counts images of a `part` of the data, it comes in steps of one of them;
+    if `averaged`, over epochs, which round each for itself. `remark` is what one must know to read it right, a footnote
+    where it is used.
     """
 
     heading: str

@@ -19,17 +19,9 @@ ALPHA = 0.05
 class Mean:
     """A mean with its standard deviation and its 95 % confidence interval.
 
-    Attributes
-    ----------
-    mean : float
-        NaN where there are no values.
-    half_width : float
-        The interval is mean +- half_width; NaN for fewer than two values.
-    count : int
-    std : float
-        Standard deviation of the values with n - 1 in the denominator; NaN for fewer than two.
-    rounded : bool
-        Whether the values scatter less than their rounding does, so that `std` is that of rounding.
+    `mean` is NaN where there are no values; the interval is mean +- `half_width`. That and `std`, with n - 1 in the
+    denominator, are NaN for fewer than two values. `rounded` says whether the values scatter less than their rounding
+    does, so that `std` is that of rounding.
     """
 
     mean: float
@@ -55,14 +47,9 @@ class Mean:
 def mean_of(values: Sequence[float], resolution: float = 0.0) -> Mean:
     """Mean and Student's t interval, as for independent draws of a normal distribution.
 
-    Parameters
-    ----------
-    values : sequence of float
-        NaN and infinity are no values.
-    resolution : float >= 0, default 0
-        The step in which values come, such as one image of the test part. Equal values are then rounded
-        ones, not certain ones: they are taken to scatter at least as rounding does, with the variance
-        resolution^2 / 12.
+    NaN and infinity are no values. They come in steps of `resolution`, such as one image of the test part. Equal values
+    are then rounded ones, not certain ones: they are taken to scatter at least as rounding does, with the variance
+    resolution^2 / 12.
 
     Examples
     --------
@@ -115,16 +102,10 @@ def seeds_needed(mean: Mean, most: int) -> int | None:
 class Pairs:
     """Differences of two conditions, left minus right, seed by seed: what is the same in both runs of a pair cancels.
 
-    The tests are Student's t tests of the differences. They suppose that differences scatter
-    normally, which five seeds can neither show nor refute.
-
-    Parameters
-    ----------
-    left, right : mapping from seed to value; the right may be a number
-        Seeds that either side lacks are left out. A number is known and not measured: then this is the
-        test of a single sample, whose values alone are rounded.
-    resolution : float >= 0, default 0
-        The step in which values come, as for `mean_of`.
+    The tests are Student's t tests of the differences. They suppose that differences scatter normally, which five seeds
+    can neither show nor refute. `left` and `right` are values by seed; seeds that either side lacks are left out. The
+    right side may be a number, which is known and not measured: then this is the test of a single sample, whose values
+    alone are rounded. Values come in steps of `resolution`, as for `mean_of`.
 
     Examples
     --------

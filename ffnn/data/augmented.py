@@ -44,25 +44,12 @@ def mixed(value, other, share):
 
 
 class AugmentedBatches(Batches):
-    """Shuffled batches of augmented images.
+    """Shuffled batches of augmented images; `seed` decides the order and every draw.
 
-    Parameters
-    ----------
-    pool, indices, batch_size, seed, sampler
-        As for `Batches`; `seed` decides the order and every draw.
-    augmentations : sequence of Augmentation
-        Acting in this order.
-    shape : tuple of int
-        (height, width) or (height, width, channels) of the pool's images.
-    top : int
-        The pixel value of full intensity.
-    num_classes : int
-
-    Attributes
-    ----------
-    preparing, waiting : Stopwatch
-        What the latest epoch took: the other thread to prepare its batches (on a GPU, to ask for it), and the
-        reader in waiting for them.
+    Augmentations act in their order; `shape` is (height, width) or (height, width, channels) of the pool's images,
+    `top` the pixel value of full intensity; the rest is as for `Batches`. Of the latest epoch, the stopwatch
+    `preparing` tells what the other thread took to prepare its batches (on a GPU, to ask for it), and `waiting` what
+    the reader did in waiting for them.
     """
 
     def __init__(

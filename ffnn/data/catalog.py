@@ -21,12 +21,8 @@ from ffnn.registry import Registry
 class Published:
     """What is known of the published images, for `ffnn data verify` to compare with; empty where it is not known.
 
-    Parameters
-    ----------
-    mean, std : tuple of float
-        Of all training pixels of a channel, in units of full intensity, to four digits.
-    train_counts, test_counts : tuple of int
-        Images of each class.
+    `mean` and `std` are those of all training pixels of a channel, in units of full intensity, to four digits; counts
+    are images of each class.
     """
 
     mean: tuple[float, ...] = ()

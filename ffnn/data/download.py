@@ -24,16 +24,7 @@ WORK = ".download"
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """A gzipped file or an archive as mirrors have it.
-
-    Parameters
-    ----------
-    name : str
-    size : int
-        Bytes to download.
-    sha256 : str
-        Of those bytes, in hex.
-    """
+    """A gzipped file or an archive as mirrors have it: `size` bytes to download, and their SHA-256 in hex."""
 
     name: str
     size: int

@@ -43,15 +43,9 @@ def count_idx(path: Path, shape: tuple[int, ...], at_most: int) -> int:
 def read_idx(path: Path, out: NDArray[np.uint8]) -> None:
     """Fill `out` with the unsigned bytes of an IDX file; nothing beyond what `out` holds is ever unpacked.
 
-    DataError for another type of values, another shape, more or fewer values, a damaged gzip stream or an unreadable
-    file; `out` then holds nothing of use.
-
-    Parameters
-    ----------
-    path : Path
-        Plain or gzipped; its first bytes decide, as browsers unpack .gz files and keep their name.
-    out : uint8 array, C-contiguous
-        Its shape is what the file has to hold, for example (60000, 28, 28).
+    A file may be plain or gzipped: its first bytes decide, as browsers unpack .gz files and keep their name. The shape
+    of `out`, C-contiguous, is what it has to hold, for example (60000, 28, 28). DataError for another type of values,
+    another shape, more or fewer values, a damaged gzip stream or an unreadable file; `out` then holds nothing of use.
     """
     with _reading(path) as stream:
         dimensions = _read_header(path, stream, out.ndim)

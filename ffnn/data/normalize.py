@@ -21,12 +21,7 @@ BLOCK = 1 << 22
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """value = pixel * scale + shift.
-
-    Parameters
-    ----------
-    scale, shift : float64 arrays (features,)
-    """
+    """value = pixel * scale + shift, both of shape (features,)."""
 
     scale: NDArray[np.float64]
     shift: NDArray[np.float64]

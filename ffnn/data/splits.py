@@ -18,12 +18,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """Rows of a data set, each in one part only.
-
-    Parameters
-    ----------
-    train, val, test : int64 arrays, ascending
-    """
+    """Rows of a data set in ascending order, each in one part only."""
 
     train: Rows
     val: Rows

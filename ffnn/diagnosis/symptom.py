@@ -38,12 +38,8 @@ class Finding:
 class Symptom(ABC):
     """One thing that can be wrong with a run.
 
-    Attributes
-    ----------
-    explains : tuple of str
-        Symptoms that are consequences of this one where both are found.
-    too_large, too_small : tuple of str
-        Settings that are the cause where their value is unusually large or small: they are told first.
+    It `explains` symptoms that are its consequences where both are found. Settings of `too_large` and `too_small` are
+    the cause where their value is unusually large or small: they are told first.
     """
 
     explains: ClassVar[tuple[str, ...]] = ()

@@ -17,20 +17,10 @@ from ffnn.tracking import RunRecord
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that an experiment has found.
+    """Everything that an experiment has found: its conditions as groups, compared in its metric with a `reference`.
 
-    Attributes
-    ----------
-    groups : sequence of Group
-        The conditions, compared in the experiment's metric.
-    reference : str
-        The condition that the others are compared with.
-    judged : list of Judged
-        The claims of the expected finding.
-    expected : int
-        Runs that each condition should have.
-    resolutions : dict
-        From measure to the step of its values.
+    `judged` are the claims of the expected finding; `expected` runs are those that each condition should have;
+    `resolutions` have the step of values by measure.
     """
 
     experiment: Experiment
@@ -80,16 +70,10 @@ class Comparison:
 
 
 def compare(experiment: Experiment, records: Mapping[str, Sequence[RunRecord]], seeds: int | None = None) -> Comparison:
-    """Compare the conditions of an experiment.
+    """Compare the conditions of an experiment, each with its runs; those of the same seed are pairs.
 
-    Parameters
-    ----------
-    experiment : Experiment
-    records : mapping from condition to its runs
-        Runs of the same seed are pairs. A diverged run counts with what it had reached, or else with
-        what guessing reaches; a condition that lacks runs is compared over the seeds it has.
-    seeds : int, optional
-        Runs that each condition should have; by default the most that one has.
+    A diverged run counts with what it had reached, or else with what guessing reaches; a condition that lacks runs is
+    compared over the seeds it has. Each should have as many runs as `seeds`, by default the most that one has.
     """
     any_run = next(run for runs in records.values() for run in runs)
     resolutions = {name: measure.resolution(any_run) for name, measure in MEASURES.items()}

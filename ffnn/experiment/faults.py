@@ -14,14 +14,9 @@ from ffnn.sweep.marks import Place
 
 
 class Fault(NamedTuple):
-    """One thing to mend.
+    """One thing to mend, at a place in a file, empty for the file as a whole.
 
-    Attributes
-    ----------
-    place : tuple of str or int
-        Empty for the file as a whole.
-    text : str
-        What was expected, what was received, and how to mend it.
+    The text says what was expected, what was received, and how to mend it.
     """
 
     place: Place

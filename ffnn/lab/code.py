@@ -49,16 +49,10 @@ _BEGAN = time.time()
 def code_digest(parts: Iterable[Any], framework: str = "ffnn") -> str:
     """A hash of all code that a run computes with.
 
-    Parameters
-    ----------
-    parts : iterable
-        The registered classes that the run names. One from a file outside ffnn counts with that file and with all that
-        this imports, but for the standard library and other installed packages.
-    framework : str, default "ffnn"
-        What takes the steps.
+    `parts` are the registered classes that the run names. One from a file outside ffnn counts with that file and with
+    all that this imports, but for the standard library and other installed packages. `framework` is what takes the
+    steps.
 
-    Notes
-    -----
     Two kinds of code cannot be compared with that of an earlier run: code without a file, as in a notebook, and a file
     that was changed after this process began, so that the process may have read an older version. The hash is then a
     random one, and such runs are always trained again.

@@ -31,19 +31,11 @@ def resume(
 ) -> RunRecord:
     """Go on with the run in `path` where its last checkpoint was; of a finished one, say so and do nothing.
 
-    All settings are those of the run. Weights, history and metrics come out as without the interruption, to the bit,
-    with the same versions on the same kind of processor; times do not. FFNNError if it is no run, another process
-    trains in it, the data are others, or it cannot be resumed.
-
-    Parameters
-    ----------
-    path : Path
-        The run directory.
-    epochs : int, optional
-        Train until so many epochs are done instead, also where the run is finished. A schedule that depends on the
-        number of epochs is followed as if the run had been that long from its beginning.
-    notify, progress
-        As for `train`.
+    All settings are those of the run, whose directory `path` is. Weights, history and metrics come out as without the
+    interruption, to the bit, with the same versions on the same kind of processor; times do not. With `epochs`, it is
+    trained until so many are done instead, also where it is finished; a schedule that depends on their number is
+    followed as if the run had been that long from its beginning. `notify` and `progress` are as for `train`. FFNNError
+    if it is no run, another process trains in it, the data are others, or it cannot be resumed.
     """
     notify = notify or to_stderr
     start = time.perf_counter()

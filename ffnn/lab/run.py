@@ -164,18 +164,9 @@ def load_run(
 ) -> tuple[RunRecord, Parts]:
     """A finished run's network with the weights of a checkpoint, and its data.
 
-    With weight averaging these are the averaged weights, which validation used.
-
-    Parameters
-    ----------
-    path : Path
-        The run directory.
-    checkpoint : str
-        "best" or "last".
-    notify : callable
-        Told if the data are no longer those of the run.
-    download : bool, default False
-        Whether data that are not here may be downloaded: who only reads a run fetches nothing.
+    The checkpoint is "best" or "last"; with weight averaging these are the averaged weights, which validation used.
+    `notify` is told if the data are no longer those of the run. With `download`, data that are not here may be
+    downloaded: who only reads a run fetches nothing.
     """
     record = read_run(path)
     parts = untrained(record, download=download)

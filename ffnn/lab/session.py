@@ -78,22 +78,10 @@ class Recorder(Callback):
 class Session:
     """One process's work on a run.
 
-    Attributes
-    ----------
-    config : Config
-        With all choices made.
-    directory : RunDirectory
-        Locked, with its config, environment and a first summary written.
-    entries : dict
-        Goes into the summary.
-    notify, progress
-        As for `train`.
-    start : float
-        When the process began with it, in `time.perf_counter` seconds.
-    restore : callable
-        Brings a rehearsed trainer and its best epoch where the run was; by default they are at its beginning.
-    make_trainer : callable
-        From the parts and the callbacks.
+    The config has all choices made; the directory is locked, with its config, environment and a first summary written;
+    `entries` go into the summary. `start` is when the process began with it, in `time.perf_counter` seconds. `restore`
+    brings a rehearsed trainer and its best epoch where the run was; by default they are at its beginning.
+    `make_trainer` makes one from the parts and the callbacks; `notify` and `progress` are as for `train`.
     """
 
     config: Config

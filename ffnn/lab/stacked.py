@@ -47,18 +47,9 @@ def stack_key(config: Config) -> str | None:
 class Member:
     """One run of a stack.
 
-    Attributes
-    ----------
-    notify : callable
-        Takes its lines for the user.
-    command : str, optional
-        That the run records as its own, in place of the process's.
-    ended : callable
-        Given the member when its run is over.
-    outcome : RunRecord or FFNNError or None
-        The finished run, or why there is none; None while it is under way.
-    threads : int
-        Of its matrix products.
+    `notify` takes its lines for the user; `command` is what the run records as its own, in place of the process's;
+    `ended` is given the member when its run is over. `outcome` is the finished run, or why there is none; None while it
+    is under way. Its matrix products take `threads`.
     """
 
     config: Config

@@ -54,12 +54,7 @@ def _formulas(activation: type[Elementwise]) -> tuple[Formula, Formula]:
 class LinearActivation:
     """y = activation(inputs @ weight + bias), with the bias's gradient summed while the activation's is computed.
 
-    Parameters
-    ----------
-    linear : Linear
-        Connected, with a bias.
-    activation : Elementwise
-        Connected.
+    Both layers are connected, and the linear one has a bias.
     """
 
     def __init__(self, linear: Linear, activation: Elementwise) -> None:

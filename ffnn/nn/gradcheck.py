@@ -30,16 +30,9 @@ STEP = 1e-5
 
 @dataclass(frozen=True)
 class Comparison:
-    """An analytic derivative beside a numeric one.
+    """An analytic derivative, by hand, beside a numeric one, by differences, of what `name` says.
 
-    Attributes
-    ----------
-    name : str
-        What was checked.
-    analytic, numeric : float
-        The derivative by hand and by differences.
-    error : float
-        |analytic - numeric| / max(|analytic| + |numeric|, 1e-8): 0 agrees, 1 is a wrong sign or factor.
+    The error is |analytic - numeric| / max(|analytic| + |numeric|, 1e-8): 0 agrees, 1 is a wrong sign or factor.
     """
 
     name: str
@@ -59,17 +52,9 @@ def check_directional(
 ) -> Comparison:
     """The derivative of the objective along one random direction through all parameters and inputs.
 
-    A direction along which the loss has a kink (a ReLU that switches within the step) is
-    recognised, as differences of two widths disagree there, and drawn anew.
-
-    Parameters
-    ----------
-    objective : Objective
-        Its engine must be float64.
-    inputs : array (batch_size, input_size)
-    labels : int array (batch_size,), or float targets
-    seed : int
-        Chooses the direction.
+    A direction, drawn from `seed`, along which the loss has a kink (a ReLU that switches within the step) is
+    recognised, as differences of two widths disagree there, and drawn anew. The engine must be of float64; inputs are
+    (batch_size, input_size), labels class numbers (batch_size,), or float targets.
     """
     probe = _Probe(objective, inputs, labels)
     analytic = probe.gradient()

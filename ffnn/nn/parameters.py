@@ -26,16 +26,9 @@ class ParameterSpec:
 class Parameter:
     """One trainable array of a network.
 
-    Attributes
-    ----------
-    name : str
-        Qualified, such as "linear1.weight".
-    value, grad : arrays of equal shape
-        Views into the flat arrays: write with `value[...] = `.
-    penalised : bool
-        True for weights; L2 and weight decay leave everything else alone.
-    place : tuple of int
-        (start, stop) in the flat arrays.
+    `name` is qualified, such as "linear1.weight". `value` and `grad`, of equal shape, are views into the flat arrays,
+    in which `place` is (start, stop): write with `value[...] = `. Weights are `penalised`; L2 and weight decay leave
+    everything else alone.
     """
 
     name: str
@@ -48,17 +41,9 @@ class Parameter:
 class ParameterStore:
     """The flat `values` and `grads` of a network: penalised parameters first, then the others.
 
-    Parameters
-    ----------
-    engine : Engine
-    specs : list of (layer name, ParameterSpec)
-    rng_for : callable from a parameter's qualified name to the generator of its initial draw
-        A generator for each name keeps a layer's draw the same when layers around it change.
-
-    Attributes
-    ----------
-    norm : float64 array of one value
-        Room for the norm of the gradients, which whoever clips them computes there.
+    `specs` are pairs of a layer's name and a ParameterSpec. `rng_for` gives, for a parameter's qualified name, the
+    generator of its initial draw: one for each name keeps a layer's draw the same when layers around it change. `norm`,
+    a float64 array of one value, is room for the norm of the gradients, which whoever clips them computes there.
     """
 
     def __init__(

@@ -49,16 +49,9 @@ class Growing(Schedule):
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What was measured.
+    """At each step the learning rate, the batch's loss before it, and the mean loss with exponential weights.
 
-    Attributes
-    ----------
-    rates, losses, smoothed : list of float
-        At each step: the learning rate, the batch's loss before it, and the mean loss with exponential weights.
-    stopped : str
-        Why it ended before the last rate, in words; empty where it did not.
-    config : Config
-        With all choices made.
+    `stopped` tells in words why it ended before the last rate, if it did; the config has all choices made.
     """
 
     rates: list[float]
@@ -71,15 +64,9 @@ class RangeTest:
 def range_test(config: Config, notify: Notify, low: float = LOW, high: float = HIGH, steps: int = STEPS) -> RangeTest:
     """Train a new network at rates that grow from `low` to `high`, until the loss blows up.
 
-    Its schedule, warm-up and weight averaging are left out; everything else is as in a run of this config. FFNNError if
-    the range is none, or the loss is not finite from the first step on.
-
-    Parameters
-    ----------
-    notify : callable
-        Takes lines for the user.
-    low, high : float, 0 < low < high
-    steps : int >= 10
+    0 < low < high, and there are at least 10 steps. Its schedule, warm-up and weight averaging are left out; everything
+    else is as in a run of this config. `notify` takes lines for the user. FFNNError if the range is none, or the loss
+    is not finite from the first step on.
     """
     if not (0 < low < high < math.inf):
         raise FFNNError(f"--low, --high: expected 0 < low < high; received {low:g} and {high:g}")

@@ -52,13 +52,7 @@ def hidden_tanh() -> list[Layer]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is trained on both sides; a row of the table.
-
-    Attributes
-    ----------
-    kind, name : str
-        What the case is about.
-    """
+    """What is trained on both sides; a row of the table, about the kind of thing and the name that it begins with."""
 
     kind: str
     name: str
@@ -114,16 +108,9 @@ def _ending_in_softmax() -> list[Layer]:
 class Agreement:
     """How far apart the two sides of a case are.
 
-    Attributes
-    ----------
-    case : Case
-    differences : mapping of str to float
-        Relative to the largest value of each array: "loss", "gradients", "1", "10", ... for parameters
-        after so many steps, and "outputs" in evaluation mode at the end. Empty without a counterpart.
-    remark : str
-        Why the sides differ by definition, or what has no counterpart.
-    bounds : mapping of str to float
-        Of the same names.
+    `differences` are relative to the largest value of each array: "loss", "gradients", "1", "10", ... for parameters
+    after so many steps, and "outputs" in evaluation mode at the end; none without a counterpart. `bounds` have the same
+    names; `remark` says why the sides differ by definition, or what has no counterpart.
     """
 
     case: Case

@@ -33,20 +33,11 @@ CLIPPINGS.register("clip_value")(ClipValue)
 class Counterpart:
     """A framework's own class or function for something of ffnn's.
 
-    Parameters
-    ----------
-    name : str
-        What the framework calls it.
-    options : mapping
-        The framework's options, and the attributes of ffnn's object that hold their values, or functions of it.
-    fixed : mapping
-        Options that are always given so.
-    remark : str
-        Where it is defined differently, and why the two still nearly agree; empty where they are the same.
-    bounds : mapping of str to float
-        The largest relative differences that the remark explains, of "loss", "gradients", "parameters" and
-        "outputs"; those not named are to agree as closely as rounding lets them. "scheduled" is the bound of
-        the last two where the learning rate moves.
+    `name` is what the framework calls it. `options` are the framework's, with the attributes of ffnn's object that hold
+    their values, or functions of it; those of `fixed` are always given so. `remark` says where it is defined
+    differently, and why the two still nearly agree. `bounds` are the largest relative differences that the remark
+    explains, of "loss", "gradients", "parameters" and "outputs"; those not named are to agree as closely as rounding
+    lets them. "scheduled" is the bound of the last two where the learning rate moves.
 
     Examples
     --------
@@ -87,15 +78,7 @@ class Row:
 
 
 class Table:
-    """A framework's counterparts of one registry.
-
-    Parameters
-    ----------
-    framework : str
-        As error messages call it.
-    registry : Registry
-        What is looked up: by the registered name, or by an object of a registered class.
-    entries : mapping of str to Counterpart or Lacking
+    """A framework's counterparts of one registry, by the registered name, or by an object of a registered class.
 
     Examples
     --------

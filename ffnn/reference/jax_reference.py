@@ -23,12 +23,8 @@ from ffnn.reference.reference import REFERENCES, Reference, Step
 class JaxReference(Reference):
     """JAX on its default device. Every size of batch is compiled once.
 
-    Attributes
-    ----------
-    tree : nested dictionaries of arrays
-        Everything that a step changes.
-    pure_step : callable
-        `(tree, inputs, labels, learning_rate) -> (tree, figures)`, not compiled.
+    `tree`, nested dictionaries of arrays, is everything that a step changes; `pure_step(tree, inputs, labels,
+    learning_rate) -> (tree, figures)` is not compiled.
     """
 
     packages: ClassVar = {"jax": "jax", "optax": "optax"}

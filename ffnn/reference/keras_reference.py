@@ -26,11 +26,7 @@ from ffnn.reference.reference import REFERENCES, Reference, Step
 class KerasReference(Reference):
     """Keras on TensorFlow's CPU. Every size of batch is compiled once.
 
-    Attributes
-    ----------
-    network : keras.Sequential
-        Its layers have ffnn's names.
-    keras_optimizer : keras.optimizers.Optimizer
+    `network` is a keras.Sequential whose layers have ffnn's names; `keras_optimizer` is what moves it.
     """
 
     packages: ClassVar = {"tensorflow": "tensorflow-cpu", "keras": "keras"}

@@ -27,16 +27,9 @@ State = Mapping[str, NDArray[Any]]
 class Step:
     """What a step of a reference network tells.
 
-    Attributes
-    ----------
-    loss : float
-        Mean over the batch before the update, without the penalty.
-    divisor : float
-        What the sum over rows was divided by: their number, or their weights.
-    outputs : array (batch_size, num_outputs)
-        The network's answers before the update.
-    gradients : State
-        Of loss and penalty together, before clipping; empty unless they were asked for.
+    `loss` is the mean over the batch before the update, without the penalty; `divisor` what the sum over rows was
+    divided by: their number, or their weights. `outputs` (batch_size, num_outputs) are the answers before the update;
+    `gradients` those of loss and penalty together, before clipping, empty unless they were asked for.
     """
 
     loss: float
@@ -108,16 +101,9 @@ class Reference(ABC):
     def step(
         self, inputs: NDArray[Any], labels: NDArray[Any], learning_rate: float, with_gradients: bool = False
     ) -> Step:
-        """One update from one batch.
+        """One update from one batch of inputs (batch_size, input_size) and labels, class numbers or float targets.
 
-        Parameters
-        ----------
-        inputs : float array (batch_size, input_size)
-        labels : int array (batch_size,), or float targets (batch_size, num_outputs)
-        learning_rate : float
-            Of this step; a loss that is not finite moves nothing.
-        with_gradients : bool, default False
-            Whether to hand out the gradients.
+        A loss that is not finite moves nothing.
         """
 
     def fit(self, batches: Iterable[tuple[NDArray[Any], NDArray[Any]]], rates: Iterable[float] | None = None) -> float:

@@ -30,13 +30,8 @@ DECOUPLED = {"sgd": "SGD", "adam": "AdamW", "adamw": "AdamW"}
 class TorchReference(Reference):
     """PyTorch on the CPU, eager, with its fused optimizers where it has them.
 
-    Dropout draws from PyTorch's global generator, which is seeded when the network is made.
-
-    Attributes
-    ----------
-    network : torch.nn.Sequential
-        In training mode; its modules have ffnn's names.
-    torch_optimizer : torch.optim.Optimizer
+    Dropout draws from PyTorch's global generator, which is seeded when the network is made. `network` is a
+    torch.nn.Sequential in training mode, whose modules have ffnn's names; `torch_optimizer` is what moves it.
     """
 
     packages: ClassVar = {"torch": "torch"}

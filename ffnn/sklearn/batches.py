@@ -25,15 +25,8 @@ def weighted_target(target, weight, out):
 class WeightedBatches(Batches):
     """Batches that give weighted targets instead of labels.
 
-    A loss with `class_weights` divides by the sum of a batch's weights: its mean is then the weighted one.
-
-    Parameters
-    ----------
-    pool, indices, batch_size, shuffle_seed
-        As for `Batches`.
-    weights : float array (pool_size,)
-        Positive for every row of `indices`.
-    num_classes : int
+    A loss with `class_weights` divides by the sum of a batch's weights: its mean is then the weighted one. Weights
+    (pool_size,) are positive for every row of `indices`; the rest is as for `Batches`.
 
     Examples
     --------

@@ -28,18 +28,10 @@ PROBE_ROWS = 64
 
 
 class Rows:
-    """Some rows of a table of floats.
+    """Some rows, by their `numbers`, of a table X (table_size, features) of floats, C-contiguous.
 
-    Parameters
-    ----------
-    engine : Engine
-    X : float array (table_size, features), C-contiguous
-    labels : int array (table_size,)
-        Class numbers; read for the rows at hand only.
-    numbers : int array (rows,)
-        Which rows of the table.
-    weights : float array (table_size,), optional
-        Positive for the rows at hand.
+    Labels and weights are the table's, too: class numbers, and weights that are positive for the rows at hand; others
+    are not read.
     """
 
     def __init__(
@@ -77,17 +69,8 @@ class _NoValidation(Callback):
 class Outcome:
     """What a fit leaves beside the network's weights.
 
-    Attributes
-    ----------
-    records : list of Record
-    best_epoch : int
-        Whose weights the network has: with validation the best one's, else the last one's.
-    callbacks : list of Callback
-        The copies that were told.
-    optimizer : dict of arrays
-        Its state, for going on.
-    interrupted : str
-        Where Ctrl-C came, in words; else empty.
+    `best_epoch` is the one whose weights the network has: with validation the best one, else the last. Callbacks are
+    the copies that were told; `optimizer` is its state, for going on; `interrupted` tells where Ctrl-C came, in words.
     """
 
     records: list[Record]

@@ -28,16 +28,9 @@ def shared_engine(name: str, dtype: str) -> Engine:
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that makes a perceptron, in plain values.
+    """All that makes a perceptron, in plain values; `layers` are arguments of `mlp_layers`.
 
-    Attributes
-    ----------
-    layers : dict
-        Arguments of `mlp_layers`.
-    input_size : int
-    engine, dtype : str
-        As for `create_engine`; "auto" is decided anew wherever the network is opened.
-    seed : int
+    `engine` and `dtype` are as for `create_engine`; "auto" is decided anew wherever the network is opened.
     """
 
     layers: dict[str, Any]
@@ -49,10 +42,6 @@ class Recipe:
 
 class PortableNetwork(Network):
     """The network of a recipe, which `pickle`, `copy.deepcopy` and other processes take.
-
-    Parameters
-    ----------
-    recipe : Recipe
 
     Examples
     --------

@@ -36,16 +36,10 @@ class Said(Part):
 
 
 class Study(Part):
-    """What a study file says.
+    """What a study file says: who and what (`title`), and what was done and found there.
 
-    Attributes
-    ----------
-    title, did : str
-        Who and what, and what was done and found there.
-    missed : str
-        What the study overlooked, if anything.
-    assumed : tuple of str
-        What its text does not say, and what was taken for it; also what is shorter here.
+    `missed` is what the study overlooked, if anything; `assumed` what its text does not say, and what was taken for it;
+    also what is shorter here.
     """
 
     title: str

@@ -22,18 +22,10 @@ DEFAULT_METRIC = Metric(name="best/val/accuracy", goal="maximize")
 
 @dataclass(frozen=True)
 class Plan:
-    """A sweep with everything decided.
+    """A sweep with everything decided; the space has the overrides in it.
 
-    Attributes
-    ----------
-    space : Space
-        With the overrides in it.
-    overrides : dict
-        Settings of every trial that can change its result.
-    bookkeeping : dict
-        Settings of every trial that cannot: where it goes and what it is called.
-    count : int or None
-        Trials in all, where the file's run_cap or the method does not say less.
+    `overrides` are settings of every trial that can change its result, `bookkeeping` those that cannot: where it goes
+    and what it is called. `count` is that of all trials, where the file's run_cap or the method does not say less.
     """
 
     sweep: Sweep

@@ -29,16 +29,9 @@ ENDS = {"finished": FINISHED, "diverged": DIVERGED}
 class Worker:
     """A trial under way in this process.
 
-    Attributes
-    ----------
-    place : int
-        Of its process among those of this sweep; trials of a stack share theirs.
-    company : int
-        Trials in its process when it was started.
-    ending : Outcome or None
-        Why it was asked to end.
-    kill_at : float
-        When it is killed if it has not ended.
+    `place` is that of its process among those of this sweep, which trials of a stack share; `company` counts trials in
+    its process when it was started. `ending` is why it was asked to end, if it was; at `kill_at` it is killed if it has
+    not ended.
     """
 
     trial: Trial

@@ -12,21 +12,10 @@ Job = Callable[[], None]
 
 
 class BackgroundWorker:
-    """Does jobs one after another, away from the thread that hands them in.
+    """Does jobs one after another, in a thread of this name, away from the one that hands them in.
 
-    Parameters
-    ----------
-    name : str
-        Of the thread.
-    on_failure : callable
-        Told, on the worker's thread, the exception that ended the work.
-    optional_limit : int >= 1
-        How many optional jobs may wait at once; they are the large ones, so this bounds memory.
-
-    Attributes
-    ----------
-    left_out : int
-        Optional jobs refused so far because too many were waiting.
+    `on_failure` is told, on the worker's thread, the exception that ended the work. So many optional jobs may wait at
+    once; they are the large ones, so this bounds memory, and `left_out` counts those refused so far.
 
     Examples
     --------

@@ -16,13 +16,9 @@ STATE, REASON = "wandb/state", "wandb/reason"
 class Delivery:
     """What became of a run at W&B.
 
-    Attributes
-    ----------
-    state : str
-        "sent" and "recorded" (offline, to be sent by hand) are whole; "incomplete" lacks something; "not sent" is
-        whole on this machine, not at the server; of a "lost" one there is no usable record.
-    reason : str
-        Why it is not whole, or why it was recorded where it was to be sent.
+    The states "sent" and "recorded" (offline, to be sent by hand) are whole; "incomplete" lacks something; "not sent"
+    is whole on this machine, not at the server; of a "lost" one there is no usable record. `reason` is why it is not
+    whole, or why it was recorded where it was to be sent.
 
     Examples
     --------

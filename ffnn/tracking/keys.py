@@ -37,12 +37,8 @@ SHORTEST = 4
 def redact(text: str, environ: Mapping[str, str] = os.environ, long_words: bool = True) -> str:
     """The text with ``***`` for everything that looks like a key.
 
-    Parameters
-    ----------
-    environ : mapping
-        Whose secrets are known: the values of variables named like one, and passwords in URLs.
-    long_words : bool, default True
-        Whether words of 40 letters and digits or more are keys, too. Not where digests and paths are.
+    Secrets of `environ` are known: the values of variables named like one, and passwords in URLs. With `long_words`,
+    words of 40 letters and digits or more are keys, too; not so where digests and paths are.
 
     Examples
     --------

@@ -29,18 +29,7 @@ AGAIN = "mend the file, or remove the run's folder and train it again"
 
 
 class RunDirectory:
-    """Writes the files of one run.
-
-    Parameters
-    ----------
-    path : Path
-        An existing run directory; `create` makes a new one.
-
-    Attributes
-    ----------
-    checkpoints, figures : Path
-        Folders for what their names say.
-    """
+    """Writes the files of one run, into a directory that exists; `create` makes a new one."""
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)

@@ -43,20 +43,10 @@ class WrongImage:
 class EvaluationReport:
     """What the final evaluation found, in plain values.
 
-    ValueError if the sizes disagree.
-
-    Attributes
-    ----------
-    confusion : int array (classes, classes)
-        Counts; the row is the truth, the column what was predicted.
-    class_names : sequence of str
-        One for each class, in order.
-    per_class : sequence of dict
-        One for each class: class, precision, recall, f1, support.
-    wrong : sequence of WrongImage
-        At most 64, the most confident ones first.
-    part : str, default "test"
-        Which part of the data was evaluated; names begin with it, as in ``test/confusion_matrix``.
+    `confusion` (classes, classes) counts: the row is the truth, the column what was predicted. Of each class, in order,
+    `per_class` has class, precision, recall, f1, support. `wrong` are at most 64 images, the most confident ones first.
+    `part` is which part of the data was evaluated; names begin with it, as in ``test/confusion_matrix``. ValueError if
+    the sizes disagree.
     """
 
     confusion: NDArray[np.int64]

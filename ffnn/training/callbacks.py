@@ -133,24 +133,14 @@ class EarlyStopping(Callback):
 class SaveCheckpoints(Callback):
     """Writes `last.npz` as training goes on, and with it `best.npz` when `best` has improved.
 
-    `last` holds all that training needs to go on to the bit, the best weights included, and the one before it
-    stays as `previous.npz` until training is over. With weight averaging `best` holds the average as the
-    network's weights; `last` holds the raw weights, with the average beside them.
+    `last` holds all that training needs to go on to the bit, the best weights included, and the one before it stays as
+    `previous.npz` until training is over. With weight averaging `best` holds the average as the network's weights;
+    `last` holds the raw weights, with the average beside them.
 
-    Parameters
-    ----------
-    folder : Path
-    best : Best
-        Told before this callback.
-    meta : dict
-        Plain values stored along, such as the config.
-    every : int >= 0, default 0
-        Steps between checkpoints within an epoch; 0: after epochs only.
-    pause : float in [0, inf), seconds, default 1
-        An epoch that ends sooner after the last checkpoint leaves none: writing 15 ms a second costs little, and
-        a killed run repeats no more than that.
-    before : callable, optional
-        Called before each checkpoint: what it refers to must be on the disk first.
+    `best` is told before this callback; `meta` are plain values stored along, such as the config. There are `every`
+    steps between checkpoints within an epoch; 0: after epochs only. An epoch that ends sooner than `pause` seconds
+    after the last checkpoint leaves none: writing 15 ms a second costs little, and a killed run repeats no more than
+    that. `before` is called before each: what it refers to must be on the disk first.
     """
 
     def __init__(
@@ -229,13 +219,7 @@ class PlainProgress(Callback):
 
 
 class ProgressBar(Callback):
-    """A live bar with the latest figures and the time left, for terminals.
-
-    Parameters
-    ----------
-    transient : bool
-        Whether the bar goes when training ends.
-    """
+    """A live bar with the latest figures and the time left, for terminals; if `transient`, it goes at the end."""
 
     def __init__(self, transient: bool = False) -> None:
         self.transient = transient

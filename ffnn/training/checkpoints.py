@@ -25,16 +25,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds.
+    """What a file holds: states of network and optimizer, and as `extra` whatever else training needs, such as averaged
+    weights.
 
-    Attributes
-    ----------
-    network, optimizer, extra : dict of arrays
-        State dictionaries; extra holds whatever else training needs, such as averaged weights.
-    meta : dict
-        Plain values: epoch, step, score, config, and where training was (`capture`).
-    best : dict of arrays
-        The network of the best epoch so far, where it is not the one of this file.
+    `meta` are plain values: epoch, step, score, config, and where training was (`capture`). `best` is the network of
+    the best epoch so far, where it is not the one of this file.
     """
 
     network: dict[str, NDArray[Any]]

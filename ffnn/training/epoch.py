@@ -13,16 +13,9 @@ from ffnn.training.metrics import RunningMeans
 class Epoch:
     """Of one trainer after another of its epochs.
 
-    Attributes
-    ----------
-    place : int
-        Steps done.
-    means : RunningMeans
-        Over them.
-    whole : bool
-        Whether the trainer's state is that between two steps, so that training can go on from it to the bit.
-    train_seconds : float
-        What the steps of the last whole epoch took.
+    `place` counts steps done, over which `means` are. `whole` says whether the trainer's state is that between two
+    steps, so that training can go on from it to the bit. `train_seconds` are what the steps of the last whole epoch
+    took.
     """
 
     def __init__(self, engine: Engine) -> None:

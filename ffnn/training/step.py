@@ -20,14 +20,8 @@ from ffnn.nn.schedules import SCHEDULES, Schedule
 class Plan:
     """How a network is to be trained, beside the batches.
 
-    Attributes
-    ----------
-    epochs : int
-    schedule : Schedule
-    clips : sequence of Clip
-        Applied to the gradients in this order before each step.
-    average : WeightAverage, optional
-        With it, validation and the best weights are those of the average.
+    Clips are applied to the gradients in their order before each step. With `average`, validation and the best weights
+    are those of the average.
     """
 
     epochs: int
@@ -39,14 +33,8 @@ class Plan:
 class Numbers(NamedTuple):
     """What differs from one step to the next: numbers, or cells of an engine that hold them.
 
-    Attributes
-    ----------
-    factor : float or array
-        Of the penalty's gradient.
-    share : float or array
-        How far the average goes towards the weights.
-    move : sequence of float or array
-        What `Optimizer.numbers` gave.
+    `factor` is that of the penalty's gradient; `share` how far the average goes towards the weights; `move` what
+    `Optimizer.numbers` gave.
     """
 
     factor: float | Array
@@ -63,18 +51,10 @@ def take_step(
     on_loss: Callable[[], None] | None = None,
     on_gradients: Callable[[], None] | None = None,
 ) -> None:
-    """Loss, gradients, penalty, clips, optimizer, average.
+    """Loss, gradients, penalty, clips, optimizer, average, for inputs and labels as `Batches.epoch` gives them.
 
-    Parameters
-    ----------
-    objective, optimizer, plan
-    batch : pair of arrays
-        Inputs and labels, as `Batches.epoch` gives them.
-    numbers : Numbers
-    on_loss : callable, optional
-        Called when the loss is known; what it raises ends the step before anything is moved.
-    on_gradients : callable, optional
-        Called when the gradients are there, before they are clipped.
+    `on_loss` is called when the loss is known; what it raises ends the step before anything is moved. `on_gradients` is
+    called when the gradients are there, before they are clipped.
     """
     objective.compute(*batch)
     if on_loss:

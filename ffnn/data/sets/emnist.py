@@ -28,18 +28,9 @@ MERGED = digits + ascii_uppercase + "abdefghnqrt"
 
 @dataclass(frozen=True)
 class Variant:
-    """One choice of classes.
+    """One choice of classes, each named by one character; the sizes are images of the published files.
 
-    Parameters
-    ----------
-    class_names : str
-        One character a class.
-    train_size, test_size : int
-        Images of the published files.
-    equal : bool
-        Whether all classes have equally many images.
-    first_label : int, default 0
-        What the files call the first class.
+    If `equal`, all classes have equally many images; `first_label` is what the files call the first class.
     """
 
     class_names: str
