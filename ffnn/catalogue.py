@@ -40,10 +40,7 @@ def _share(meaning: str) -> Metric:
     return Metric(meaning, "points", "larger", MARGIN)
 
 
-MEASURED = {
-    "loss": Metric("loss", better="smaller"),
-    "accuracy": _share("accuracy"),
-}
+MEASURED = {"loss": Metric("loss", better="smaller"), "accuracy": _share("accuracy")}
 """On a part of the data, in every epoch and at the end."""
 
 TESTED = {

@@ -72,11 +72,7 @@ def draw_norms(stages: Mapping[str, GradientNoise], path: Path) -> None:
     save_figure(figure, path)
 
 
-ROWS = (
-    ("forward", "variance of signals"),
-    ("between", "... between inputs"),
-    ("backward", "variance of gradients"),
-)
+ROWS = (("forward", "variance of signals"), ("between", "... between inputs"), ("backward", "variance of gradients"))
 
 
 @own_style()

@@ -14,10 +14,7 @@ from ffnn.errors import FFNNError
 R_32F, R_64F = 0, 1
 """cudaDataType_t."""
 
-COMPUTE = {
-    "float32": {"float32": 68, "tf32": 77, "bf16": 75},
-    "float64": {"float32": 70, "tf32": 70, "bf16": 70},
-}
+COMPUTE = {"float32": {"float32": 68, "tf32": 77, "bf16": 75}, "float64": {"float32": 70, "tf32": 70, "bf16": 70}}
 """cublasComputeType_t, by type of the arrays and precision of products."""
 
 DEFAULT_ALGORITHM = -1

@@ -3,7 +3,7 @@
 They take their arguments as the generated kernels do, and are launched by the same code.
 """
 
-from ffnn.backend.cuda_source import MEMBERS, Operand, Source, assemble, constant_lines, member_lines
+from ffnn.backend.cuda_source import MEMBERS, SIZES, Operand, Source, assemble, constant_lines, member_lines
 
 
 def one_hot(out: Operand, labels: Operand) -> Source:
@@ -21,7 +21,7 @@ def one_hot(out: Operand, labels: Operand) -> Source:
         "  }",
         "}",
     ]
-    return assemble("one_hot", out.kind, arrays, (), cells, ("members", "rows", "columns"), body)
+    return assemble("one_hot", out.kind, arrays, (), cells, SIZES, body)
 
 
 def argmax(out: Operand, matrix: Operand) -> Source:
@@ -45,7 +45,7 @@ def argmax(out: Operand, matrix: Operand) -> Source:
         "  }",
         "}",
     ]
-    return assemble("argmax", matrix.kind, arrays, (), (), ("members", "rows", "columns"), body)
+    return assemble("argmax", matrix.kind, arrays, (), (), SIZES, body)
 
 
 def square_sum(out: Operand, values: Operand) -> Source:
@@ -63,7 +63,7 @@ def square_sum(out: Operand, values: Operand) -> Source:
         "}",
     ]
     scratch = (("double", "parts"), ("unsigned", "counters"))
-    return assemble("square_sum", values.kind, arrays, scratch, (), ("members", "rows", "columns"), body)
+    return assemble("square_sum", values.kind, arrays, scratch, (), SIZES, body)
 
 
 def warp(out: Operand, pool: Operand, chosen: Operand, places: Operand) -> Source:

@@ -111,6 +111,7 @@ def _named(operands: Sequence[Operand], letter: str, const: bool = False) -> lis
     return [(f"const {op.kind}" if const else op.kind, f"{letter}{n}") for n, op in enumerate(operands)]
 
 
+SIZES = ("members", "rows", "columns")
 MEMBERS = "for (long long m = blockIdx.{axis}; m < a.members; m += gridDim.{axis})"
 ROWS = "for (long long i = blockIdx.y * blockDim.y + threadIdx.y; i < a.rows; i += gridDim.y * blockDim.y)"
 COLUMNS = (
@@ -138,8 +139,7 @@ def elementwise(
                 trace.write(f"y{n}[i * a.y{n}_row + j] = ({output.kind})({trace.text(result)});")
     kind = "update" if reads_outputs else "elementwise"
     number = number_type(outputs[0], otherwise)
-    sizes = ("members", "rows", "columns")
-    return assemble(f"{kind}_{formula.__name__}", number, arrays, (), cells, sizes, trace.lines)
+    return assemble(f"{kind}_{formula.__name__}", number, arrays, (), cells, SIZES, trace.lines)
 
 
 def update(
@@ -175,8 +175,7 @@ def columns(
         if sums:
             _finish_columns(trace, outputs, sums)
     number = number_type(outputs[0], otherwise)
-    sizes = ("members", "rows", "columns")
-    return assemble(f"columns_{formula.__name__}", number, arrays, scratch, cells, sizes, trace.lines)
+    return assemble(f"columns_{formula.__name__}", number, arrays, scratch, cells, SIZES, trace.lines)
 
 
 def _finish_columns(trace: Trace, outputs: Sequence[Operand], sums: Sequence[int]) -> None:
@@ -230,8 +229,7 @@ def rows(
         trace.write("grid_total(sum, total, a.parts + m * gridDim.x, a.counters + m);")
     number = number_type(inputs[0], otherwise)
     scratch = (("double", "parts"), ("unsigned", "counters"))
-    sizes = ("members", "rows", "columns")
-    return assemble(f"rows_{formula.__name__}", number, arrays, scratch, cells, sizes, trace.lines)
+    return assemble(f"rows_{formula.__name__}", number, arrays, scratch, cells, SIZES, trace.lines)
 
 
 def gather(formula: Formula, out: Operand, pool: Operand, indices: Operand, inputs: Sequence[Operand]) -> Source:
@@ -248,14 +246,8 @@ def gather(formula: Formula, out: Operand, pool: Operand, indices: Operand, inpu
                 vectors = [trace.value(f"x{n}[j]") for n in range(2, 2 + len(inputs))]
                 (result,) = trace_formula(trace, formula, [value, *vectors])
                 trace.write(f"y0[i * a.y0_row + j] = T({trace.text(result)});")
-    sizes = ("members", "rows", "columns")
-    return assemble(f"gather_{formula.__name__}", out.kind, arrays, (), (), sizes, trace.lines)
+    return assemble(f"gather_{formula.__name__}", out.kind, arrays, (), (), SIZES, trace.lines)
 
 
-SOURCES: dict[str, Callable[..., Source]] = {
-    "elementwise": elementwise,
-    "update": update,
-    "columns": columns,
-    "rows": rows,
-}
+SOURCES: dict[str, Callable[..., Source]] = {kind.__name__: kind for kind in (elementwise, update, columns, rows)}
 """By kind, all but `gather`, whose arguments differ."""

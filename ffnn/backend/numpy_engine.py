@@ -102,28 +102,23 @@ class NumpyEngine(Engine):
         return np.errstate(all="ignore")(kernel)
 
     @staticmethod
-    def _elementwise(formula: Formula) -> Kernel:
+    def _elementwise(formula: Formula, kind: str = "elementwise") -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("elementwise", outputs, inputs, constants)
-            _store(outputs, formula(*inputs, *_numbers(constants)))
+            fit.check_kernel(kind, outputs, inputs, constants)
+            read = (*outputs, *inputs) if kind == "update" else inputs
+            for output, result in zip(outputs, _several(formula(*read, *_numbers(constants))), strict=True):
+                output[...] = result
 
         return kernel
 
-    @staticmethod
-    def _update(formula: Formula) -> Kernel:
-        def kernel(targets: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
-            fit.check_kernel("update", targets, inputs, constants)
-            _store(targets, formula(*targets, *inputs, *_numbers(constants)))
-
-        return kernel
+    def _update(self, formula: Formula) -> Kernel:
+        return self._elementwise(formula, "update")
 
     @staticmethod
     def _columns(formula: Formula) -> Kernel:
         def kernel(outputs: tuple[Array, ...], inputs: tuple[Array, ...], constants: tuple[float, ...]) -> None:
             fit.check_kernel("columns", outputs, inputs, constants)
-            results = formula(*inputs, *_numbers(constants))
-            results = results if isinstance(results, tuple) else (results,)
-            for output, result in zip(outputs, results, strict=True):
+            for output, result in zip(outputs, _several(formula(*inputs, *_numbers(constants))), strict=True):
                 if output.ndim == 1:
                     np.sum(result, axis=0, out=output)
                 else:
@@ -154,10 +149,8 @@ class NumpyEngine(Engine):
         return kernel
 
 
-def _store(outputs: tuple[Array, ...], results: Any) -> None:
-    results = results if isinstance(results, tuple) else (results,)
-    for output, result in zip(outputs, results, strict=True):
-        output[...] = result
+def _several(results: Any) -> tuple[Any, ...]:
+    return results if isinstance(results, tuple) else (results,)
 
 
 def _numbers(constants: tuple[Any, ...]) -> tuple[Any, ...]:

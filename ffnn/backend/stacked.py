@@ -4,15 +4,12 @@ A small network leaves most of a processor idle; N of them share each call. Laye
 arrays of one network's shape, behind which every member has its own values.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ffnn.backend.engine import Array, Engine, Kernel
 from ffnn.backend.formula import Formula
-
-NOT_OF_A_STACK = "a stack only computes; ask its members' engine"
 
 
 class StackedArray:
@@ -117,17 +114,10 @@ class StackedEngine(Engine):
     def square_sum(self, array: StackedArray, out: StackedArray) -> None:
         self.single.square_sum(array.values, out.values)
 
-    def warp(self, *arguments: Any) -> None:
-        raise TypeError(NOT_OF_A_STACK)
+    def warp(self, *arguments: Any, **options: Any) -> Any:
+        raise TypeError("a stack only computes; ask its members' engine")
 
-    def argmax(self, matrix: StackedArray) -> Array:
-        raise TypeError(NOT_OF_A_STACK)
-
-    def read(self, cell: StackedArray) -> float:
-        raise TypeError(NOT_OF_A_STACK)
-
-    def moments(self, array: StackedArray, bounds: Sequence[tuple[int, int]]) -> np.ndarray[Any, Any]:
-        raise TypeError(NOT_OF_A_STACK)
+    argmax = read = moments = warp
 
     def capture(self, step: Any) -> Any:
         return self.single.capture(step)

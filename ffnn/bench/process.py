@@ -27,6 +27,11 @@ KEPT = {
 }  # fmt: skip
 """Variables that only let a library load, say where compiled code is kept, or which of several GPUs is meant."""
 
+THREADS = (
+    "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "NPROC",
+)  # fmt: skip
+
 DEVICES: Mapping[str, Mapping[str, str]] = {
     "cpu": {"JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""},
     # JAX would take three quarters of the memory for itself, of which others want some too.
@@ -54,15 +59,8 @@ def clean_environment(threads: int, environ: Mapping[str, str] = os.environ, dev
     eigen = "false" if threads == 1 else "true"
     return {
         **inherited,
-        **dict.fromkeys(
-            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"), str(threads)
-        ),
-        "VECLIB_MAXIMUM_THREADS": str(threads),
-        "NUMBA_NUM_THREADS": str(threads),
-        "TF_NUM_INTRAOP_THREADS": str(threads),
-        "TF_NUM_INTEROP_THREADS": str(threads),
+        **dict.fromkeys(THREADS, str(threads)),
         "XLA_FLAGS": f"--xla_cpu_multi_thread_eigen={eigen}",
-        "NPROC": str(threads),
         **DEVICES[device],
         "KERAS_BACKEND": "tensorflow",
         "TF_CPP_MIN_LOG_LEVEL": "3",

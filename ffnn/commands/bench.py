@@ -77,6 +77,7 @@ def bench(
     from ffnn.bench.race import QUICK, Rules
     from ffnn.bench.races import MNIST_IMAGES, RACES
     from ffnn.bench.work import NETWORKS, PUBLISHED, fitting_cells
+    from ffnn.data import load
 
     defaults = RACES[engine]
     cores = usable_cores()
@@ -101,7 +102,7 @@ def bench(
         timeout or defaults.timeout,
         dict.fromkeys(NETWORKS, images) if images else {} if epoch_seconds else counts,
     )
-    data = _load(dataset, data_dir)
+    data = load(dataset, data_dir) if dataset else None
     names, left_out = _contenders(wanted, defaults.contenders())
     cells = fitting_cells(cells, data)
     _run(cells, names, left_out, rules, data, files, gpu.text if gpu else None)
@@ -237,9 +238,3 @@ def _chosen(option: str, text: str | None, names: Any, kind: Callable[[str], T])
             raise FFNNError(f"{option}: expected whole numbers of at least 2 with commas between; received {part!r}")
         values.append(kind(part))
     return list(dict.fromkeys(values))
-
-
-def _load(name: str | None, data_dir: Path | None) -> Any:
-    from ffnn.data import load
-
-    return load(name, data_dir) if name else None

@@ -123,7 +123,8 @@ def preview(words: Sequence[str], out: Path | None, count: int, data_dir: Path |
     """Draw a contact sheet of the data set NAME: a row for each class, with its name; downloads nothing."""
     entry = _entry(words)
     dataset = load_entry(entry, data_root(data_dir), download=False)
-    path = out or Path(f"preview-{'-'.join([entry.name, *_short_options(words)])}.png")
+    options = [Path(value).stem for value in _names_and_options(words)[1].values()]
+    path = out or Path(f"preview-{'-'.join([entry.name, *options])}.png")
     draw_sheet(dataset, count, path, f"{entry.title}: up to {count} images of each class")
     say(f"{path.absolute()}: {len(dataset.class_names)} classes, up to {count} images of each")
 
@@ -216,11 +217,6 @@ def _counts(dataset: Dataset) -> "Table":
     for name, row in zip((*dataset.class_names, "all"), np.vstack([columns, columns.sum(axis=0)]), strict=True):
         table.add_row(visible(name), *(f"{count:,}" for count in row))
     return table
-
-
-def _short_options(words: Sequence[str]) -> list[str]:
-    """Values of options as parts of a file's name."""
-    return [Path(value).stem for value in _names_and_options(words)[1].values()]
 
 
 def _times(shape: tuple[int, ...]) -> str:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,10 +32,14 @@ def train(ctx: click.Context, config_file: Path | None, run: Path | None) -> Non
     Exit codes: 0 finished, 2 something to mend, 3 diverged (0 as a trial of a sweep, which goes on), 130 stopped.
     """
     from ffnn.diagnosis.present import last_line
-    from ffnn.lab.command_line import parse_settings
+    from ffnn.lab.command_line import config_of, parse_settings
+    from ffnn.lab.run import train as run_training
     from ffnn.lab.summary import describe_result
 
-    record = _train(config_file, parse_settings(ctx.args)) if run is None else _resume(run, config_file, ctx.args)
+    if run is None:
+        record = run_training(config_of(config_file, parse_settings(ctx.args)))
+    else:
+        record = _resume(run, config_file, ctx.args)
     for line in filter(None, [*describe_result(record), last_line(record)]):
         say(line)
     ctx.exit(exit_code(record.summary["status"], os.environ))
@@ -46,13 +50,6 @@ def exit_code(status: str, environ: Mapping[str, str]) -> int:
     if status == "diverged":
         return 0 if {"WANDB_SWEEP_ID", "WANDB_SWEEP_PARAM_PATH"} & set(environ) else 3
     return 130 if status == "stopped" else 0
-
-
-def _train(config_file: Path | None, settings: Mapping[str, Any]) -> "RunRecord":
-    from ffnn.lab.command_line import config_of
-    from ffnn.lab.run import train as run_training
-
-    return run_training(config_of(config_file, settings))
 
 
 def _resume(run: Path, config_file: Path | None, arguments: Sequence[str]) -> "RunRecord":

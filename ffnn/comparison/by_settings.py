@@ -63,11 +63,7 @@ def varied(groups: Mapping[str, Sequence[RunRecord]], by: Sequence[str]) -> list
 
 
 def compare_settings(
-    runs: Sequence[RunRecord],
-    by: Sequence[str],
-    metric: str,
-    against: str | None = None,
-    margin: float | None = None,
+    runs: Sequence[RunRecord], by: Sequence[str], metric: str, against: str | None = None, margin: float | None = None
 ) -> Compared:
     """Runs grouped by settings, best group first, against the one named or else the one that is best on validation.
 

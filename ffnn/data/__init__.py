@@ -9,19 +9,6 @@ from ffnn.data.normalize import NORMALIZATIONS, Normalization, fit_normalization
 from ffnn.data.splits import SPLITS, Split, make_split
 
 __all__ = [
-    "AUGMENTATIONS",
-    "DATASETS",
-    "NORMALIZATIONS",
-    "SAMPLERS",
-    "SPLITS",
-    "DataError",
-    "Dataset",
-    "DatasetEntry",
-    "Normalization",
-    "Split",
-    "data_root",
-    "fit_normalization",
-    "load",
-    "make_split",
-    "pixel_statistics",
-]
+    "AUGMENTATIONS", "DATASETS", "NORMALIZATIONS", "SAMPLERS", "SPLITS", "DataError", "Dataset", "DatasetEntry",
+    "Normalization", "Split", "data_root", "fit_normalization", "load", "make_split", "pixel_statistics",
+]  # fmt: skip

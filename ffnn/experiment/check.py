@@ -188,11 +188,7 @@ def _faults_of_settings(experiment: Experiment, overrides: Mapping[str, Any], pl
 
 
 def _sources(
-    experiment: Experiment,
-    condition: str,
-    origins: Iterable[Origin],
-    dataset: str,
-    overrides: Mapping[str, Any],
+    experiment: Experiment, condition: str, origins: Iterable[Origin], dataset: str, overrides: Mapping[str, Any]
 ) -> Iterable[Origin]:
     """Where a condition's settings come from, those that win first."""
     yield (COMMAND_LINE,), overrides

@@ -152,10 +152,7 @@ def _tests(claim: Claim, pairs: Pairs) -> tuple[float, float]:
     """p-values that are small where the true difference lies inside the claim's region, and outside."""
     margin = claim.margin
     if claim.relation == "~":
-        return (
-            max(pairs.p_above(-margin), pairs.p_below(margin)),
-            min(pairs.p_below(-margin), pairs.p_above(margin)),
-        )
+        return (max(pairs.p_above(-margin), pairs.p_below(margin)), min(pairs.p_below(-margin), pairs.p_above(margin)))
     bound = _bound(claim)
     tests = pairs.p_above(bound), pairs.p_below(bound)
     return tests if claim.relation.startswith(">") else tests[::-1]

@@ -47,10 +47,7 @@ class ParameterStore:
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        specs: list[tuple[str, ParameterSpec]],
-        rng_for: Callable[[str], np.random.Generator],
+        self, engine: Engine, specs: list[tuple[str, ParameterSpec]], rng_for: Callable[[str], np.random.Generator]
     ) -> None:
         sizes = [int(np.prod(spec.shape)) for _, spec in specs]
         self.engine = engine

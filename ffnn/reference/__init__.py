@@ -15,14 +15,6 @@ from ffnn.reference.keras_reference import KerasReference
 # isort: on
 
 __all__ = [
-    "REFERENCES",
-    "Description",
-    "JaxReference",
-    "KerasReference",
-    "Reference",
-    "State",
-    "Step",
-    "TorchReference",
-    "make_reference",
-    "reference_class",
-]
+    "REFERENCES", "Description", "JaxReference", "KerasReference", "Reference", "State", "Step", "TorchReference",
+    "make_reference", "reference_class",
+]  # fmt: skip

@@ -33,6 +33,7 @@ _LAYERS = {
     ),
 }
 
+_ALPHA: Options = {"alpha": "alpha"}
 _SLOPE: Options = {"negative_slope": "negative_slope"}
 
 # Classes of torch.nn, functions of jax.nn and of keras.activations. Above its threshold, by default 20, PyTorch's
@@ -47,11 +48,7 @@ _ACTIVATIONS = {
     ),
     "sigmoid": Row(Counterpart("Sigmoid"), Counterpart("sigmoid"), Counterpart("sigmoid")),
     "tanh": Row(Counterpart("Tanh"), Counterpart("tanh"), Counterpart("tanh")),
-    "elu": Row(
-        Counterpart("ELU", {"alpha": "alpha"}),
-        Counterpart("elu", {"alpha": "alpha"}),
-        Counterpart("elu", {"alpha": "alpha"}),
-    ),
+    "elu": Row(Counterpart("ELU", _ALPHA), Counterpart("elu", _ALPHA), Counterpart("elu", _ALPHA)),
     "gelu": Row(
         Counterpart("GELU"),
         Counterpart("gelu", fixed={"approximate": False}),
@@ -87,7 +84,9 @@ _LOSSES = {
 _FUSED = {"fused": True}
 _MOMENTUM: Options = {"momentum": "momentum"}
 _VELOCITY = "the learning rate stands inside the velocity: another path wherever a schedule moves it"
+_FROM_ZERO, _NEARLY = {"initial_accumulator_value": 0.0}, {"parameters": 1e-6, "outputs": 1e-6}
 _SQUARED = "epsilon inside the root: it is given squared, which is the same for gradients of 0 and for large ones"
+_ROUGHLY = {"parameters": 1e-4, "outputs": 1e-4}
 _ADAM: Options = {"betas": lambda adam: (adam.beta1, adam.beta2), "eps": "epsilon"}
 _JAX_ADAM = Counterpart("scale_by_adam", {"b1": "beta1", "b2": "beta2", "eps": "epsilon"})
 _KERAS_ADAM = Counterpart(
@@ -95,7 +94,7 @@ _KERAS_ADAM = Counterpart(
     {"beta_1": "beta1", "beta_2": "beta2", "epsilon": "epsilon"},
     {},
     "epsilon is added before the correction of bias (Kingma & Ba's second form)",
-    {"parameters": 1e-4, "outputs": 1e-4},
+    _ROUGHLY,
 )
 
 # Classes of torch.optim, of which RMSprop has no fused form; functions of optax, each without the learning rate;
@@ -114,31 +113,13 @@ _OPTIMIZERS = {
     ),
     "adagrad": Row(
         Counterpart("Adagrad", {"eps": "epsilon"}, _FUSED),
-        Counterpart(
-            "scale_by_rss",
-            {"eps": lambda adagrad: adagrad.epsilon**2},
-            {"initial_accumulator_value": 0.0},
-            _SQUARED,
-            {"parameters": 1e-6, "outputs": 1e-6},
-        ),
-        Counterpart(
-            "Adagrad",
-            {"epsilon": lambda adagrad: adagrad.epsilon**2},
-            {"initial_accumulator_value": 0.0},
-            _SQUARED,
-            {"parameters": 1e-6, "outputs": 1e-6},
-        ),
+        Counterpart("scale_by_rss", {"eps": lambda rule: rule.epsilon**2}, _FROM_ZERO, _SQUARED, _NEARLY),
+        Counterpart("Adagrad", {"epsilon": lambda rule: rule.epsilon**2}, _FROM_ZERO, _SQUARED, _NEARLY),
     ),
     "rmsprop": Row(
         Counterpart("RMSprop", {"alpha": "rho", "eps": "epsilon"}),
         Counterpart("scale_by_rms", {"decay": "rho", "eps": "epsilon"}, {"eps_in_sqrt": False}),
-        Counterpart(
-            "RMSprop",
-            {"rho": "rho", "epsilon": lambda rmsprop: rmsprop.epsilon**2},
-            {},
-            _SQUARED,
-            {"parameters": 1e-4, "outputs": 1e-4},
-        ),
+        Counterpart("RMSprop", {"rho": "rho", "epsilon": lambda rule: rule.epsilon**2}, {}, _SQUARED, _ROUGHLY),
     ),
     "adam": Row(Counterpart("Adam", _ADAM, _FUSED), _JAX_ADAM, _KERAS_ADAM),
     "adamw": Row(Counterpart("AdamW", _ADAM, _FUSED), _JAX_ADAM, _KERAS_ADAM),
@@ -150,11 +131,7 @@ _OPTIMIZERS = {
 }
 
 # Classes of torch.optim.lr_scheduler and keras.optimizers.schedules, functions of optax.
-_ONE_CYCLE: Options = {
-    "pct_start": "warm_fraction",
-    "div_factor": "start_factor",
-    "final_div_factor": "end_factor",
-}
+_ONE_CYCLE: Options = {"pct_start": "warm_fraction", "div_factor": "start_factor", "final_div_factor": "end_factor"}
 _SCHEDULES = {
     "constant": Row(
         Counterpart("ConstantLR", fixed={"factor": 1.0}),
@@ -194,8 +171,7 @@ _SCHEDULES = {
             "cosine_decay_schedule", {"init_value": "rate", "decay_steps": "total_steps", "alpha": "end_fraction"}
         ),
         Counterpart(
-            "CosineDecay",
-            {"initial_learning_rate": "rate", "decay_steps": "total_steps", "alpha": "end_fraction"},
+            "CosineDecay", {"initial_learning_rate": "rate", "decay_steps": "total_steps", "alpha": "end_fraction"}
         ),
     ),
     "one_cycle": Row(

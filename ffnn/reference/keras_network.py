@@ -12,10 +12,7 @@ import numpy as np
 from ffnn.nn import Network
 from ffnn.reference.counterparts import TABLES
 
-VALUES = {
-    "linear": ("weight", "bias"),
-    "batch_norm": ("scale", "shift", "running_mean", "running_variance"),
-}
+VALUES = {"linear": ("weight", "bias"), "batch_norm": ("scale", "shift", "running_mean", "running_variance")}
 """A layer's values in Keras's order, by ffnn's names."""
 
 

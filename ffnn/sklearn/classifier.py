@@ -185,14 +185,7 @@ class FFNNClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self.callbacks = callbacks
         self.verbose = verbose
 
-    def fit(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        X_val: Any = None,
-        y_val: Any = None,
-    ) -> "FFNNClassifier":
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, X_val: Any = None, y_val: Any = None) -> "FFNNClassifier":
         """Train from new weights (with `warm_start`, from the last ones).
 
         Parameters
@@ -238,13 +231,7 @@ class FFNNClassifier(ClassifierMixin, NetworkEstimator):  # type: ignore[misc]
         self._train(Rows(engine, X, labels, learned, weights), held_out, per_class, seed)
         return self
 
-    def partial_fit(
-        self,
-        X: Any,
-        y: Any,
-        classes: Any = None,
-        sample_weight: Any = None,
-    ) -> "FFNNClassifier":
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> "FFNNClassifier":
         """One epoch over these rows, from where the last call ended; nothing is held out.
 
         Parameters

@@ -17,19 +17,7 @@ from ffnn.experiment.claims import Verdict, verdict_of
 from ffnn.experiment.findings import caveats
 from ffnn.experiment.tables import claim_numbers
 from ffnn.figures import draw_curves
-from ffnn.report.document import (
-    Block,
-    Bullets,
-    Cell,
-    Code,
-    Details,
-    Document,
-    Heading,
-    Note,
-    Paragraph,
-    Row,
-    Table,
-)
+from ffnn.report.document import Block, Bullets, Cell, Code, Details, Document, Heading, Note, Paragraph, Row, Table
 from ffnn.report.markup import literal
 from ffnn.report.provenance import data_remarks
 from ffnn.studies.file import Published, Said

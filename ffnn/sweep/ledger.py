@@ -150,11 +150,7 @@ class Ledger:
             datetime_complete=None,
             params=dict(proposal.latents),
             distributions=dict(proposal.dimensions),
-            user_attrs={
-                "key": proposal.key,
-                "arguments": json.dumps(proposal.arguments),
-                "owner": self.owners.id,
-            },
+            user_attrs={"key": proposal.key, "arguments": json.dumps(proposal.arguments), "owner": self.owners.id},
             system_attrs={},
             intermediate_values={},
         )

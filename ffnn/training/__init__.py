@@ -6,17 +6,6 @@ from ffnn.training.metrics import Evaluation, evaluate
 from ffnn.training.trainer import Callback, DivergedError, Plan, Record, Trainer
 
 __all__ = [
-    "Best",
-    "Callback",
-    "Checkpoint",
-    "DivergedError",
-    "EarlyStopping",
-    "Evaluation",
-    "PlainProgress",
-    "Plan",
-    "ProgressBar",
-    "Record",
-    "SaveCheckpoints",
-    "Trainer",
-    "evaluate",
+    "Best", "Callback", "Checkpoint", "DivergedError", "EarlyStopping", "Evaluation", "PlainProgress", "Plan",
+    "ProgressBar", "Record", "SaveCheckpoints", "Trainer", "evaluate",
 ]  # fmt: skip

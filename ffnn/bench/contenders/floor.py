@@ -3,13 +3,32 @@
 Forward, gradients of all weights, and gradients of all inputs except the first layer's.
 """
 
+from collections.abc import Callable
 from itertools import pairwise
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.work import Task
+
+
+def products_of(task: Task, on_engine: Callable[[Any], Any] = np.asarray) -> list[tuple[Any, Any, Any]]:
+    """The products a @ b of a step, with what they are written to, in arrays that the engine makes of NumPy's."""
+    rng = np.random.default_rng(task.seed)
+
+    def random(rows: int, columns: int) -> Any:
+        return on_engine(rng.random((rows, columns), np.float32))
+
+    sizes = task.description.sizes
+    values, grads = ([random(task.batch_size, size) for size in sizes] for _ in range(2))
+    products = []
+    for number, (inputs, outputs) in enumerate(pairwise(sizes)):
+        weight, weight_grad = random(inputs, outputs), random(inputs, outputs)
+        products += [(values[number], weight, values[number + 1]), (values[number].T, grads[number + 1], weight_grad)]
+        if number:
+            products.append((grads[number + 1], weight.T, grads[number]))
+    return products
 
 
 @CONTENDERS.register("floor")
@@ -20,18 +39,7 @@ class Floor(Contender):
     packages: ClassVar = {"numpy": "numpy"}
 
     def prepare(self, task: Task, threads: int) -> str:
-        rng = np.random.default_rng(task.seed)
-        sizes = task.description.sizes
-        values = [rng.random((task.batch_size, size), np.float32) for size in sizes]
-        grads = [rng.random((task.batch_size, size), np.float32) for size in sizes]
-        self._products = []
-        for number, (inputs, outputs) in enumerate(pairwise(sizes)):
-            weight, weight_grad = rng.random((inputs, outputs), np.float32), np.empty((inputs, outputs), np.float32)
-            self._products.append((values[number], weight, values[number + 1]))
-            self._products.append((values[number].T, grads[number + 1], weight_grad))
-            if number:
-                self._products.append((grads[number + 1], weight.T, grads[number]))
-        self._steps = task.steps
+        self._products, self._steps = products_of(task), task.steps
         return ""
 
     def epoch(self) -> None:

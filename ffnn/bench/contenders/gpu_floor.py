@@ -3,14 +3,11 @@
 They are those of `floor`, done by whatever multiplies for ffnn's engine, which on a GPU is cuBLAS.
 """
 
-from itertools import pairwise
 from typing import ClassVar
 
-import numpy as np
-
-from ffnn.backend import Array
 from ffnn.bench.contender import CONTENDERS, Contender
 from ffnn.bench.contenders.ffnn_gpu import OnCuPy
+from ffnn.bench.contenders.floor import products_of
 from ffnn.bench.work import Task
 
 
@@ -23,21 +20,8 @@ class RecordedProducts(Contender):
         from ffnn.backend import create_engine
 
         engine = self._engine = create_engine(self.engine, "float32")
-        rng = np.random.default_rng(task.seed)
-
-        def random(rows: int, columns: int) -> Array:
-            return engine.array(rng.random((rows, columns), np.float32))
-
-        sizes = task.description.sizes
-        values, grads = ([random(task.batch_size, size) for size in sizes] for _ in range(2))
-        self.products: list[tuple[Array, Array, Array]] = []
-        for number, (inputs, outputs) in enumerate(pairwise(sizes)):
-            weight, weight_grad = random(inputs, outputs), random(inputs, outputs)
-            self.products.append((values[number], weight, values[number + 1]))
-            self.products.append((values[number].T, grads[number + 1], weight_grad))
-            if number:
-                self.products.append((grads[number + 1], weight.T, grads[number]))
-        self._last = weight_grad.reshape(-1)[:1]
+        self.products = products_of(task, engine.array)
+        self._last = self.products[-1][-1].reshape(-1)[:1]
         self._steps = task.steps
         self._multiply()
         self._repeat = engine.capture(self._multiply)

@@ -51,9 +51,7 @@ class Cifar10(DatasetEntry):
     )
     # The SHA-256 is that of the archive whose MD5, c58f30108f718f92721af3b95e74349a, torchvision records.
     archive = RemoteFile(
-        "cifar-10-python.tar.gz",
-        170_498_071,
-        "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce",
+        "cifar-10-python.tar.gz", 170_498_071, "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
     )
     # MD5 of the published files, as torchvision records them.
     checksums: ClassVar[dict[str, str]] = {
