@@ -104,8 +104,7 @@ def bench(
     )
     data = load(dataset, data_dir) if dataset else None
     names, left_out = _contenders(wanted, defaults.contenders())
-    cells = fitting_cells(cells, data)
-    _run(cells, names, left_out, rules, data, files, gpu.text if gpu else None)
+    _run(fitting_cells(cells, data), names, left_out, rules, data, files, gpu.text if gpu else None)
 
 
 def _check_files(json_file: Path | None, markdown_file: Path | None, chart_file: Path | None) -> None:
