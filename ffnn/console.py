@@ -16,12 +16,8 @@ from ffnn.words import visible
 class Console(rich.console.Console):
     """As Rich's; colours and movements of its own stay, those that come in a text are made visible.
 
-    Parameters
-    ----------
-    markup : bool, default False
-        Whether `[bold]` in a text means something: only for a console whose callers `escape` every name.
-    options
-        Rich's own.
+    With `markup`, `[bold]` in a text means something: only for a console whose callers `escape` every name. The other
+    options are Rich's own.
     """
 
     def __init__(self, *, markup: bool = False, **options: Any) -> None:

@@ -17,10 +17,7 @@ class FFNNError(ValueError):
 def nearest(received: object, choices: Iterable[str], cutoff: float = 0.6) -> str:
     """A hint for a misspelt name, or another library's: the nearest choice as a question, or nothing.
 
-    Parameters
-    ----------
-    cutoff : float in [0, 1], default 0.6
-        How alike they must be at least, as `difflib` measures it.
+    It is at least as alike as `cutoff`, from 0 to 1, as `difflib` measures it.
 
     Examples
     --------

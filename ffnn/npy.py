@@ -34,8 +34,7 @@ class Heading(NamedTuple):
 def read_heading(file: IO[bytes]) -> Heading:
     """Read the heading at the beginning of a file, whose values come next.
 
-    ValueError if it is damaged, or says that there are objects or impossible sizes. Others of `UNSOUND` may come,
-    too.
+    ValueError if it is damaged, or says that there are objects or impossible sizes. Others of `UNSOUND` may come, too.
     """
     version = np.lib.format.read_magic(file)
     if version not in _READERS:

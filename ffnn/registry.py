@@ -17,10 +17,7 @@ Maker = Callable[..., T]
 class Registry(Generic[T]):
     """Names of one kind of thing, in the order in which they were registered.
 
-    Parameters
-    ----------
-    kind : str
-        What is registered, as error messages call it: "activation", "optimizer".
+    `kind` is what is registered, as error messages call it: "activation", "optimizer".
 
     Examples
     --------

@@ -45,12 +45,11 @@ class Engine(ABC):
 
     Notes
     -----
-    Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column
-    sums a one-dimensional input beside two-dimensional ones holds one value a column; in row
-    kernels it holds one value a row. Constants are plain numbers, or cells: arrays of one value,
-    which is read when the kernel runs; both become floats, but for uint32, the type of keys. An
-    output may be an input only in `update`, whose targets are both. All matrices of a call have one
-    shape; arrays that do not fit are refused by FFNNError (by ValueError on a device).
+    Kernels take tuples, `kernel(outputs, inputs, constants)`. In element-wise kernels and column sums a one-dimensional
+    input beside two-dimensional ones holds one value a column; in row kernels it holds one value a row. Constants are
+    plain numbers, or cells: arrays of one value, which is read when the kernel runs; both become floats, but for
+    uint32, the type of keys. An output may be an input only in `update`, whose targets are both. All matrices of a call
+    have one shape; arrays that do not fit are refused by FFNNError (by ValueError on a device).
 
     Arrays with one more axis in front belong to a stack, N networks that are computed together
     (`ffnn.backend.stacked`): member n of each goes with member n of the others, and where that
@@ -179,10 +178,9 @@ class Engine(ABC):
     def rows(self, formula: Formula) -> Kernel:
         """Kernel `(outputs, inputs, constants)` of a formula that works on one row at a time.
 
-        The formula receives rows of the two-dimensional inputs, numbers for one-dimensional ones,
-        then rows to write of all outputs but the last, then the constants. It uses the `row_`
-        words and returns one number a row; their sum, in float64, goes to the last output, an array
-        of one value.
+        The formula receives rows of the two-dimensional inputs, numbers for one-dimensional ones, then rows to write of
+        all outputs but the last, then the constants. It uses the `row_` words and returns one number a row; their sum,
+        in float64, goes to the last output, an array of one value.
         """
         return self._kernel("rows", formula)
 

@@ -1,7 +1,6 @@
 """Small formulas that several rooms share.
 
-Like every formula they are plain functions of values: call them on NumPy arrays, or let an engine
-compile them.
+Like every formula they are plain functions of values: call them on NumPy arrays, or let an engine compile them.
 """
 
 from ffnn.backend.vocabulary import absolute, exp, where

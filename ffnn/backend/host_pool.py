@@ -1,7 +1,6 @@
 """Images that are too many for a device: they stay on the host, and only batches travel.
 
-A batch is gathered into pinned memory and copied on a stream of its own, while the device computes
-with the one before.
+A batch is gathered into pinned memory and copied on a stream of its own, while the device computes with the one before.
 """
 
 import threading

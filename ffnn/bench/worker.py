@@ -82,8 +82,7 @@ class Worker:
 def hold_to_cores(threads: int) -> None:
     """Let this process run on its last `threads` cores only, where the system can be told.
 
-    Not every framework's own setting holds all of its threads; and the first cores serve the
-    system's interrupts.
+    Not every framework's own setting holds all of its threads; and the first cores serve the system's interrupts.
     """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])

@@ -34,21 +34,9 @@ class Published:
 class DatasetEntry(ABC):
     """One data set: what is known before any file is read, and how it is fetched and loaded.
 
-    Attributes
-    ----------
-    name : str
-        The name that it is registered by.
-    title : str
-        How people call it.
-    class_names : tuple of str
-    shape : tuple of int
-        (height, width) or (height, width, channels).
-    top : int
-        The pixel value of full intensity.
-    train_size, test_size : int
-        Images, and how many more are the official test set (0: there is none).
-    published : Published
-    licence, citation, homepage : str
+    It is registered by its `name`, and people call it by its `title`. Its shape is (height, width) or (height, width,
+    channels); `top` is the pixel value of full intensity. There are `train_size` images, and `test_size` more that are
+    the official test set (0: there is none).
     """
 
     name: ClassVar[str]

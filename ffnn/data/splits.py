@@ -74,9 +74,8 @@ def make_split(
     Parameters
     ----------
     kind : "auto", "official" or "pooled"
-        official: the official test set, and val taken from the other rows.
-        pooled: val and test taken from all rows, whatever is official.
-        auto: official where there is an official test set, else pooled.
+        official: the official test set, and val taken from the other rows. pooled: val and test taken from all rows,
+        whatever is official. auto: official where there is an official test set, else pooled.
     val_fraction : float, 0 < val_fraction < 1
         Of the rows that it is taken from.
     test_fraction : float, 0 < test_fraction < 1 - val_fraction

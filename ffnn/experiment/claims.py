@@ -41,17 +41,10 @@ class Claim:
 
 
 def parse_claim(text: str, conditions: Collection[str], measure: str, margin: float) -> Claim:
-    """The claim that a text means.
+    """The claim that a text means, such as "adam > sgd on curve/val/accuracy within 0.01" or "baseline > 0.85".
 
-    FFNNError if it does not have this form, or names an unknown condition or measure.
-
-    Parameters
-    ----------
-    text : str
-        "adam > sgd", "baseline > 0.85", "adam > sgd on curve/val/accuracy within 0.01".
-    conditions : collection of str
-    measure, margin
-        Where the claim names none; claims about a number have the margin 0, those on another measure must name one.
+    `measure` and `margin` hold where it names none; claims about a number have the margin 0, those on another measure
+    must name one. FFNNError if it does not have this form, or names an unknown condition or measure.
 
     Examples
     --------
@@ -123,9 +116,8 @@ def judge(
 ) -> list[Judged]:
     """A verdict for each claim, all of them together wrong with a probability of at most 5 %.
 
-    Each claim has two one-sided tests, one for the difference lying inside its region and one for its
-    lying outside, of which at most one can succeed; the smaller p counts twice, and Holm corrects over
-    the claims.
+    Each claim has two one-sided tests, one for the difference lying inside its region and one for its lying outside, of
+    which at most one can succeed; the smaller p counts twice, and Holm corrects over the claims.
 
     Values are by measure, condition and seed; resolutions are the steps of a measure's values, 0 where it has none.
     """

@@ -37,14 +37,9 @@ class Part(BaseModel):
 class Compare(Part):
     """How conditions are compared, and what the expected finding says in terms of numbers.
 
-    Attributes
-    ----------
-    against : str
-        A condition, or "best": the one with the highest mean accuracy on validation.
-    margin : float >= 0
-        Differences of the metric smaller than this do not matter.
-    claims : list of str
-        See `ffnn.experiment.claims`. The expected finding is confirmed if all are.
+    `against` is a condition, or "best": the one with the highest mean accuracy on validation. Differences of the metric
+    smaller than `margin` do not matter. The expected finding is confirmed if all `claims` are, for which see
+    `ffnn.experiment.claims`.
     """
 
     against: str = BEST

@@ -32,7 +32,7 @@ __all__ = ["Notify", "config_here", "load_run", "prepare", "resolve", "run_id", 
 def train(
     config: Config, notify: Notify | None = None, progress: Callback | None = None, max_threads: int | None = None
 ) -> RunRecord:
-    """Train, test at the best epoch, and record everything.
+    """Train, test at the best epoch, and record everything; gives the run directory, read back.
 
     Ctrl-C and SIGTERM end it as "stopped", after the step under way, in a state that `resume` goes on from. FFNNError
     if the disk is full; what was written before is whole.
@@ -45,11 +45,6 @@ def train(
         Shows epochs; by default a bar on a terminal, a line an epoch elsewhere.
     max_threads : int, optional
         This run's share of the cores, where others run beside it; `config.threads` wins over it.
-
-    Returns
-    -------
-    RunRecord
-        The run directory, read back.
     """
     notify = notify or to_stderr
     start = time.perf_counter()

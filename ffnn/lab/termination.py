@@ -20,17 +20,11 @@ NOT_AMONG_THE_BEST = "not in the top 1/"
 class Interruption:
     """Turns SIGINT and SIGTERM into a wish to end, within a `with` block.
 
-    Where somebody has said that it can end by itself (`told`), the first signal only tells it so; every other
-    one raises KeyboardInterrupt. SIGTERM is passed on at the end of the block, so that the process ends as one
-    that was terminated, which an agent does not count as a failed trial. A signal that was ignored before stays so.
-    Signals reach the main thread alone: elsewhere nothing changes.
-
-    Attributes
-    ----------
-    received : int
-        Signals so far.
-    terminated : bool
-        Whether one of them was SIGTERM, after which there are seconds.
+    Where somebody has said that it can end by itself (`told`), the first signal only tells it so; every other one
+    raises KeyboardInterrupt. SIGTERM is passed on at the end of the block, so that the process ends as one that was
+    terminated, which an agent does not count as a failed trial. A signal that was ignored before stays so. Signals
+    reach the main thread alone: elsewhere nothing changes. `received` counts them; `terminated` says whether one was
+    SIGTERM, after which there are seconds.
 
     Examples
     --------

@@ -59,9 +59,8 @@ def running_gradient(grad, slope):
 class BatchNorm(Layer):
     """y = scale * (x - mean) / sqrt(var + epsilon) + shift, for each feature.
 
-    While training, mean and (biased) variance are the batch's, and running averages are kept, with
-    the unbiased variance, as in PyTorch; at evaluation the running averages are used.
-    Ioffe & Szegedy, ICML 2015.
+    While training, mean and (biased) variance are the batch's, and running averages are kept, with the unbiased
+    variance, as in PyTorch; at evaluation the running averages are used. Ioffe & Szegedy, ICML 2015.
 
     Backward. Let h = (x - mean) / s, s = sqrt(var + epsilon), over n rows, and g = dL/dy. Then
     dL/dscale = sum g h and dL/dshift = sum g, as y = scale h + shift. The input acts on h directly, through the

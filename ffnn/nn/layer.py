@@ -17,18 +17,10 @@ from ffnn.nn.parameters import Parameter, ParameterSpec
 
 
 class Layer(ABC):
-    """One step of a network.
+    """One step of a network; by its `kind` layers are named: the first "linear" is "linear1".
 
-    Attributes
-    ----------
-    kind : str
-        Short name of the class of layer, as in layer names: the first "linear" is "linear1".
-
-    Notes
-    -----
-    Arrays that `forward` and `backward` return belong to the layer and are overwritten by its next
-    call: copy what must last. Shapes: inputs (batch_size, input_size), outputs (batch_size,
-    output_size).
+    Arrays that `forward` and `backward` return belong to the layer and are overwritten by its next call: copy what must
+    last. Shapes: inputs (batch_size, input_size), outputs (batch_size, output_size).
     """
 
     kind: ClassVar[str]

@@ -129,11 +129,10 @@ def thinned(x, index, rate, scale, key):
 class Dropout(Layer):
     """Zeroes each value with probability `rate` while training and multiplies the others by 1 / (1 - rate).
 
-    With the mask m = 0 or 1, E[x m / (1 - rate)] = x (1 - rate) / (1 - rate) = x: on average the next layer sees
-    what it sees at evaluation, where nothing is done (the "inverted" form). Backward multiplies the gradient with
-    the same m / (1 - rate), which is dy/dx. The mask is a pure function of the
-    layer's seed and its count of training steps, so backward draws it again instead of storing it,
-    and a resumed run continues it. Srivastava et al., JMLR 2014.
+    With the mask m = 0 or 1, E[x m / (1 - rate)] = x (1 - rate) / (1 - rate) = x: on average the next layer sees what
+    it sees at evaluation, where nothing is done (the "inverted" form). Backward multiplies the gradient with the same m
+    / (1 - rate), which is dy/dx. The mask is a pure function of the layer's seed and its count of training steps, so
+    backward draws it again instead of storing it, and a resumed run continues it. Srivastava et al., JMLR 2014.
 
     Parameters
     ----------

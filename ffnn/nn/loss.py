@@ -21,16 +21,11 @@ from ffnn.registry import Registry
 class Loss(ABC):
     """A mean over the batch of one number a row.
 
-    Attributes
-    ----------
-    constants : tuple of float
-        The loss's own options, in the order in which the formula takes them.
-    formula : row formula (outputs, target, grad, scale, *constants) -> loss of the row
-        Writes `scale` times the gradient of the row's loss into `grad`.
-    takes_logits : bool
-        Whether its probabilities are the softmax of the outputs.
-    sum, weight : array of one value, and a number or an array of one value
-        Of the last batch: the sum over its rows, and what that is divided by, their number or their weights.
+    `formula(outputs, target, grad, scale, *constants)` gives the loss of a row, and writes `scale` times its gradient
+    into `grad`; `constants` are the loss's own options, in the order in which the formula takes them. If it
+    `takes_logits`, its probabilities are the softmax of the outputs. Of the last batch, `sum`, an array of one value,
+    is that over its rows, and `weight`, a number or such an array, what that is divided by: their number or their
+    weights.
     """
 
     formula: ClassVar[Callable[..., Any]]
@@ -52,17 +47,10 @@ class Loss(ABC):
         self._labels: Array = None
 
     def forward(self, outputs: Array, labels: Array) -> float:
-        """The loss of a batch, read from where it was computed.
+        """The loss of a batch's outputs (batch_size, num_outputs), read from where it was computed.
 
-        FFNNError for arrays of another shape or type, and, on engines that look, for a label that is no output's
-        number.
-
-        Parameters
-        ----------
-        outputs : array (batch_size, num_outputs)
-            What the network's last layer gave.
-        labels : int array (batch_size,), or float array like outputs
-            Class numbers, or the targets themselves.
+        Labels are class numbers (batch_size,), or the targets themselves, like the outputs. FFNNError for arrays of
+        another shape or type, and, on engines that look, for a label that is no output's number.
         """
         self._check_outputs(outputs)
         self.check(labels, len(outputs))

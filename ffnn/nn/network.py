@@ -202,17 +202,8 @@ class Network:
 class Objective:
     """Loss plus penalty of a network: what training makes small, and what a gradient check checks.
 
-    Parameters
-    ----------
-    network : Network
-    loss : Loss
-        Connected to the network's engine here.
-    penalty : L2Penalty, optional
-
-    Attributes
-    ----------
-    outputs : array
-        What the network answered in the last call of `gradients`.
+    The loss is connected to the network's engine here. `outputs` is what the network answered in the last call of
+    `gradients`.
     """
 
     outputs: Array
@@ -224,12 +215,9 @@ class Objective:
     def gradients(self, inputs: Array, labels: Array) -> float:
         """One forward and backward in training mode; fills the gradients and returns the loss without the penalty.
 
-        FFNNError for arrays of another shape or type, and for a label that is no number of an output.
-
-        Parameters
-        ----------
-        inputs : array (batch_size, input_size) of the engine
-        labels : int array (batch_size,) of class numbers, or array (batch_size, output_size) of targets
+        Inputs (batch_size, input_size) are of the engine; labels are class numbers (batch_size,), or targets
+        (batch_size, output_size). FFNNError for arrays of another shape or type, and for a label that is no number of
+        an output.
         """
         value = self.forward(inputs, labels)
         self.backward(len(labels))

@@ -41,25 +41,12 @@ class Step:
 class Reference(ABC):
     """The same network, loss and optimizer in another framework, from the values that the ffnn network has now.
 
-    FFNNError if the framework is not installed, or has no counterpart of a layer, the loss or the optimizer.
+    Of the objective values are copied, and nothing of it is changed; the optimizer, its kind and options, need not be
+    connected. Clips bound the gradients, in their order; `seed` is that of the framework's own dropout masks, which are
+    not ffnn's. FFNNError if the framework is not installed, or has no counterpart of a layer, the loss or the
+    optimizer.
 
-    Parameters
-    ----------
-    objective : Objective
-        Layers, loss and penalty; values are copied, and nothing of it is changed.
-    optimizer : Optimizer
-        Its kind and options; it need not be connected.
-    clips : sequence of Clip
-        Bounds on the gradients, in their order.
-    seed : int, default 0
-        Of the framework's own dropout masks, which are not ffnn's.
-
-    Attributes
-    ----------
-    packages : mapping of str
-        What it needs: modules to import, and the distributions they come from.
-    tables : Tables
-        What the framework calls things.
+    It needs `packages`: modules to import, and the distributions they come from; `tables` say what it calls things.
 
     Examples
     --------

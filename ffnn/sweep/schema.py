@@ -35,8 +35,7 @@ class Metric(_Strict):
     target : float, optional
         The sweep ends when a trial reaches it.
     impute : "worst", "best" or "latest", default "worst"
-        What Bayesian search takes a failed trial for: the worst value of all trials, or its own best
-        or latest one.
+        What Bayesian search takes a failed trial for: the worst value of all trials, or its own best or latest one.
     impute_while_running : "false", "worst", "best" or "latest", default "false"
         The same for a trial under way.
     """

@@ -48,8 +48,7 @@ class BackgroundWorker:
     def submit_optional(self, prepare: Callable[[], Job]) -> None:
         """Have the job that `prepare` makes done, or leave it out if too many such jobs wait.
 
-        `prepare` runs at once, on the caller's thread, and only if there is room: it is what copies
-        the arrays.
+        `prepare` runs at once, on the caller's thread, and only if there is room: it is what copies the arrays.
         """
         if self.stopped:
             return

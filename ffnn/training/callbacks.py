@@ -27,18 +27,9 @@ AUGMENTING, WAITING = "time/augment_us_per_image", "time/augment_wait_fraction"
 class Best(Callback):
     """Remembers the weights of the best epoch, and gives them back to the network at the end.
 
-    Parameters
-    ----------
-    monitor : str, default "val/accuracy"
-        A name of the record. Losses are better when smaller, everything else when larger. Of epochs with the same
-        accuracy the one with the lower loss of the same part is better; of equal ones the first counts.
-
-    Attributes
-    ----------
-    record : Record or None
-        The best epoch's.
-    weights : dict of arrays
-        The network's state after it; that of the average, where there is one.
+    `monitor` is a name of the record. Losses are better when smaller, everything else when larger. Of epochs with the
+    same accuracy the one with the lower loss of the same part is better; of equal ones the first counts. `record` is
+    the best epoch's; `weights` are the network's state after it, that of the average, where there is one.
     """
 
     def __init__(self, monitor: str = "val/accuracy") -> None:

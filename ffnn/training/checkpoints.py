@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a file holds: states of network and optimizer, and as `extra` whatever else training needs, such as averaged
-    weights.
+    """What a file holds: states of network and optimizer, and as `extra` what else training needs.
 
-    `meta` are plain values: epoch, step, score, config, and where training was (`capture`). `best` is the network of
-    the best epoch so far, where it is not the one of this file.
+    Averaged weights are such an extra. `meta` are plain values: epoch, step, score, config, and where training was
+    (`capture`). `best` is the network of the best epoch so far, where it is not the one of this file.
     """
 
     network: dict[str, NDArray[Any]]

@@ -18,10 +18,6 @@ class History(Sequence[Record]):
 
     The latest one may still be added to; of those before it every reading makes a dictionary anew.
 
-    Parameters
-    ----------
-    records : iterable of Record
-
     Examples
     --------
     >>> history = History([{"epoch": 1, "train/loss": 0.5}])

@@ -94,19 +94,12 @@ def add_batch(means: RunningMeans, loss: Loss, outputs: Array, labels: Array) ->
 class Evaluation:
     """Everything measured once on a held-out set.
 
-    Attributes
-    ----------
-    metrics : dict
-        loss (the training loss), accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1; where
-        the outputs are distributions also cross_entropy and ece. Classes are averaged as scikit-learn does by
-        default: over those of the labels for balanced_accuracy, of labels and predictions for the macro figures.
-    confusion : int array (K, K)
-        Rows are true classes, columns predicted ones.
-    per_class : list of dict
-        class, precision, recall, f1, support; what would be divided by 0 is 0, as the precision of a class never
-        predicted and the recall of one without an image.
-    probabilities : float array (rows, K)
-    labels : int array (rows,)
+    `metrics` are loss (the training loss), accuracy, balanced_accuracy, macro_precision, macro_recall, macro_f1; where
+    the outputs are distributions also cross_entropy and ece. Classes are averaged as scikit-learn does by default: over
+    those of the labels for balanced_accuracy, of labels and predictions for the macro figures. Rows of `confusion` (K,
+    K) are true classes, columns predicted ones. `per_class` has class, precision, recall, f1, support; what would be
+    divided by 0 is 0, as the precision of a class never predicted and the recall of one without an image. Probabilities
+    are (rows, K), labels (rows,).
     """
 
     metrics: dict[str, float]

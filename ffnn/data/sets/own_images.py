@@ -34,13 +34,7 @@ LONGEST_NAME = 200
 
 
 class OwnEntry(DatasetEntry):
-    """A data set of the user's own: known only once it is read, never downloaded, without an official test set.
-
-    Parameters
-    ----------
-    path : str
-        Where it lies.
-    """
+    """A data set of the user's own: known only once it is read, never downloaded, without an official test set."""
 
     class_names = ()
     shape = ()

@@ -32,9 +32,8 @@ _FLOAT = re.compile(r"[.eE]")
 class CsvImages(OwnEntry):
     """One image a line: its label, then its pixels, 0 to 255, row by row; with or without a line of headings.
 
-    Labels are any words or numbers. Numbers come first, by value, and 2 and 2.0 are one class, called as it is
-    written shortest; then words by the alphabet. So many pixels as make a square are one, otherwise an image is
-    one row.
+    Labels are any words or numbers. Numbers come first, by value, and 2 and 2.0 are one class, called as it is written
+    shortest; then words by the alphabet. So many pixels as make a square are one, otherwise an image is one row.
 
     The first line is headings where no pixel in it is a number (`label,p0,p1`), and where its pixels count the
     columns (`label,0,1,2`) and are many, or its label is such a word, or the only one that is no number.
@@ -219,10 +218,6 @@ class NpzImages(OwnEntry):
 
     images: uint8 (N, height, width), (N, height, width, 1 or 3) or (N, features). labels: whole numbers (N,) from 0.
     class_names: strings, one for each class; the numbers as they are without it.
-
-    Parameters
-    ----------
-    path : str
     """
 
     name = "npz"
