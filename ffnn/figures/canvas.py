@@ -38,9 +38,7 @@ def style(number: int) -> Style:
     """
     colours = COLOURS[:-1]
     return Style(
-        colours[number % len(colours)],
-        DASHES[number // len(colours) % len(DASHES)],
-        MARKS[number % len(MARKS)],
+        colours[number % len(colours)], DASHES[number // len(colours) % len(DASHES)], MARKS[number % len(MARKS)]
     )
 
 

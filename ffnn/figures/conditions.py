@@ -32,14 +32,8 @@ def draw_intervals(
 ) -> None:
     """One row a condition: its mean, its interval, and around the reference, black, the band of what does not matter.
 
-    Parameters
-    ----------
-    margin : float >= 0
-        Half the width of the band.
-    title : str
-        May be empty.
-    ends : pair of float
-        The least and the most that a value can be: the axis ends there, however wide an interval is.
+    `margin` is half the width of the band; the title may be empty. `ends` are the least and the most that a value can
+    be: the axis ends there, however wide an interval is.
     """
     figure, axes = new_figure(7.2, 1.2 + 0.3 * len(intervals))
     for row, (condition, (middle, half_width)) in enumerate(intervals.items()):

@@ -34,12 +34,7 @@ NARROWEST = 0.01
 def draw_curves(histories: Mapping[str, Sequence[History]], panels: Mapping[str, str], title: str, path: Path) -> None:
     """One panel per metric, one line per condition: the mean over its runs, with a band from least to most.
 
-    Parameters
-    ----------
-    histories : mapping from condition to the histories of its runs
-    panels : mapping from metric name to the label of its axis
-    title : str
-        May be empty.
+    Panels lead from a metric's name to the label of its axis; the title may be empty.
     """
     extra = 0.0 if len(histories) <= FEW else 0.2 * -(-len(histories) // 3)
     figure, all_axes = new_figure(4.9 * len(panels), 3.5 + extra, columns=len(panels))

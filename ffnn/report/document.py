@@ -59,13 +59,8 @@ class Note:
 class Cell:
     """A table's cell: text as it stands (no markup), its mood, and the number by which it is sorted.
 
-    Parameters
-    ----------
-    value : str, int, float or None
-        None and NaN are shown as a dash, a float with four significant digits.
-    mood : Mood, default ""
-    order : float, optional
-        What the column is sorted by where `value` is a text such as "84.5 ± 0.4"; by default the value itself.
+    As a value, None and NaN are shown as a dash, a float with four significant digits. `order` is what the column is
+    sorted by where `value` is a text such as "84.5 ± 0.4"; by default the value itself.
     """
 
     value: Value
@@ -104,17 +99,9 @@ def percent(share: float | None, digits: int = 2) -> Cell:
 class Table:
     """Rows under columns.
 
-    Parameters
-    ----------
-    alignment : str, default ""
-        One of l, c, r for each column; by default columns of numbers to the right, others to the left.
-    sortable : bool, default False
-        Whether a click on a column's head sorts the page's table by it.
-
-    Raises
-    ------
-    ValueError
-        When a row or the alignment has not one entry for each column.
+    The alignment is one of l, c, r for each column; by default columns of numbers stand to the right, others to the
+    left. If `sortable`, a click on a column's head sorts the page's table by it. ValueError when a row or the alignment
+    has not one entry for each column.
 
     Examples
     --------
@@ -159,14 +146,8 @@ def _numeric(column: Sequence[Cell]) -> bool:
 class Figure:
     """A picture as files that ffnn drew.
 
-    Parameters
-    ----------
-    alt : str
-        What it shows, in words, for those who cannot see it.
-    svg : Path, optional
-        The same without pixels; used where it is not too large.
-    photo : bool, default False
-        Whether colours are meant as they are; other figures are inverted on a dark page.
+    `alt` says what it shows, for those who cannot see it; `svg` is the same without pixels, used where it is not too
+    large. Of a `photo`, colours are meant as they are; other figures are inverted on a dark page.
     """
 
     png: Path

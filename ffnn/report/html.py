@@ -17,14 +17,9 @@ KINDS = {".png": "image/png", ".svg": "image/svg+xml"}
 
 
 def write_html(document: Document, path: Path) -> None:
-    """Write a self-contained page.
+    """Write a self-contained page, whose folder is made.
 
-    Its folder is made.
-
-    Raises
-    ------
-    OSError
-        When a figure's file cannot be read; a StorageError when the page cannot be written.
+    OSError when a figure's file cannot be read; a StorageError when the page cannot be written.
     """
     page = render_html(document)
     with storing(path):

@@ -31,15 +31,9 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
     """Write a report on everything at the paths.
 
     Paths are runs, experiments, sweeps, or folders with any of them. The report goes, by default, into the folder
-    `report` in the path, or here if there are several; the page's path is given back.
-    `processes` is that of `Pictures.finish`.
-
-    Raises
-    ------
-    FFNNError
-        If a path holds no run, or a file is damaged.
-    StorageError
-        If the report cannot be written.
+    `report` in the path, or here if there are several; the page's path is given back. `processes` is that of
+    `Pictures.finish`. FFNNError if a path holds no run, or a file is damaged; StorageError if the report cannot be
+    written.
     """
     sources = find_sources(paths)
     folder = out or (paths[0] if len(paths) == 1 else Path()) / "report"
@@ -58,10 +52,7 @@ def make_report(paths: Sequence[Path], out: Path | None = None, pdf: bool = True
 def make_written_report(paths: Sequence[Path], path: Path) -> list[Path]:
     """Write one text on all experiments at the paths; returns what was written.
 
-    Raises
-    ------
-    FFNNError
-        If there is no experiment with a finished run, or a file is damaged.
+    FFNNError if there is no experiment with a finished run, or a file is damaged.
     """
     folders = [source for source in find_sources(paths) if isinstance(source, ExperimentFolder) and source.records]
     if not folders:

@@ -19,14 +19,9 @@ TEMPLATE = Path(__file__).parent / "templates" / "page.typ"
 
 
 def write_pdf(document: Document, path: Path) -> None:
-    """Write A4 pages with numbers, and tables that go on over pages.
+    """Write A4 pages with numbers, and tables that go on over pages; their folder is made.
 
-    Its folder is made.
-
-    Raises
-    ------
-    StorageError
-        When it cannot be written, or a figure's file cannot be read.
+    StorageError when it cannot be written, or a figure's file cannot be read.
     """
     import typst
 

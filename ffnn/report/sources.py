@@ -75,10 +75,7 @@ Source = ExperimentFolder | SweepFolder | Runs | RunRecord
 def find_sources(paths: Sequence[Path]) -> list[Source]:
     """Everything that the paths name, in their order; runs that are in no experiment or sweep come together, last.
 
-    Raises
-    ------
-    FFNNError
-        If a path holds no run, or a file is damaged.
+    FFNNError if a path holds no run, or a file is damaged.
     """
     sources: list[Source] = []
     loose: list[Path] = []
