@@ -180,7 +180,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    beta1, beta2 : float in [0, 1), default 0.9 and 0.999 epsilon : float in (0, inf), default 1e-8
+    beta1, beta2 : float in [0, 1), default 0.9 and 0.999
+    epsilon : float in (0, inf), default 1e-8
     """
 
     slots = ("m", "v")
