@@ -15,10 +15,6 @@ from ffnn.nn import LOSSES, OPTIMIZERS, Network, Objective, Optimizer, mlp_layer
 State = Mapping[str, NDArray[Any]]
 """Values by ffnn's names (`Network.state_dict`): linear1.weight (in, out), linear1.bias, batch_norm1.scale, ..."""
 
-BATCH_NORM_EPSILON = 1e-5
-BATCH_NORM_MOMENTUM = 0.1
-"""The part of a running average that a batch replaces; Keras counts the part that stays."""
-
 
 @dataclass(frozen=True)
 class Description:
