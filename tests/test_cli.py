@@ -185,6 +185,28 @@ def test_interrupt_ends_a_whole_experiment(workers: int, tmp_path: Path, reposit
     assert statuses == ["stopped"] * workers
 
 
+@pytest.mark.posix
+@pytest.mark.slow
+def test_workers_of_a_killed_command_stop_their_runs_and_end(tmp_path: Path, repository: Path) -> None:
+    """They would train on, for hours, beside those of the command that repeats it."""
+    experiment = str(repository / "experiments" / "exp3-optimizers.yaml")
+    arguments = [experiment, "--dataset=digits", "--epochs=100000", "--wandb=disabled", "--workers=2"]
+    process = subprocess.Popen([*FFNN, "run", *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(list(tmp_path.rglob("history.jsonl"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.kill()
+    process.wait(timeout=60)
+
+    def statuses() -> list[str]:
+        return [json.loads(path.read_text())["status"] for path in tmp_path.rglob("summary.json")]
+
+    deadline = time.monotonic() + 60
+    while statuses() != ["stopped"] * 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert statuses() == ["stopped"] * 2
+
+
 @pytest.mark.slow
 def test_on_a_terminal_without_a_key_nothing_is_asked(tmp_path: Path) -> None:
     """On a terminal W&B's client would ask and wait; here the process must end although nobody answers."""

@@ -61,6 +61,8 @@ class Engine(ABC):
     """Of its arrays."""
     records: bool = False
     """Whether `capture` pays: to ask for kernels one by one would take longer than they do."""
+    threads: int = 1
+    """That share the work of a recorded step, on an engine of this machine's cores; they change no bit of it."""
     runs_ahead: ClassVar[bool] = False
     """Whether the host goes on while kernels run."""
 

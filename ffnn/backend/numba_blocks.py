@@ -17,6 +17,9 @@ from numba.np.arrayobj import make_array, populate_array
 ROW_MAJOR = 101
 """BLAS's word for matrices whose rows lie one after the other."""
 
+WORD = 8
+"""Bytes of a number, an address or a size in a block."""
+
 FAILED = 1
 """The word of a block, after the address, that counts how often the kernel complained."""
 

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 MAKERS = (
     "formula.py", "numba_blocks.py", "numba_engine.py", "numba_loops.py", "numba_math.py", "numba_program.py",
-    "numba_rows.py", "numba_tuples.py", "vocabulary.py",
+    "numba_rows.py", "numba_team.py", "numba_tuples.py", "vocabulary.py",
 )  # fmt: skip
 """What kernels are made of and by, besides formulas."""
 

@@ -57,7 +57,7 @@ class NumbaEngine(NumpyEngine):
         """`step` as a program of compiled code."""
         if not self.records:
             return super().capture(step)
-        self._tapes[get_ident()] = tape = Tape()
+        self._tapes[get_ident()] = tape = Tape(self.threads)
         try:
             step()
         finally:
@@ -116,7 +116,7 @@ class NumbaEngine(NumpyEngine):
 
         def explained(*arguments: Any) -> None:
             try:
-                self._do(compiled, *arguments)
+                self._do(compiled, *arguments, by_place=kind in ("elementwise", "update"))
             except Exception:
                 _why_not(kind, *arguments)
                 raise
@@ -124,13 +124,13 @@ class NumbaEngine(NumpyEngine):
         explained.__name__, explained.compiled = compiled.__name__, compiled  # type: ignore[attr-defined]
         return explained
 
-    def _do(self, compiled: Any, *arguments: Any) -> None:
+    def _do(self, compiled: Any, *arguments: Any, by_place: bool = False) -> None:
         """Run a kernel, or write down that it is to run."""
         tape = self._tapes.get(get_ident()) if self._tapes else None
         if tape is None:
             compiled(*arguments)
         else:
-            tape.add(compiled, arguments)
+            tape.add(compiled, arguments, by_place)
 
 
 @functools.cache

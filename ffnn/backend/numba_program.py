@@ -6,7 +6,7 @@ compiled functions and of blocks with their arguments; one loop, without the int
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,11 +16,9 @@ from numba import typeof, types
 from ffnn.backend.blas import LETTERS, product
 from ffnn.backend.engine import UnfitError
 from ffnn.backend.formula import complete
-from ffnn.backend.numba_blocks import FAILED, Kinds, call, call_kernel, product_caller
+from ffnn.backend.numba_blocks import FAILED, WORD, Kinds, call, call_kernel, product_caller
 from ffnn.backend.numba_cache import kept, kept_callback
-
-WORD = 8
-"""Bytes of a number, an address or a size in a block."""
+from ffnn.backend.numba_team import TEAMS, Block, Piece, Team, cut_kernel, cut_product, tables_of
 
 PLAIN, TRANSPOSED = 111, 112
 """How BLAS is to take a matrix, in its own words."""
@@ -63,19 +61,28 @@ def _entry_of_product(dtype: str, bits: int) -> Any:
 
 
 class Tape:
-    """Writes down what a step asks for."""
+    """Writes down what a step asks for.
 
-    def __init__(self) -> None:
-        self._functions: list[Any] = []
-        self._blocks: list[np.ndarray[Any, Any]] = []
-        self._calls: list[Callable[[], None]] = []
+    Parameters
+    ----------
+    threads : int >= 1
+        That share the large products when it is run.
+    """
 
-    def add(self, kernel: Any, arguments: tuple[Any, ...]) -> None:
-        """Write down that a compiled kernel is to run with these arguments."""
+    def __init__(self, threads: int = 1) -> None:
+        self._team = Team(threads if TEAMS else 1)
+        self._entries: list[Piece] = []
+        self._checks: list[tuple[Block, Callable[[], None]]] = []
+
+    def add(self, kernel: Any, arguments: tuple[Any, ...], by_place: bool = False) -> None:
+        """Write down that a compiled kernel is to run, of which each output may depend on its own place alone."""
         kernel.compile(signature := tuple(map(typeof, arguments)))
         compiled = kernel.overloads[signature]
         address = compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
-        self._write(_entry_of_kernel(signature), [address, 0, *_words(arguments)], partial(kernel, *arguments))
+        entry, pieces = _entry_of_kernel(signature), [arguments]
+        if by_place and self._team.threads > 1:
+            pieces = cut_kernel(arguments, self._team.threads)
+        self._write(entry, [([address, 0, *_words(piece)], partial(kernel, *piece)) for piece in pieces])
 
     def multiply(self, a: Any, b: Any, out: Any) -> None:
         """Write down a product of matrices, or one for every member of a stack."""
@@ -91,29 +98,32 @@ class Tape:
         if gemm is None or not fits or not out.flags.c_contiguous:
             raise UnfitError
         (how_a, a_line), (how_b, b_line) = _as_blas(a), _as_blas(b)
-        sizes = [how_a, how_b, rows, columns, inner]
-        places = [a.ctypes.data, a_line, b.ctypes.data, b_line, out.ctypes.data, columns]
-        entry = _entry_of_product(out.dtype.name, gemm.bits)
-        self._write(entry, [gemm.address, 0, *sizes, *places], partial(np.matmul, a, b, out))
+        entry, pieces = _entry_of_product(out.dtype.name, gemm.bits), []
+        for left, right, part in cut_product(a, b, out, self._team.threads):
+            places = [left.ctypes.data, a_line, right.ctypes.data, b_line, part.ctypes.data, columns]
+            words = [gemm.address, 0, how_a, how_b, *part.shape, inner, *places]
+            pieces.append((words, partial(np.matmul, left, right, part)))
+        self._write(entry, pieces)
 
     def program(self) -> Callable[[int], None]:
         """What takes as many steps as it is told; what a kernel complained of meanwhile is raised after them."""
-        functions = np.array([function.address for function in self._functions], np.int64)
-        blocks = np.array([block.ctypes.data for block in self._blocks], np.int64)
+        functions, blocks = tables_of(self._entries)
 
-        def take(steps: int, entries: Any = self._functions) -> None:
-            _run(functions, blocks, steps)
-            for block, call_again in zip(self._blocks, self._calls, strict=True):
+        def take(steps: int, entries: Any = self._entries) -> None:
+            with self._team.at_work():
+                _run(functions, blocks, steps)
+            for block, call_again in self._checks:
                 if block[FAILED]:
                     block[FAILED] = 0
                     call_again()
 
         return take
 
-    def _write(self, entry: Any, words: list[int], again: Callable[[], None]) -> None:
-        self._functions.append(entry)
-        self._blocks.append(np.array(words, np.int64))
-        self._calls.append(again)
+    def _write(self, entry: Any, pieces: Sequence[tuple[list[int], Callable[[], None]]]) -> None:
+        """An entry that does all of it at once, or one that has the team do the pieces."""
+        done = [(entry, np.array(words, np.int64)) for words, _ in pieces]
+        self._checks += [(block, again) for (_, block), (_, again) in zip(done, pieces, strict=True)]
+        self._entries.append(done[0] if len(done) == 1 else self._team.offer(done))
 
 
 def _words(value: Any) -> list[int]:

@@ -8,13 +8,19 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ffnn.backend.engine import Engine
 
 TRIAL_THREADS = "FFNN_TRIAL_THREADS"
 """In a trial's environment, the share of the cores that its sweep gave it."""
 
 SMALL_PRODUCT = 4e7
 """Floating-point operations below which one thread serves a product best; see `suitable_threads`."""
+
+SMALL_SHARE = 2e6
+"""The same for the products of recorded steps, whose threads wait for each other in compiled code."""
 
 
 def cores_of_process() -> int:
@@ -28,14 +34,32 @@ def usable_cores() -> int:
     return min(cores_of_process(), int(allowed)) if allowed.isdecimal() and int(allowed) else cores_of_process()
 
 
-def suitable_threads(largest_product: float) -> int:
-    """One thread for products of fewer than 4e7 operations, else one for each usable core.
+def suitable_threads(largest_product: float, recorded: bool = False) -> int:
+    """One thread for small products, of fewer than 4e7 operations or 2e6 in a recorded step, else one a usable core.
 
-    It depends on sizes alone and not on a measurement, because the number of threads is among the things that decide
-    the last bits of a result. `largest_product` is that of a step, in floating-point operations: 2 * batch_size *
-    inputs * outputs.
+    It depends on sizes alone and not on a measurement, because the threads of BLAS are among the things that decide
+    the last bits of a result; those of a recorded step are not.
+
+    Parameters
+    ----------
+    largest_product : float
+        Floating-point operations of the largest product of a step: 2 * batch_size * inputs * outputs.
+    recorded : bool
+        Whether the steps are those of a `RecordedTrainer`.
     """
-    return 1 if largest_product < SMALL_PRODUCT else usable_cores()
+    return 1 if largest_product < (SMALL_SHARE if recorded else SMALL_PRODUCT) else usable_cores()
+
+
+@contextmanager
+def sharing(engine: "Engine", threads: int, recorded: bool) -> Iterator[None]:
+    """Within it so many threads share the steps: their pieces where the engine records them, else BLAS's products."""
+    shared, before = recorded and engine.records, engine.threads
+    engine.threads = threads if shared else 1
+    try:
+        with limited_threads(1 if shared else threads):
+            yield
+    finally:
+        engine.threads = before  # as another member of a stack has set it
 
 
 def thread_warning(largest_product: float) -> str | None:

@@ -242,12 +242,17 @@ def build_member(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
     return Trainer(parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
 
 
+def is_recorded(parts: Parts) -> bool:
+    """Whether the steps are recorded, where the run is made alone."""
+    records = parts.objective.network.engine.records
+    return parts.reference is None and records and type(parts.train) is Batches and len(parts.train) > 2
+
+
 def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
     """What trains the parts: ffnn, with recorded steps where the engine wants them, or their framework."""
     arguments = (parts.objective, parts.optimizer, parts.train, parts.val, parts.plan, callbacks)
     if parts.reference is None:
-        recorded = parts.objective.network.engine.records and type(parts.train) is Batches and len(parts.train) > 2
-        return RecordedTrainer(parts.blueprint, *arguments) if recorded else Trainer(*arguments)
+        return RecordedTrainer(parts.blueprint, *arguments) if is_recorded(parts) else Trainer(*arguments)
     from ffnn.reference.trainer import ReferenceTrainer
 
     return ReferenceTrainer(parts.reference, *arguments)

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from fnmatch import translate
 from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any
@@ -79,15 +80,17 @@ def feature_releases(framework: str = "ffnn") -> tuple[str, ...]:
 def computing_files(room: str = "", package: Path = PACKAGE) -> list[Path]:
     """The files of ffnn that count, in order; of the room named, or of all that count always."""
     files = []
+    aside = {*OBSERVERS} if room else {*OBSERVERS, FRAMEWORKS}
     for path in sorted(_files_below(package / room)):
         inside = path.relative_to(package)
-        observed = any(inside.is_relative_to(observer) for observer in (*OBSERVERS, *(() if room else (FRAMEWORKS,))))
-        version_only = inside.parent == Path() and inside.name in ("__init__.py", "__main__.py")
-        talks = any(inside.match(pattern) for pattern in TALKERS)
+        version_only = str(inside) in ("__init__.py", "__main__.py")
         left_behind = path.name.startswith(".") or path.name.endswith("~")
-        if not (observed or version_only or talks or left_behind):
+        if not (inside.parts[0] in aside or version_only or _talks(f"/{inside.as_posix()}") or left_behind):
             files.append(path)
     return files
+
+
+_talks = re.compile("|".join(translate(f"*/{pattern}") for pattern in TALKERS)).match
 
 
 @functools.cache

@@ -153,7 +153,7 @@ class Config(BaseModel):
     device_memory_limit: Positive | None = Field(
         None, description="GB of a GPU's memory for images [80 % of what is free]"
     )
-    threads: Count | None = Field(None, description="of matrix products [1 for small products, else one a core]")
+    threads: Count | None = Field(None, description="that share a step's products [1 for small ones, else one a core]")
     dtype: Literal["float32", "float64"] = Field("float32", description="type of numbers")
     runs_dir: Annotated[str, Field(min_length=1), NO_KEY_IN_PATH] = Field(
         "runs", description="where run directories go"

@@ -6,6 +6,7 @@ experiment goes on where it stopped and nothing is trained twice.
 
 import json
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 from ffnn.backend import engine_class
@@ -53,10 +55,7 @@ class Job:
 
 
 class Once:
-    """Passes a line on unless one with the same beginning, up to its first semicolon, was passed on before.
-
-    Every run of an experiment has the same to say about W&B or the machine; then comes the run's own folder.
-    """
+    """Passes a line on unless an earlier one was the same up to its first semicolon, after which a run's folder comes."""
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
@@ -247,8 +246,15 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
 
 
 def _meet(company: Company | None) -> None:
-    """Begin a process of a pool."""
+    """Begin a process of a pool, which stops its run and ends when the command is killed that it works for."""
     _COMPANY.set(company)
+    Thread(target=_end_with_parent, name="parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    if parent := parent_process():
+        parent.join()
+        signal.raise_signal(signal.SIGTERM)
 
 
 def _run_quietly(jobs: Sequence[Job], threads: int, wait: bool) -> tuple[list[Outcome], list[str]]:
@@ -262,10 +268,7 @@ def _run_quietly(jobs: Sequence[Job], threads: int, wait: bool) -> tuple[list[Ou
 
 
 def data_digests(jobs: Sequence[Job]) -> dict[str, str]:
-    """The digest of each data set that the jobs use, by `_data`; FFNNError where one, or an engine, cannot be had.
-
-    Loaded here, what is absent is downloaded once, and not by each worker, and what cannot be had is said once.
-    """
+    """The digest of each data set of the jobs, by `_data`, loaded here so that it is downloaded, or refused, once."""
     for engine in {job.config.engine for job in jobs}:
         engine_class(engine).check()
     configs = {_data(job.config): job.config for job in jobs}
@@ -283,10 +286,7 @@ def company_of(jobs: Sequence[Job], digests: Mapping[str, str], existing: Mappin
 
 
 def finished_runs(jobs: Sequence[Job], digests: Mapping[str, str]) -> dict[str, RunRecord]:
-    """Runs of these jobs that are there already, on the data as they are now, by the digest of their config.
-
-    A diverged run is finished, too. `digests` is what `data_digests` gives.
-    """
+    """Runs, finished or diverged, of these jobs on the data as they are now, by the digest of their config."""
     folders = {Path(job.config.runs_dir) / job.config.group for job in jobs}
     runs = (read_run(path) for folder in folders if folder.is_dir() for path in find_runs(folder))
     finished = {str(run.summary.get("config_digest")): run for run in runs if run.summary.get("status") in OVER}

@@ -15,7 +15,7 @@ from ffnn.backend import resolve_engine
 from ffnn.backend.threads import suitable_threads, thread_warning, usable_cores
 from ffnn.data import DATASETS, data_root
 from ffnn.data.splits import missing_classes
-from ffnn.lab.build import Parts, Source, build, load_source, with_framework
+from ffnn.lab.build import Parts, Source, build, is_recorded, load_source, with_framework
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
@@ -116,7 +116,7 @@ def _missing(parts: Parts) -> Iterator[str]:
 
 def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
     """The config with every choice made that was left to ffnn, engine, split, threads, and no path but whole ones."""
-    threads = min(max_threads, suitable_threads(_largest_product(parts)))
+    threads = min(max_threads, suitable_threads(_largest_product(parts), is_recorded(parts)))
     choices = {
         "dataset": DATASETS.create(config.dataset).anchored(config.dataset),
         "data_dir": str(data_root(config.data_dir)) if config.data_dir else None,

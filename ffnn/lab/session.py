@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from ffnn.backend.threads import limited_threads
+from ffnn.backend.threads import sharing
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.diagnosis.watch import Watch
 from ffnn.files import StorageError
-from ffnn.lab.build import Parts, build_trainer
+from ffnn.lab.build import Parts, build_trainer, is_recorded
 from ffnn.lab.code import files_by_name
 from ffnn.lab.config import Config, name_of
 from ffnn.lab.summary import describe_data, describe_start, summarize
@@ -107,7 +107,8 @@ def under_way(session: Session) -> Iterator[Trainer]:
     seconds, evaluation, status, why, handed_over = 0.0, None, "failed", "", False
     tracker.start()
     try:
-        with limited_threads(session.config.threads or 1):
+        engine = trainer.objective.network.engine
+        with sharing(engine, session.config.threads or 1, is_recorded(session.parts)):
             with patiently(session.notify):
                 seconds = trainer.rehearse()
             session.restore(trainer, best)

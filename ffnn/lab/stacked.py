@@ -12,15 +12,15 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from ffnn.backend.threads import limited_threads
+from ffnn.backend.threads import sharing
 from ffnn.errors import FFNNError
-from ffnn.lab.build import Parts, Source, build_member, load_source
+from ffnn.lab.build import Parts, Source, build_member, is_recorded, load_source
 from ffnn.lab.config import BOOKKEEPING, Config, name_of
 from ffnn.lab.run import new_run, prepare, write_beginning
 from ffnn.lab.session import Notify, Session, patiently, under_way
 from ffnn.lab.termination import Interruption
 from ffnn.tracking import RunDirectory, RunRecord, describe_environment, read_run
-from ffnn.training.stack import Blueprint, Stack
+from ffnn.training.stack import Stack
 from ffnn.training.trainer import Callback, Trainer
 
 DIFFERING = {
@@ -72,10 +72,10 @@ class Member:
         return self._trainer
 
     @property
-    def blueprint(self) -> Blueprint:
-        """What the whole stack can be made from, once it is prepared."""
+    def parts(self) -> Parts:
+        """What the run is made of, once it is prepared."""
         assert self._prepared is not None
-        return self._prepared[0].blueprint
+        return self._prepared[0]
 
     def prepare(self, source: Source, threads: int | None) -> None:
         """Build what the run is made of."""
@@ -145,7 +145,8 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
         if not prepared:
             return
         # Around all of them: the end of one run must not set the others' threads free.
-        group.enter_context(limited_threads(prepared[0].threads))
+        parts = prepared[0].parts
+        group.enter_context(sharing(source.pool.engine, prepared[0].threads, is_recorded(parts)))
         environment = describe_environment()  # with all libraries loaded, as a run alone finds it
         for member in prepared:
             group.push(lambda *problem, member=member: bool(member.close(*problem)))
@@ -163,7 +164,7 @@ def _train_together(members: Sequence[Member]) -> None:
         trainers = [member.trainer for member in members if member.trainer.current.place == place]
         if stack is None or stack.trainers != trainers:
             stack = None  # its memory is wanted for the next one
-            stack = Stack(trainers, members[0].blueprint)
+            stack = Stack(trainers, members[0].parts.blueprint)
             with patiently(members[0].notify):
                 stack.rehearse()
         alone = stack.train_epoch()

@@ -21,7 +21,7 @@ def describe_start(config: Config, parts: Parts, path: Path) -> str:
     network, split = parts.objective.network, parts.split
     sizes = "-".join(map(str, [network.input_size, *(config.hidden_layers or []), len(parts.dataset.class_names)]))
     device = network.engine.describe()
-    where = f"BLAS threads {config.threads}"
+    where = f"threads {config.threads}"
     if device:
         where = f"{config.precision} products on {device['device']}, {', '.join(device['images'])}"
     trainer = "" if config.framework == "ffnn" else f"{config.framework} from "

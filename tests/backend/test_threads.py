@@ -7,8 +7,15 @@ from contextlib import AbstractContextManager
 import pytest
 from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
 
-from ffnn.backend import threads
-from ffnn.backend.threads import SMALL_PRODUCT, limited_threads, suitable_threads, thread_warning, usable_cores
+from ffnn.backend import create_engine, threads
+from ffnn.backend.threads import (
+    SMALL_PRODUCT,
+    limited_threads,
+    sharing,
+    suitable_threads,
+    thread_warning,
+    usable_cores,
+)
 from ffnn.sweep.process import environment
 
 
@@ -19,6 +26,21 @@ def test_the_environment_may_allow_fewer_cores(monkeypatch: pytest.MonkeyPatch, 
     assert usable_cores() == cores
     assert suitable_threads(SMALL_PRODUCT) == cores
     assert suitable_threads(SMALL_PRODUCT / 2) == 1
+
+
+def test_a_recorded_step_is_shared_by_threads_that_are_not_blass() -> None:
+    engine = create_engine("numba")
+    with threadpool_limits(1, user_api="blas"):
+        with sharing(engine, 2, recorded=True):
+            assert engine.threads == (2 if engine.records else 1)
+            assert threads_of_blas() == ({1} if engine.records else {2})
+            with sharing(engine, 2, recorded=True):  # another member of the same stack
+                pass
+            assert engine.threads == (2 if engine.records else 1)
+        with sharing(engine, 2, recorded=False):
+            assert (engine.threads, threads_of_blas()) == (1, {2})
+        assert (engine.threads, threads_of_blas()) == (1, {1})
+        assert suitable_threads(SMALL_PRODUCT / 2, recorded=True) == usable_cores()
 
 
 def test_only_a_setting_that_costs_something_is_worth_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -297,7 +297,9 @@ def blas_threads() -> int:
 
 def test_the_end_of_one_run_leaves_the_others_threads_as_they_are(tmp_path: Path) -> None:
     members = [{"epochs": epochs} for epochs in (1, 2, 4)]
-    made = [Member(config, quiet, Threads()) for config in configs_in(tmp_path, {"threads": 2}, members)]
+    made = [
+        Member(config, quiet, Threads()) for config in configs_in(tmp_path, {"threads": 2, "engine": "numpy"}, members)
+    ]
     before = blas_threads()
     train_stacked(made)
     seen = [member.progress.seen for member in made if isinstance(member.progress, Threads)]
@@ -459,7 +461,7 @@ def trained_for_epochs(folder: Path, runs: int) -> bool:
 @pytest.mark.posix
 def test_ctrl_c_stops_every_run_of_a_stack_and_each_can_be_resumed(tmp_path: Path) -> None:
     write_experiment(tmp_path, "{a: {}}", epochs=100_000, batch_size=64)
-    process = start(tmp_path, "--stack=3")
+    process = start(tmp_path, "--stack=3", "--workers=1")
     until(lambda: trained_for_epochs(tmp_path, 3), "three runs with some epochs")
     os.killpg(process.pid, signal.SIGINT)
     output, _ = process.communicate(timeout=300)

@@ -38,9 +38,9 @@ CASES: dict[str, dict[str, Any]] = {
 
 def parts(
     engine: Any, *, hidden: Any = (8,), optimizer: str = "adam", loss: str = "cross_entropy", penalty: float = 0.0,
-    clips: bool = False, ema: float = 0.0, layers: Any = None, **_: Any,
+    clips: bool = False, ema: float = 0.0, layers: Any = None, inputs: int = 4, **_: Any,
 ) -> tuple[Objective, Any, Plan]:  # fmt: skip
-    network = Network(mlp_layers(list(hidden), 3, **(layers or {})), 4, engine, 0)
+    network = Network(mlp_layers(list(hidden), 3, **(layers or {})), inputs, engine, 0)
     objective = Objective(network, LOSSES.create(loss), L2Penalty(penalty) if penalty else None)
     plan = Plan(3, clips=[ClipValue(0.5), ClipNorm(0.1)] if clips else [])
     plan.average = WeightAverage(network.parameters, ema) if ema else None

@@ -24,13 +24,16 @@ class FFNNStack(Contender):
     rival: ClassVar[str]
 
     def prepare(self, task: Task, threads: int) -> str:
-        from ffnn.lab.build import build_member
+        from ffnn.backend.threads import sharing
+        from ffnn.lab.build import build_member, is_recorded
         from ffnn.training.stack import Stack
 
         configs = [make_config(task, self.engine, task.seed + number) for number in range(self.networks)]
         source = make_source(task, configs[0])
         parts = [make_parts(task, config, source) for config in configs]
         trainers = [build_member(part, []) for part in parts]
+        self._threads = sharing(source.pool.engine, threads, is_recorded(parts[0]))
+        self._threads.__enter__()  # to the end of this process
         self._stack = Stack(trainers, parts[0].blueprint)
         self._stack.rehearse()
         # Kernels are the engine's, and so are those of the others.

@@ -64,10 +64,14 @@ class FFNNTrainer(Contender):
     engine: ClassVar[str]
 
     def prepare(self, task: Task, threads: int) -> str:
-        from ffnn.lab.build import build_trainer
+        from ffnn.backend.threads import sharing
+        from ffnn.lab.build import build_trainer, is_recorded
 
         config = make_config(task, self.engine, task.seed)
-        self._trainer = build_trainer(make_parts(task, config, make_source(task, config)), [])
+        parts = make_parts(task, config, make_source(task, config))
+        self._trainer = build_trainer(parts, [])
+        self._threads = sharing(parts.objective.network.engine, threads, is_recorded(parts))
+        self._threads.__enter__()  # to the end of this process
         self._trainer.rehearse()
         return ""
 
