@@ -55,7 +55,7 @@ class Job:
 
 
 class Once:
-    """Passes a line on unless an earlier one was the same up to its first semicolon, after which a run's folder comes."""
+    """Passes a line on unless an earlier one was the same up to its first semicolon; a run's folder comes after it."""
 
     def __init__(self, notify: Notify) -> None:
         self._notify = notify
