@@ -156,3 +156,8 @@ def label_of(name: str) -> str:
     for moment in MOMENTS:
         plain = plain.removeprefix(moment)
     return f"{next((word + ' ' for part, word in PARTS.items() if plain.startswith(part)), '')}{metric.meaning}"
+
+
+def is_time(name: str) -> bool:
+    """Whether a figure depends on what else the machine does."""
+    return name.startswith("time/") or name == "log10/train_seconds"

@@ -4,7 +4,10 @@ Numbers are given anew, to other processes, on other machines and in other conta
 """
 
 import os
+import signal
+from multiprocessing import parent_process
 from pathlib import Path
+from threading import Thread
 
 
 def here() -> str:
@@ -40,3 +43,14 @@ def lives(pid: int, start: str | None) -> bool | None:
         except (OSError, OverflowError):
             return False
     return seen == start
+
+
+def end_with_parent() -> None:
+    """Have this process of a pool end, as SIGTERM ends it, when its parent is gone, which alone gives it work."""
+
+    def watch() -> None:
+        if parent := parent_process():
+            parent.join()
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    Thread(target=watch, name="parent", daemon=True).start()

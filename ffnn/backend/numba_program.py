@@ -18,7 +18,8 @@ from ffnn.backend.engine import UnfitError
 from ffnn.backend.formula import complete
 from ffnn.backend.numba_blocks import FAILED, WORD, Kinds, call, call_kernel, product_caller
 from ffnn.backend.numba_cache import kept, kept_callback
-from ffnn.backend.numba_team import TEAMS, Block, Piece, Team, cut_kernel, cut_product, tables_of
+from ffnn.backend.numba_team import Block, Piece, Team, cut_kernel, cut_product, tables_of
+from ffnn.backend.threads import TEAMS
 
 PLAIN, TRANSPOSED = 111, 112
 """How BLAS is to take a matrix, in its own words."""

@@ -5,7 +5,6 @@ takes microseconds; where the machine is busy, the first thread takes all pieces
 """
 
 import functools
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise, product
@@ -22,9 +21,6 @@ from ffnn.backend.formula import complete
 from ffnn.backend.numba_blocks import INT64, WORD, call
 from ffnn.backend.numba_cache import kept, kept_callback
 from ffnn.backend.numba_math import word
-
-TEAMS = hasattr(os, "sched_yield")
-"""Whether threads can make room for others here."""
 
 WORTH = 2e6
 """Floating-point operations of a product from which a second thread saves more than it costs."""
@@ -174,15 +170,19 @@ class Team:
         tables, control = tables_of(self._pieces), self._control
         control[[TICKET // WORD, STOP // WORD]] = 0
         control[[FUNCTIONS // WORD, BLOCKS // WORD]] = [table.ctypes.data for table in tables]
-        helpers = [Thread(target=_help(), args=(control.ctypes.data,)) for _ in range(self.threads - 1)]
-        for helper in helpers:
-            helper.start()
+        helpers = [Thread(target=self._help, daemon=True) for _ in range(self.threads - 1)]
         try:
+            for helper in helpers:
+                helper.start()
             yield
         finally:
             control[STOP // WORD] = 1
             for helper in helpers:
-                helper.join()
+                if helper.ident is not None:
+                    helper.join()
+
+    def _help(self) -> None:
+        _help()(self._control.ctypes.data)  # a method, so that the memory is there as long as the thread
 
 
 def cut_kernel(arguments: tuple[Any, ...], threads: int) -> list[tuple[Any, ...]]:
@@ -196,7 +196,10 @@ def cut_kernel(arguments: tuple[Any, ...], threads: int) -> list[tuple[Any, ...]
     outputs, inputs, constants = arguments
     first = outputs[0]
     unit = max(UNITS) if first.ndim == 1 else 1
-    count = min(threads, len(first) // unit) if first.size >= MANY else 1
+    arrays = [*outputs, *inputs]
+    whole = all(array.flags.c_contiguous for array in arrays)
+    fits = all(array.shape in (first.shape, first.shape[1:]) for array in arrays)  # else the kernel says what is wrong
+    count = min(threads, len(first) // unit) if first.size >= MANY and whole and fits else 1
 
     def part(array: Any, piece: slice) -> Any:
         return array[piece] if array.shape == first.shape else array  # else one row, beside all rows

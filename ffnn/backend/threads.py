@@ -4,14 +4,19 @@ Threads that share a small product wait for each other more than they compute; o
 busy with something else they wait for whole time slices, and training becomes many times slower.
 """
 
+import math
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ffnn.backend.engine import Engine
+
+TEAMS = hasattr(os, "sched_yield")
+"""Whether threads can share recorded steps here: who waits must be able to make room for others."""
 
 TRIAL_THREADS = "FFNN_TRIAL_THREADS"
 """In a trial's environment, the share of the cores that its sweep gave it."""
@@ -24,8 +29,22 @@ SMALL_SHARE = 2e6
 
 
 def cores_of_process() -> int:
-    """Cores the operating system lets this process run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores the operating system, or the container's share of time, lets this process run on."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, _share() or cores)
+
+
+def _share(root: Path = Path("/sys/fs/cgroup")) -> int | None:
+    """Cores' worth of time that a container has, in either version of control groups; None where it has all."""
+    with suppress(OSError, ValueError):
+        quota, period = (root / "cpu.max").read_text(encoding="ascii").split()
+        return max(1, math.ceil(int(quota) / int(period)))  # "max" is no number: it has all
+    with suppress(OSError, ValueError):
+        quota, period = (
+            (root / "cpu" / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
+        )
+        return max(1, math.ceil(int(quota) / int(period))) if int(quota) > 0 else None
+    return None
 
 
 def usable_cores() -> int:
@@ -45,7 +64,7 @@ def suitable_threads(largest_product: float, recorded: bool = False) -> int:
     largest_product : float
         Floating-point operations of the largest product of a step: 2 * batch_size * inputs * outputs.
     recorded : bool
-        Whether the steps are those of a `RecordedTrainer`.
+        Whether threads share recorded steps, as in `sharing`.
     """
     return 1 if largest_product < (SMALL_SHARE if recorded else SMALL_PRODUCT) else usable_cores()
 

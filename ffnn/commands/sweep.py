@@ -15,8 +15,8 @@ STORAGE_HELP = (
     "Journal file or postgresql:// URL that several machines share; its password comes from PGPASSWORD or ~/.pgpass."
 )
 WORKERS_HELP = (
-    "Trials, or stacks of them, at a time; auto is as many as cores and memory allow, and 1 for bayes and "
-    "early_terminate, where the number decides what is tried. [auto]"
+    "Trials, or stacks of them, at a time; auto is as many as cores and memory allow, and 1 for bayes, "
+    "early_terminate and a target, where the number decides what is tried, and for times. [auto]"
 )
 
 

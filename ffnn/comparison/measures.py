@@ -103,11 +103,6 @@ def figure_of(run: RunRecord, name: str) -> float:
     return float(value) if is_number(value) else math.nan
 
 
-def is_time(name: str) -> bool:
-    """Whether a figure depends on what else the machine does."""
-    return name.startswith("time/") or name == "log10/train_seconds"
-
-
 def has_own_time(run: RunRecord) -> bool:
     """Whether its times are its own; those of a stack's member are the whole stack's, and compare with nothing."""
     return int(run.summary.get("stack", 1)) == 1

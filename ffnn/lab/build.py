@@ -12,6 +12,7 @@ import numpy as np
 
 from ffnn.backend import Engine, create_engine
 from ffnn.backend.stacked import StackedEngine
+from ffnn.backend.threads import TEAMS
 from ffnn.data import AUGMENTATIONS, SAMPLERS, Dataset, Split, fit_normalization, load, make_split
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.data.batches import Batches, Pool
@@ -243,9 +244,14 @@ def build_member(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:
 
 
 def is_recorded(parts: Parts) -> bool:
-    """Whether the steps are recorded, where the run is made alone."""
+    """Whether the steps can be recorded, by ffnn's own trainer or as those of a stack."""
     records = parts.objective.network.engine.records
     return parts.reference is None and records and type(parts.train) is Batches and len(parts.train) > 2
+
+
+def is_shared(config: Config, parts: Parts) -> bool:
+    """Whether threads share recorded steps; where every step is asked for, products are shared by BLAS's own."""
+    return TEAMS and config.framework == "ffnn" and not config.checkpoint_every and is_recorded(parts)
 
 
 def build_trainer(parts: Parts, callbacks: Sequence[Callback]) -> Trainer:

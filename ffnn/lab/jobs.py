@@ -6,7 +6,6 @@ experiment goes on where it stopped and nothing is trained twice.
 
 import json
 import os
-import signal
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +17,6 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 from ffnn.backend import engine_class
@@ -30,6 +28,7 @@ from ffnn.lab.config import Config
 from ffnn.lab.run import Notify, train
 from ffnn.lab.stacked import Member, stack_key, train_stacked
 from ffnn.memory import RAN_OUT
+from ffnn.processes import end_with_parent
 from ffnn.tracking import RunRecord, find_runs, read_run
 from ffnn.training.callbacks import ProgressBar
 from ffnn.training.trainer import Callback
@@ -248,13 +247,7 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
 def _meet(company: Company | None) -> None:
     """Begin a process of a pool, which stops its run and ends when the command is killed that it works for."""
     _COMPANY.set(company)
-    Thread(target=_end_with_parent, name="parent", daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    if parent := parent_process():
-        parent.join()
-        signal.raise_signal(signal.SIGTERM)
+    end_with_parent()
 
 
 def _run_quietly(jobs: Sequence[Job], threads: int, wait: bool) -> tuple[list[Outcome], list[str]]:

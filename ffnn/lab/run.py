@@ -15,7 +15,7 @@ from ffnn.backend import resolve_engine
 from ffnn.backend.threads import suitable_threads, thread_warning, usable_cores
 from ffnn.data import DATASETS, data_root
 from ffnn.data.splits import missing_classes
-from ffnn.lab.build import Parts, Source, build, is_recorded, load_source, with_framework
+from ffnn.lab.build import Parts, Source, build, is_shared, load_source, with_framework
 from ffnn.lab.config import Config, make_config, name_of
 from ffnn.lab.session import Notify, Session, carry_out
 from ffnn.lab.summary import describe_data
@@ -99,7 +99,7 @@ def prepare(
         notify(f"schedule: {remark}")
     resolved = resolve(config, parts, max_threads or usable_cores())
     parts = with_framework(resolved, parts)
-    held_back = None if config.threads or max_threads else thread_warning(_largest_product(parts))
+    held_back = None if config.threads or max_threads else thread_warning(largest_product(parts))
     if held_back:
         notify(held_back)
     return parts, resolved
@@ -116,7 +116,7 @@ def _missing(parts: Parts) -> Iterator[str]:
 
 def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
     """The config with every choice made that was left to ffnn, engine, split, threads, and no path but whole ones."""
-    threads = min(max_threads, suitable_threads(_largest_product(parts), is_recorded(parts)))
+    threads = min(max_threads, suitable_threads(largest_product(parts), is_shared(config, parts)))
     choices = {
         "dataset": DATASETS.create(config.dataset).anchored(config.dataset),
         "data_dir": str(data_root(config.data_dir)) if config.data_dir else None,
@@ -127,7 +127,7 @@ def resolve(config: Config, parts: Parts, max_threads: int) -> Config:
     return config.model_copy(update=choices)
 
 
-def _largest_product(parts: Parts) -> float:
+def largest_product(parts: Parts) -> float:
     """Floating-point operations of the largest matrix product of a step."""
     return parts.train.batch_size * max(layer.flops() for layer in parts.objective.network.layers.values())
 

@@ -19,7 +19,7 @@ from ffnn.backend.threads import sharing
 from ffnn.data.augmented import AugmentedBatches
 from ffnn.diagnosis.watch import Watch
 from ffnn.files import StorageError
-from ffnn.lab.build import Parts, build_trainer, is_recorded
+from ffnn.lab.build import Parts, build_trainer, is_shared
 from ffnn.lab.code import files_by_name
 from ffnn.lab.config import Config, name_of
 from ffnn.lab.summary import describe_data, describe_start, summarize
@@ -108,7 +108,7 @@ def under_way(session: Session) -> Iterator[Trainer]:
     tracker.start()
     try:
         engine = trainer.objective.network.engine
-        with sharing(engine, session.config.threads or 1, is_recorded(session.parts)):
+        with sharing(engine, session.config.threads or 1, is_shared(session.config, session.parts)):
             with patiently(session.notify):
                 seconds = trainer.rehearse()
             session.restore(trainer, best)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ffnn.backend.threads import sharing
 from ffnn.errors import FFNNError
-from ffnn.lab.build import Parts, Source, build_member, is_recorded, load_source
+from ffnn.lab.build import Parts, Source, build_member, is_shared, load_source
 from ffnn.lab.config import BOOKKEEPING, Config, name_of
 from ffnn.lab.run import new_run, prepare, write_beginning
 from ffnn.lab.session import Notify, Session, patiently, under_way
@@ -145,8 +145,8 @@ def train_stacked(members: Sequence[Member], max_threads: int | None = None) -> 
         if not prepared:
             return
         # Around all of them: the end of one run must not set the others' threads free.
-        parts = prepared[0].parts
-        group.enter_context(sharing(source.pool.engine, prepared[0].threads, is_recorded(parts)))
+        shared = is_shared(prepared[0].config, prepared[0].parts)
+        group.enter_context(sharing(source.pool.engine, prepared[0].threads, shared))
         environment = describe_environment()  # with all libraries loaded, as a run alone finds it
         for member in prepared:
             group.push(lambda *problem, member=member: bool(member.close(*problem)))

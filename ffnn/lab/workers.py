@@ -6,6 +6,7 @@ What a run finds does not depend on it. Its seconds do, so runs whose times are 
 import sys
 from collections.abc import Iterable
 
+from ffnn.backend.threads import cores_of_process
 from ffnn.memory import available_bytes
 
 Workers = int | None
@@ -27,9 +28,7 @@ def suitable_workers(runs: int, bytes_of_networks: Iterable[int] = ()) -> int:
     bytes_of_networks : iterable of int
         What training each takes; the largest counts.
     """
-    from joblib import cpu_count  # it knows what a container or a job may use, too
-
-    cores, available = int(cpu_count()), available_bytes()
+    cores, available = cores_of_process(), available_bytes()
     needed = max(peak_bytes(), PROCESS_BYTES) + max(bytes_of_networks, default=0)
     return max(1, min(runs, cores, cores if available is None else available // needed))
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from ffnn.backend.engine import Array
-from ffnn.backend.threads import limited_threads
+from ffnn.backend.threads import limited_threads, suitable_threads
 from ffnn.data.batches import Batches
 from ffnn.errors import FFNNError
 from ffnn.lab.build import build_trainer
 from ffnn.lab.config import Config
-from ffnn.lab.run import Notify, prepare
+from ffnn.lab.run import Notify, largest_product, prepare
 from ffnn.nn import Schedule
 from ffnn.nn.schedules import Clock
 from ffnn.training.trainer import DivergedError, Trainer
@@ -73,7 +73,8 @@ def range_test(config: Config, notify: Notify, low: float = LOW, high: float = H
     parts, resolved = prepare(config, notify)
     plan = replace(parts.plan, schedule=Growing(low, high, steps), average=None)
     trainer = build_trainer(replace(parts, plan=plan), [])
-    with limited_threads(resolved.threads or 1), parts.objective.network.engine.quiet():
+    threads = config.threads or suitable_threads(largest_product(parts))  # each step is asked for
+    with limited_threads(threads), parts.objective.network.engine.quiet():
         trainer.rehearse()
         rates, losses, smoothed, stopped = _grow(trainer, _batches(parts.train), steps)
     if len(losses) < 2:

@@ -21,6 +21,7 @@ import numpy as np
 
 from ffnn import figures
 from ffnn.files import replacing
+from ffnn.processes import end_with_parent
 from ffnn.report.document import Figure
 
 DRAWN = ".drawn.json"
@@ -79,7 +80,7 @@ def _draw_all(tasks: Sequence[tuple[Drawing, Path]], processes: int) -> None:
             draw(png)
         return
     # Spawned, not forked: W&B and BLAS have threads, whose locks a fork would take along. Ctrl-C reaches them all.
-    with ProcessPoolExecutor(others, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:
+    with ProcessPoolExecutor(others, get_context("spawn"), _begin) as pool:
         futures = [pool.submit(draw, png) for draw, png in tasks]
         try:
             for future, (draw, png) in reversed([*zip(futures, tasks, strict=True)]):
@@ -92,6 +93,11 @@ def _draw_all(tasks: Sequence[tuple[Drawing, Path]], processes: int) -> None:
                     future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
 
 
 def _hand() -> str:

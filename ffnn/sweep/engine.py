@@ -42,6 +42,7 @@ from ffnn.sweep.trials import (
 from ffnn.sweep.watch import mark_unfinished_runs
 from ffnn.sweep.worker import DIED, Worker, left_behind, start_workers
 
+STOPPED = Outcome(INTERRUPTED, "Ctrl-C")
 POLL_SECONDS = 0.1
 LOOK_SECONDS = 2.0
 """How often other owners are looked after."""
@@ -142,7 +143,7 @@ class Engine:
             while self._step():
                 yield
         except (KeyboardInterrupt, GeneratorExit):
-            self._end_all(Outcome(INTERRUPTED, "Ctrl-C"))
+            self._end_all(STOPPED)
             raise
         finally:
             for worker in self._workers:
@@ -275,9 +276,13 @@ class Engine:
         trials = self.ledger.trials()
         self.view.tell(list(trials).index(worker.trial.key) + 1, trials[worker.trial.key])
 
-    def _end_all(self, outcome: Outcome) -> None:
+    def ask_to_end(self, outcome: Outcome = STOPPED) -> None:
+        """Ask the trials under way to end, without waiting for them."""
         for worker in self._workers:
             worker.end(outcome, GRACE_SECONDS)
+
+    def _end_all(self, outcome: Outcome) -> None:
+        self.ask_to_end(outcome)
         while self._workers:
             for worker in list(self._workers):
                 self._attend(worker)

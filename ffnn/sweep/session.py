@@ -1,14 +1,17 @@
 """One call of `ffnn sweep`: finds or begins the sweep, works on it until it is over, and says what came out."""
 
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 from ffnn.backend import engine_class
+from ffnn.catalogue import is_time
 from ffnn.data import load
 from ffnn.errors import FFNNError
+from ffnn.lab.build import bytes_of_network
+from ffnn.lab.config import Config
 from ffnn.lab.workers import suitable_workers
 from ffnn.sweep.engine import Engine, Wish, pause
 from ffnn.sweep.explain import mistaken_exponents, unknown_settings
@@ -83,6 +86,7 @@ def run_sweeps(sweeps: Iterator[Begun], at_once: int, terminal: bool = False) ->
             for plan, ledger, wish in islice(sweeps, at_once - len(under_way)):
                 engine = _engine(plan, ledger, wish, terminal, server)
                 under_way[engine] = (plan, ledger, wish), to_end.enter_context(closing(_watched(engine)))
+                to_end.callback(_ask_to_end, under_way)  # all of them, before the first is waited for
             if not under_way:
                 return
             for engine, (begun, steps) in list(under_way.items()):
@@ -92,12 +96,21 @@ def run_sweeps(sweeps: Iterator[Begun], at_once: int, terminal: bool = False) ->
             pause([process for engine in under_way for process in engine.processes()])
 
 
+def _ask_to_end(engines: Iterable[Engine]) -> None:
+    for engine in engines:
+        engine.ask_to_end()
+
+
 def _engine(plan: Plan, ledger: Ledger, wish: Wish, terminal: bool, server: ForkServer) -> Engine:
-    sampler, wish = make_sampler(plan), _settled(plan, wish)
-    say(f"{plan.group}: {sampler.description}, {_pace(wish)} at a time; {plan.folder}/", err=True)
+    sampler = make_sampler(plan)
+    pace = f", {_pace(wish)}" if wish.workers else ""
+    say(f"{plan.group}: {sampler.description}{pace}; {plan.folder}/", err=True)
     for line in mistaken_exponents(plan):
         say(f"warning: {line}", err=True)
-    _fetch_data(plan, sampler)
+    config = _fetch_data(plan, sampler)
+    if not pace:
+        wish = _settled(plan, wish, config)
+        say(_pace(wish), err=True)
     from optuna.importance import FanovaImportanceEvaluator  # noqa: F401, for the end, while the server comes up
 
     server.wait()
@@ -110,17 +123,22 @@ def _watched(engine: Engine) -> Generator[None]:
         yield from engine.steps()
 
 
-def _settled(plan: Plan, wish: Wish) -> Wish:
-    """The wish with workers, which are one where it matters to the search how many there are."""
-    if wish.workers:
-        return wish
-    file = plan.sweep.file
-    one_by_one = file.method == "bayes" or file.early_terminate is not None
-    return replace(wish, workers=1 if one_by_one else suitable_workers(-(-(plan.size or 1) // wish.stack)))
+def _settled(plan: Plan, wish: Wish, config: Config | None) -> Wish:
+    """The wish with workers: one where their number decides what is tried or found, or where they share a card.
+
+    The config is that of a trial, and None where none can be made.
+    """
+    file, metric = plan.sweep.file, plan.metric
+    decides = file.method == "bayes" or file.early_terminate or metric.target is not None or is_time(metric.name)
+    if decides or config is None or config.engine == "cupy":
+        return replace(wish, workers=1)
+    batches = -(-(plan.size or 1) // wish.stack)
+    return replace(wish, workers=suitable_workers(batches, [wish.stack * bytes_of_network(config)]))
 
 
 def _pace(wish: Wish) -> str:
-    return f"{wish.workers}" if wish.stack == 1 else f"{wish.workers} x up to {wish.stack} of one shape"
+    of_one_shape = "" if wish.stack == 1 else f" x up to {wish.stack} of one shape"
+    return f"{wish.workers}{of_one_shape} at a time"
 
 
 def _check(plan: Plan) -> None:
@@ -132,14 +150,15 @@ def _check(plan: Plan) -> None:
         )
 
 
-def _fetch_data(plan: Plan, sampler: Sampler) -> None:
-    """Load the data once, so that what is absent, an engine too, is downloaded once, or said once."""
+def _fetch_data(plan: Plan, sampler: Sampler) -> Config | None:
+    """Load the data once, so that what is absent, an engine too, is downloaded once, or said once; a trial's config."""
     proposal = sampler.propose({})
     if proposal is None:
         raise FFNNError(f"{plan.sweep.path}: there is nothing to try")
     try:
         config = plan.config(proposal.arguments)
     except FFNNError:
-        return  # the trial itself will say so, and fail
+        return None  # the trial itself will say so, and fail
     engine_class(config.engine).check()
     load(config.dataset, config.data_dir)
+    return config

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from threadpoolctl import OpenBLASController, threadpool_info, threadpool_limits
@@ -26,6 +27,24 @@ def test_the_environment_may_allow_fewer_cores(monkeypatch: pytest.MonkeyPatch, 
     assert usable_cores() == cores
     assert suitable_threads(SMALL_PRODUCT) == cores
     assert suitable_threads(SMALL_PRODUCT / 2) == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "share"),
+    [
+        ({}, None),
+        ({"cpu.max": "max 100000\n"}, None),
+        ({"cpu.max": "200000 100000\n"}, 2),
+        ({"cpu.max": "50000 100000\n"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "350000\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4),
+        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None),
+    ],
+)
+def test_a_container_may_have_a_share_of_the_cores(files: dict[str, str], share: int | None, tmp_path: Path) -> None:
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    assert threads._share(tmp_path) == share
 
 
 def test_a_recorded_step_is_shared_by_threads_that_are_not_blass() -> None:

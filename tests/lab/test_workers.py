@@ -11,7 +11,7 @@ GIB = 1 << 30
 
 def machine(monkeypatch: pytest.MonkeyPatch, cores: int, available: int | None, peak: int) -> None:
     """One with so many cores and so much memory left, of which this process has taken so much."""
-    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    monkeypatch.setattr(workers, "cores_of_process", lambda: cores)
     monkeypatch.setattr(workers, "available_bytes", lambda: available)
     monkeypatch.setattr(workers, "peak_bytes", lambda: peak)
 

@@ -12,8 +12,8 @@ from training.test_program import parts, timeless
 from ffnn.backend import blas, numba_team
 from ffnn.backend.formulas import value_itself
 from ffnn.backend.numba_engine import NumbaEngine
-from ffnn.backend.numba_team import TEAMS, cut_kernel, cut_product
-from ffnn.backend.threads import sharing
+from ffnn.backend.numba_team import Team, cut_kernel, cut_product
+from ffnn.backend.threads import TEAMS, sharing
 from ffnn.data.batches import Batches, Pool
 from ffnn.errors import FFNNError
 from ffnn.training.recorded import RecordedTrainer
@@ -90,6 +90,31 @@ def test_products_and_outputs_worth_it_are_cut_for_all_threads() -> None:
     pieces = cut_kernel(((vector, vector), (vector,), (2.0,)), 4)
     assert [len(targets[0]) for targets, _, _ in pieces] == [25_024, 24_960, 25_024, 24_992]
     assert len(cut_kernel(((vector[:100],), (), ()), 4)) == 1
+
+
+def test_what_is_not_in_row_order_or_does_not_fit_is_left_whole() -> None:
+    """A piece in column order would be read with the strides of the whole, and a misfit might fit a piece."""
+    matrix, vector = np.ones((200, 200)), np.ones(32768)
+    assert len(cut_kernel(((matrix.T,), (matrix.T,), ()), 2)) == 1
+    assert len(cut_kernel(((matrix,), (matrix.T,), ()), 2)) == 1
+    assert len(cut_kernel(((vector,), (vector[:16384],), ()), 2)) == 1
+
+
+def test_no_thread_is_left_behind_where_one_cannot_be_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    team, begun = Team(3), []
+
+    def start(thread: threading.Thread) -> None:
+        if begun:
+            raise KeyboardInterrupt
+        begun.append(thread)
+        real(thread)
+
+    real = threading.Thread.start
+    team.offer([team.offer([])])
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(KeyboardInterrupt), team.at_work():
+        pytest.fail("nobody works with half a team")
+    assert not begun[0].is_alive()
 
 
 def test_a_vector_beside_a_matrix_goes_with_every_piece() -> None:
