@@ -227,9 +227,12 @@ def _tracker(config: Config, directory: RunDirectory, parts: Parts, notify: Noti
     tags = [*config.tags, name_of(config.dataset), name_of(config.optimizer), config.framework, f"seed{config.seed}"]
     settings = WandbSettings(
         mode=config.wandb,
+        project=config.project,
+        entity=config.entity,
+        group=config.group,
+        job_type=config.job_type,
         tags=tuple(dict.fromkeys(tags)),
         notes=config.notes or None,
-        **{name: getattr(config, name) for name in ("project", "entity", "group", "job_type")},
     )
     data = describe_data(parts)
     reference = DatasetReference(data["name"], data["digest"], data["counts"])

@@ -1,10 +1,13 @@
 """How many runs are trained at a time where nobody says: cores, memory and runs each set a limit; times want one."""
 
+import subprocess
+import sys
+
 import pytest
 
 from ffnn.experiment.runs import alone_if_timed
 from ffnn.lab import workers
-from ffnn.lab.workers import PROCESS_BYTES, peak_bytes, suitable_workers
+from ffnn.lab.workers import PROCESS_BYTES, suitable_workers
 
 GIB = 1 << 30
 
@@ -46,12 +49,22 @@ def test_what_libraries_take_counts_before_they_are_loaded(monkeypatch: pytest.M
     assert suitable_workers(36) == 2
 
 
-def test_the_peak_is_of_bytes() -> None:
-    before = peak_bytes()
-    block = bytearray(256 << 20)
-    block[::4096] = b"x" * len(block[::4096])
-    assert before < peak_bytes()
-    assert peak_bytes() > len(block)
+PEAK = """
+from ffnn.lab.workers import peak_bytes
+
+before = peak_bytes()
+block = bytearray(256 << 20)
+block[::4096] = b"x" * len(block[::4096])
+print(before, peak_bytes())
+"""
+
+
+@pytest.mark.posix
+def test_the_peak_is_of_bytes_and_grows_with_what_is_taken() -> None:
+    """In a process of its own: here another test may have taken more."""
+    before, after = map(int, subprocess.check_output([sys.executable, "-c", PEAK], text=True, timeout=60).split())
+    assert 256 << 20 < after < before + (300 << 20)
+    assert 10 << 20 < before < 256 << 20
 
 
 @pytest.mark.parametrize(
