@@ -32,9 +32,9 @@ def write_sweep(path: Path, parameters: dict[str, Any], **keys: Any) -> Path:
 
 
 def command(file: Path, *options: str) -> list[str]:
-    """The argument list of a sweep whose runs go beside its file."""
+    """The argument list of a sweep whose runs go beside its file, one after the other unless told otherwise."""
     runs = f"--runs_dir={file.parent / 'runs'}"
-    return [sys.executable, "-m", "ffnn", "sweep", str(file), runs, "--wandb=disabled", *options]
+    return [sys.executable, "-m", "ffnn", "sweep", str(file), runs, "--wandb=disabled", "--workers=1", *options]
 
 
 def start_sweep(file: Path, *options: str, **environ: str) -> "subprocess.Popen[str]":

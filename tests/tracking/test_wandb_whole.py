@@ -77,7 +77,7 @@ def test_what_is_lost_is_said(tmp_path: Path, command: str) -> None:
     else:
         file = str(tmp_path / "e.yaml")
         Path(file).write_text(yaml.safe_dump({**EXPERIMENT, "conditions": {"one": {}}}))
-    said = user.run("ffnn", command, file, "--runs_dir=runs", timeout=300)
+    said = user.run("ffnn", command, file, "--runs_dir=runs", "--workers=1", timeout=300)
     runs = {read_run(path).config["seed"]: path for path in find_runs(tmp_path / "runs")}
     check_offline(runs[0])
     lost = read_run(runs[1]).summary
