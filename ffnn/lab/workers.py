@@ -3,8 +3,9 @@
 What a run finds does not depend on it. Its seconds do, so runs whose times are compared are trained one by one.
 """
 
-import sys
 from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
 
 from ffnn.backend.threads import cores_of_process
 from ffnn.memory import available_bytes
@@ -35,9 +36,8 @@ def suitable_workers(runs: int, bytes_of_networks: Iterable[int] = ()) -> int:
 
 def peak_bytes() -> int:
     """The most memory that this process has had; 0 where the system does not say."""
-    if sys.platform == "win32":
-        return 0
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
+    # Not getrusage: there a process begins with the peak of the one that started it.
+    with suppress(OSError, ValueError):
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
+        return next((1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
+    return 0
