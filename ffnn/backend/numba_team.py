@@ -1,7 +1,7 @@
 """How threads share the large products of a program: each is cut into pieces of its output, for whoever is free.
 
 No sum goes over a border, and a piece has the bits of that part of the whole. Threads wait by looking, as a product
-takes microseconds; where the machine is busy, the first thread takes all pieces itself.
+takes microseconds; where the machine is busy, the first thread takes most pieces itself.
 """
 
 import functools
@@ -21,9 +21,7 @@ from ffnn.backend.formula import complete
 from ffnn.backend.numba_blocks import INT64, WORD, call
 from ffnn.backend.numba_cache import kept, kept_callback
 from ffnn.backend.numba_math import word
-
-WORTH = 2e6
-"""Floating-point operations of a product from which a second thread saves more than it costs."""
+from ffnn.backend.threads import SMALL_SHARE
 
 UNITS = (64, 48, 24, 12)
 """Rows or columns of which pieces are made of, whole blocks of BLAS's kernels on one processor or another."""
@@ -40,7 +38,7 @@ CONTROL = 3 * LINE // WORD
 """Its words."""
 
 PATIENCE = 2000
-"""Looks, of a few nanoseconds each, before a waiting thread makes room for others."""
+"""Looks before a waiting thread makes room for others."""
 
 HALF, LOW = 32, 0xFFFFFFFF
 
@@ -199,7 +197,7 @@ def cut_kernel(arguments: tuple[Any, ...], threads: int) -> list[tuple[Any, ...]
     arrays = [*outputs, *inputs]
     whole = all(array.flags.c_contiguous for array in arrays)
     fits = all(array.shape in (first.shape, first.shape[1:]) for array in arrays)  # else the kernel says what is wrong
-    count = min(threads, len(first) // unit) if first.size >= MANY and whole and fits else 1
+    count = max(1, min(threads, len(first) // unit)) if first.size >= MANY and whole and fits else 1
 
     def part(array: Any, piece: slice) -> Any:
         return array[piece] if array.shape == first.shape else array  # else one row, beside all rows
@@ -213,7 +211,7 @@ def cut_kernel(arguments: tuple[Any, ...], threads: int) -> list[tuple[Any, ...]
 def cut_product(a: Any, b: Any, out: Any, threads: int) -> list[tuple[Any, Any, Any]]:
     """A product as products that each find a part of its output; itself alone where threads would not save time."""
     (rows, inner), columns = a.shape, b.shape[1]
-    if threads == 1 or 2 * rows * inner * columns < WORTH:
+    if threads == 1 or 2 * rows * inner * columns < SMALL_SHARE:
         return [(a, b, out)]
     turned = a.strides[0] < a.strides[1], b.strides[0] < b.strides[1]
     by_rows, borders = _borders_of_product((rows, inner, columns), turned, out.dtype.name, threads)
@@ -263,4 +261,4 @@ def _slices(borders: Sequence[int]) -> list[slice]:
 
 def _borders(size: int, count: int, unit: int) -> tuple[int, ...]:
     """Where so many pieces begin, at multiples of a unit, and where the last one ends."""
-    return (*(unit * round(size * number / max(count, 1) / unit) for number in range(max(count, 1))), size)
+    return (*(unit * round(size * number / count / unit) for number in range(count)), size)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ffnn.catalogue import is_time
 from ffnn.errors import FFNNError
-from ffnn.lab.build import bytes_of_network, check_fits
+from ffnn.lab.build import check_fits
 from ffnn.lab.jobs import Job, Once, company_of, data_digests, finished_runs, run_jobs
 from ffnn.lab.run import Notify
 from ffnn.lab.workers import Workers, suitable_workers
@@ -59,9 +59,7 @@ def run_experiment(
     try:
         company = None if fresh else company_of(jobs, digests, finished)
         if workers is None:
-            sizes = [stack * bytes_of_network(job.config) for job in waiting]
-            on_cards = any(job.config.engine == "cupy" for job in waiting)  # of which there may be one
-            workers = 1 if on_cards else suitable_workers(-(-len(waiting) // stack), sizes)
+            workers = suitable_workers([job.config for job in waiting], stack=stack)
         if workers > 1 and waiting:
             notify(f"{workers} runs at a time")
         outcomes = run_jobs(waiting, workers, Once(notify), stack, company)

@@ -12,7 +12,6 @@ from typing import Any
 from ffnn.errors import FFNNError
 from ffnn.experiment.file import Experiment
 from ffnn.experiment.runs import Stopped
-from ffnn.lab.build import bytes_of_network
 from ffnn.lab.jobs import Job, data_digests
 from ffnn.lab.run import Notify
 from ffnn.lab.workers import Workers, suitable_workers
@@ -70,9 +69,7 @@ def run_searches(
     winners: dict[str, list[RunRecord]] = {job.condition: [] for job in jobs}
     trials = experiment.search.trials
     # Several searches of one trial at a time find what each finds alone; one of several trials at a time does not.
-    on_cards = any(job.config.engine == "cupy" for job in jobs)
-    at_once = suitable_workers(len(jobs), map(bytes_of_network, (job.config for job in jobs))) if workers is None else 1
-    at_once = 1 if on_cards else at_once
+    at_once = suitable_workers([job.config for job in jobs]) if workers is None else 1
     wish = Wish(count=trials, workers=1 if at_once > 1 else workers, stack=stack, join=True, sweeps=at_once)
     searches: dict[str, Job] = {}
     try:

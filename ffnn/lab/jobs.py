@@ -124,7 +124,7 @@ def _run_in_pool(
     """Run batches until none is waiting or a process was killed, which no pool outlives."""
     threads = max(1, usable_cores() // workers)
     # Spawned, not forked: BLAS and W&B have threads, and those do not survive a fork.
-    with ProcessPoolExecutor(workers, get_context("spawn"), _meet, (company,)) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), _meet, (company, sys.orig_argv)) as pool:
 
         def begin() -> None:
             with suppress(BrokenProcessPool):  # then it is left for the next pool
@@ -244,9 +244,10 @@ def _run(jobs: Sequence[Job], notify: Notify, progress: Callback, threads: int |
     return [member.outcome for member in members if member.outcome is not None]
 
 
-def _meet(company: Company | None) -> None:
+def _meet(company: Company | None, command: list[str]) -> None:
     """Begin a process of a pool, which stops its run and ends when the command is killed that it works for."""
     _COMPANY.set(company)
+    sys.orig_argv[:] = command  # what its runs record; multiprocessing does so with sys.argv
     end_with_parent()
 
 

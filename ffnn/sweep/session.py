@@ -10,7 +10,6 @@ from ffnn.backend import engine_class
 from ffnn.catalogue import is_time
 from ffnn.data import load
 from ffnn.errors import FFNNError
-from ffnn.lab.build import bytes_of_network
 from ffnn.lab.config import Config
 from ffnn.lab.workers import suitable_workers
 from ffnn.sweep.engine import Engine, Wish, pause
@@ -124,16 +123,15 @@ def _watched(engine: Engine) -> Generator[None]:
 
 
 def _settled(plan: Plan, wish: Wish, config: Config | None) -> Wish:
-    """The wish with workers: one where their number decides what is tried or found, or where they share a card.
+    """The wish with workers, which are one where their number decides what is tried or found.
 
     The config is that of a trial, and None where none can be made.
     """
     file, metric = plan.sweep.file, plan.metric
     decides = file.method == "bayes" or file.early_terminate or metric.target is not None or is_time(metric.name)
-    if decides or config is None or config.engine == "cupy":
+    if decides or config is None:
         return replace(wish, workers=1)
-    batches = -(-(plan.size or 1) // wish.stack)
-    return replace(wish, workers=suitable_workers(batches, [wish.stack * bytes_of_network(config)]))
+    return replace(wish, workers=suitable_workers([config], plan.size, wish.stack))
 
 
 def _pace(wish: Wish) -> str:

@@ -120,8 +120,8 @@ def dataset_artifact(wandb: Any, dataset: DatasetReference, folder: Path) -> Any
 def code_artifact(artifact: Any, code: Mapping[str, Path], folder: Path) -> Any:
     """The artifact filled with the files of the code by their names.
 
-    It refers to copies in `folder`, as the files may be changed before they are sent. The client's own `log_code`
-    copies and reads each file five times as slowly.
+    It refers to copies in `folder`, as the files may be changed before they are sent; the client's own `log_code`
+    copies them through temporary files, which takes longer.
     """
     for name, path in code.items():
         copy = folder / name

@@ -1,5 +1,6 @@
 """Experiments: every file in `experiments/` runs, its runs are pairs, and nothing is trained twice."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ffnn.lab.build import build
 from ffnn.lab.config import make_config
 from ffnn.lab.jobs import Job, Once
 from ffnn.tracking import load_yaml
+from ffnn.tracking.environment import recorded_command
 
 PROJECT = Path(__file__).parents[2]
 FILES = sorted((PROJECT / "experiments").glob("exp*.yaml"))
@@ -200,6 +202,8 @@ def test_a_condition_that_fails_costs_only_itself_and_workers_find_what_one_proc
         assert [len(runs) for runs in records.values()] == [0, 1, 1, 1]
         assert sum("failed: class_weights needs" in line for line in said) == 1
         found.append([runs[0].history[0]["train/loss"] for runs in records.values() if runs])
+        commands = {run.environment["command"] for runs in records.values() for run in runs}
+        assert commands == {recorded_command(sys.orig_argv)}  # what was typed, whichever process trains
     assert found[1] == pytest.approx(found[0], rel=1e-5)
 
 
